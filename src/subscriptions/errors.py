@@ -1,0 +1,150 @@
+"""The errors of the library: one tree, three branches, by what the caller can do about it.
+
+```
+SubscriptionsError
+├── DomainError              you asked for something that is not allowed; retrying cannot help
+│   ├── ValidationError      a value is wrong: the field, the value, what would be right
+│   ├── InvalidTransition    the record's state does not allow this command
+│   ├── CurrencyMismatch     two currencies met in one sum
+│   ├── UnknownReference     an argument names a record that does not exist
+│   └── IdempotencyMismatch  a key came back with another request
+├── StorageError             reload and retry
+│   ├── NotFound             no such record
+│   ├── Conflict             somebody changed the record in between
+│   ├── Duplicate            a unique key is taken
+│   ├── CommitUnknown        the answer to the commit was lost
+│   └── StorageBusy          a lock did not become free in time
+└── GatewayError             nobody knows: ask again with the same key
+```
+
+Every error carries its facts as attributes and survives pickling, so that it can cross a task
+queue. A decline is not in the tree: it is an answer, not an error.
+"""
+
+from __future__ import annotations
+
+
+class SubscriptionsError(Exception):
+    """The root of every error that this library raises on purpose."""
+
+
+class DomainError(SubscriptionsError):
+    """The request is not allowed; nothing was changed and retrying cannot help."""
+
+
+class ValidationError(DomainError, ValueError):
+    """A value is wrong; `field` says which, `expected` says what would be right."""
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        super().__init__(field, value, expected)
+        self.field = field
+        self.value = value
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.expected}; got {self.value!r}"
+
+
+class InvalidTransition(DomainError):
+    """The state of a record does not allow the command; `state` and `command` are their names."""
+
+    def __init__(self, record: str, state: str, command: str) -> None:
+        super().__init__(record, state, command)
+        self.record = record
+        self.state = state
+        self.command = command
+
+    def __str__(self) -> str:
+        return f"{self.record}: {self.command} is not allowed in state {self.state}"
+
+
+class CurrencyMismatch(DomainError):
+    """Two amounts of different currencies met; the engine never converts."""
+
+    def __init__(self, left: str, right: str) -> None:
+        super().__init__(left, right)
+        self.left = left
+        self.right = right
+
+    def __str__(self) -> str:
+        return f"cannot combine {self.left} with {self.right}"
+
+
+class UnknownReference(DomainError):
+    """An argument names a record that does not exist for this tenant."""
+
+    def __init__(self, field: str, value: str) -> None:
+        super().__init__(field, value)
+        self.field = field
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"{self.field}: there is no record {self.value!r}"
+
+
+class IdempotencyMismatch(DomainError):
+    """An idempotency key was used before with another request."""
+
+    def __init__(self, key: str, command: str) -> None:
+        super().__init__(key, command)
+        self.key = key
+        self.command = command
+
+    def __str__(self) -> str:
+        return f"idempotency key {self.key!r} was used before with another request"
+
+
+class StorageError(SubscriptionsError):
+    """The storage could not do it; reloading and retrying is safe."""
+
+
+class NotFound(StorageError):
+    """There is no record of this kind with this id for this tenant."""
+
+    def __init__(self, kind: str, id: str) -> None:
+        super().__init__(kind, id)
+        self.kind = kind
+        self.id = id
+
+    def __str__(self) -> str:
+        return f"no {self.kind} {self.id!r}"
+
+
+class Conflict(StorageError):
+    """The record moved on since it was read; nothing was written."""
+
+    def __init__(self, kind: str, id: str, expected: int) -> None:
+        super().__init__(kind, id, expected)
+        self.kind = kind
+        self.id = id
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id!r} is no longer at version {self.expected}"
+
+
+class Duplicate(StorageError):
+    """A unique key is taken; `key` names it, `value` is what clashed. Nothing was written."""
+
+    def __init__(self, key: str, value: str) -> None:
+        super().__init__(key, value)
+        self.key = key
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.value!r} is taken"
+
+
+class CommitUnknown(StorageError):
+    """The answer to a commit was lost: it may or may not have happened.
+
+    Repeating the command with its idempotency key is safe.
+    """
+
+
+class StorageBusy(StorageError):
+    """A lock did not become free in time; nothing was written, and repeating is safe."""
+
+
+class GatewayError(SubscriptionsError):
+    """Nobody knows whether the gateway acted: ask again with the same key."""
