@@ -1,0 +1,229 @@
+"""Records to JSON texts and back: strict, with stable tags; the one module that knows cattrs.
+
+Reading refuses what it does not know: another type (19.99 is not 19, None is not "None"), a missing
+or an unknown key, an unknown tag. Tags are stated here and are not class names, so that a class can
+be renamed without orphaning what is stored. Instants are written in UTC.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import Enum, StrEnum
+from functools import cache
+from typing import Any, TypeAlias, TypeVar, cast
+
+from cattrs import Converter
+from cattrs.errors import ForbiddenExtraKeysError
+
+from subscriptions import dunning, invoices, lifecycle, payment_methods, payments, pricing
+from subscriptions.errors import ValidationError
+from subscriptions.events import KINDS, TAGS, Event
+from subscriptions.money import Currency, Money
+from subscriptions.records import AnyKind, Kind, Metadata, Record
+
+R = TypeVar("R", bound=Record)
+Json: TypeAlias = Any
+
+# For each union: what each member is called in storage, for ever.
+STATES: dict[object, dict[type, str]] = {
+    pricing.PriceModel: {pricing.Flat: "flat", pricing.PerUnit: "per_unit"},
+    payment_methods.MethodState: {
+        payment_methods.Usable: "usable",
+        payment_methods.Refused: "refused",
+        payment_methods.Detached: "detached",
+    },
+    lifecycle.Contract: {
+        lifecycle.Scheduled: "scheduled",
+        lifecycle.Trialing: "trialing",
+        lifecycle.Active: "active",
+        lifecycle.Ended: "ended",
+    },
+    lifecycle.Collection: {
+        lifecycle.Current: "current",
+        lifecycle.PastDue: "past_due",
+        lifecycle.Unpaid: "unpaid",
+    },
+    invoices.InvoiceState: {
+        invoices.Draft: "draft",
+        invoices.Open: "open",
+        invoices.Paid: "paid",
+        invoices.Void: "void",
+        invoices.Uncollectible: "uncollectible",
+    },
+    payments.PaymentState: {
+        payments.Intended: "intended",
+        payments.Unknown: "unknown",
+        payments.ActionRequired: "requires_action",
+        payments.Processing: "processing",
+        payments.Succeeded: "succeeded",
+        payments.Declined: "declined",
+        payments.Voided: "void",
+    },
+    dunning.CaseState: {
+        dunning.Running: "running",
+        dunning.Held: "held",
+        dunning.Stopped: "stopped",
+        dunning.Exhausted: "exhausted",
+    },
+    dunning.FinalAction: {
+        dunning.CancelSubscription: "cancel_subscription",
+        dunning.MarkUnpaid: "mark_unpaid",
+        dunning.MarkUncollectible: "mark_uncollectible",
+    },
+    dunning.Action: {
+        dunning.Retry: "retry",
+        dunning.Message: "message",
+        dunning.CancelSubscription: "cancel_subscription",
+        dunning.MarkUnpaid: "mark_unpaid",
+        dunning.MarkUncollectible: "mark_uncollectible",
+    },
+}
+STATES[Event] = dict(TAGS)
+KIND_NAMED: dict[str, AnyKind] = {kind.name: kind for kind in KINDS}
+
+
+class UnreadableRecord(ValidationError):
+    """A stored or given document is not what its kind says; nothing was guessed."""
+
+
+def dump(record: Record) -> str:
+    """Return a record as a JSON text; equal records give equal texts."""
+    return _encode(_writer(type(record))(record))
+
+
+def load(kind: Kind[R], text: str) -> R:
+    """Return the record that a JSON text holds; raises `UnreadableRecord` if it does not."""
+    try:
+        document = json.loads(text)
+        return cast("R", _reader(kind.record)(document, kind.record))
+    except (KeyError, TypeError, ValueError, AttributeError, ForbiddenExtraKeysError) as error:
+        raise UnreadableRecord(kind.name, text[:200], f"a stored {kind.name} ({error})") from error
+
+
+def kind_named(name: str) -> AnyKind:
+    """Return the kind of a stored name; raises `ValidationError` for an unknown one."""
+    if name not in KIND_NAMED:
+        raise ValidationError("kind", name, f"one of {', '.join(KIND_NAMED)}")
+    return KIND_NAMED[name]
+
+
+# ---- strict hooks ---------------------------------------------------------------------------
+
+
+def _exactly(wanted: type) -> Callable[[Json, type], Json]:
+    def structure(value: Json, _: type) -> Json:
+        if type(value) is not wanted:
+            raise TypeError(f"{value!r} is not of type {wanted.__name__}")
+        return value
+
+    return structure
+
+
+def _text(value: Json) -> str:
+    if type(value) is not str:
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def _decimal(value: Json, _: type) -> Decimal:
+    try:
+        number = Decimal(_text(value))
+    except InvalidOperation as error:
+        raise TypeError(f"{value!r} is not a decimal number") from error
+    if not number.is_finite():
+        raise TypeError(f"{value!r} is not a finite number")
+    return number
+
+
+def _instant(value: Json, _: type) -> datetime:
+    instant = datetime.fromisoformat(_text(value))
+    if instant.tzinfo is None:
+        raise TypeError(f"{value!r} has no zone")
+    return instant.astimezone(UTC)
+
+
+def _write_instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat()
+
+
+def _number(value: Json, _: object) -> int | Decimal:
+    return value if type(value) is int else _decimal(value, Decimal)
+
+
+def _write_number(value: int | Decimal) -> int | str:
+    return value if type(value) is int else str(value)
+
+
+def _tagged(
+    converter: Converter, tags: Mapping[type, str], key: str
+) -> tuple[Callable[[Any], Json], Callable[[Json, Any], Any]]:
+    """Return how to write and read one union: each member's fields, and its tag under `key`."""
+    members = {tag: member for member, tag in tags.items()}
+    writers: dict[type, tuple[str, Callable[[Any], dict[str, Json]]]] = {}
+
+    def write(value: object) -> Json:
+        found = writers.get(type(value))
+        if found is None:
+            member = type(value)
+            found = writers[member] = (tags[member], converter.get_unstructure_hook(member))
+        tag, fields = found
+        document = fields(value)
+        document[key] = tag
+        return document
+
+    def read(value: Json, _: object) -> Any:  # noqa: ANN401 - a member of the union
+        if not isinstance(value, dict):
+            raise TypeError(f"{value!r} is not an object with a {key!r}")
+        fields = dict(cast("dict[str, Json]", value))
+        tag = fields.pop(key, None)
+        if tag not in members:
+            raise TypeError(f"{key} {tag!r} is none of {', '.join(members)}")
+        return converter.structure(fields, members[tag])
+
+    return write, read
+
+
+def _make_converter() -> Converter:
+    converter = Converter(forbid_extra_keys=True, detailed_validation=False, prefer_attrib_converters=False)
+    for plain in (int, str, bool):
+        converter.register_structure_hook(plain, _exactly(plain))
+    converter.register_structure_hook(Decimal, _decimal)
+    converter.register_unstructure_hook(Decimal, str)
+    converter.register_structure_hook(datetime, _instant)
+    converter.register_unstructure_hook(datetime, _write_instant)
+    converter.register_structure_hook(date, lambda value, _: date.fromisoformat(_text(value)))
+    converter.register_unstructure_hook(date, date.isoformat)
+    converter.register_structure_hook(Currency, lambda value, _: Currency.of(_text(value)))
+    converter.register_unstructure_hook(Currency, lambda value: value.code)
+    converter.register_structure_hook(
+        Money, lambda value, _: Money(_exactly(int)(value[0], int), Currency.of(_text(value[1])))
+    )
+    converter.register_unstructure_hook(Money, lambda value: [value.minor, value.currency.code])
+    converter.register_structure_hook(Metadata, lambda value, _: Metadata(value))
+    converter.register_unstructure_hook(Metadata, dict)
+    for kind in (StrEnum, Enum):
+        converter.register_structure_hook(kind, lambda value, type_: type_(value))
+    converter.register_structure_hook_func(lambda type_: type_ == int | Decimal, _number)
+    converter.register_unstructure_hook_func(lambda type_: type_ == int | Decimal, _write_number)
+    for union, tags in STATES.items():
+        write, read = _tagged(converter, tags, "is")
+        converter.register_structure_hook_func(lambda type_, union=union: type_ == union, read)
+        converter.register_unstructure_hook_func(lambda type_, union=union: type_ == union, write)
+    return converter
+
+
+_converter = _make_converter()
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@cache
+def _writer(record: type) -> Callable[[Any], Json]:
+    return _converter.get_unstructure_hook(record)
+
+
+@cache
+def _reader(record: type) -> Callable[[Json, type], Any]:
+    return _converter.get_structure_hook(record)
