@@ -1,0 +1,145 @@
+"""The gateway port: what the engine asks of whoever moves the money.
+
+A gateway answers business questions with values. It never raises for a decline; it raises
+`GatewayError` for nothing but a defect, which the engine treats as silence. The order of a charge
+is fixed: the intent is committed, the gateway is called outside of every transaction, the answer is
+committed. `subscriptions.testing.GatewayLaws` tells an author when an adapter is done.
+
+The protocol does not grow. A new ability is a new small protocol beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, TypeAlias
+
+from attrs import field, frozen
+
+from subscriptions.payment_methods import MethodDetails
+from subscriptions.payments import ChargeIntent, PaymentSnapshot
+
+
+@frozen
+class Capabilities:
+    """What a gateway can do, as a value.
+
+    `replay_window` is how long it remembers an idempotency key: inside it a replay is a question,
+    past it a replay would be a second charge. `collects` is False for a gateway whose money the
+    customer sends (a bank transfer): it is never asked to charge. `in_flight_max` is how many
+    charges may be under way at once.
+    """
+
+    replay_window: timedelta = timedelta(hours=24)
+    collects: bool = True
+    in_flight_max: int = 1
+
+
+@frozen
+class Found:
+    """The gateway has the attempt; `snapshot` is what it says of it."""
+
+    snapshot: PaymentSnapshot
+
+
+@frozen
+class AbsentForSure:
+    """The gateway has never had the attempt, as of an instant that covers every delay of its own."""
+
+    as_of: datetime
+
+
+@frozen
+class CannotTell:
+    """The gateway cannot say, or does not answer; the engine asks again later, without end."""
+
+    reason: str = ""
+
+
+Reconciled: TypeAlias = Found | AbsentForSure | CannotTell
+
+
+class WebhookRefused(Exception):  # noqa: N818 - it is the gateway's refusal of a message
+    """A webhook is not genuine, too old or unreadable; it must have no effect (HTTP 400)."""
+
+
+@frozen
+class Secret:
+    """A secret of a webhook endpoint; it does not show itself in a `repr`."""
+
+    value: str = field(repr=False)
+
+
+@frozen
+class GatewayEvent:
+    """A verified message of a gateway: a hint, which is merged and may come twice.
+
+    `id` is the gateway's own id of the message. `snapshot` is None for messages that are not about
+    a payment.
+    """
+
+    id: str
+    type: str
+    snapshot: PaymentSnapshot | None
+
+
+class PaymentGateway(Protocol):
+    """What an adapter implements; each docstring is a law of the kit."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the gateway can do; it never changes while the process runs."""
+        ...
+
+    def charge(self, intent: ChargeIntent, /) -> PaymentSnapshot:
+        """Charge a method, at most once for each key within the replay window.
+
+        The same intent again returns the first answer and moves no money. The answer carries the
+        intent's amount and `attempt_id`. A refused connection is `NOT_EXECUTED`; any failure after
+        the first byte was sent (time-out, 5xx, conflict in progress) is `UNKNOWN`, never a decline.
+        """
+        ...
+
+    def void(self, intent: ChargeIntent, /) -> PaymentSnapshot:
+        """Make sure that an attempt which waits for the customer takes no money any more.
+
+        Returns `DECLINED_SOFT` with code `voided` when that is sure, the real outcome if the money
+        moved before, `UNKNOWN` in silence.
+        """
+        ...
+
+    def reconcile(self, intent: ChargeIntent, gateway_ref: str | None, /) -> Reconciled:
+        """Say what became of an attempt, without moving money.
+
+        `AbsentForSure` needs proof (a complete list that is newer than the call plus its time-out
+        plus the gateway's own delay); a mere "not found" of a search is `CannotTell`.
+        """
+        ...
+
+    def attach(self, token: str, customer_ref: str, /) -> MethodDetails:
+        """Exchange a token for a method; raises `ValidationError` for an unknown token."""
+        ...
+
+    def detach(self, method_ref: str, /) -> None:
+        """Forget a method; an unknown one is no error."""
+        ...
+
+    def list_since(self, instant: datetime, /) -> Iterator[PaymentSnapshot]:
+        """List every charge that carries our metadata and is not older than `instant`."""
+        ...
+
+    def parse_webhook(
+        self,
+        raw: bytes,
+        headers: Mapping[str, str],
+        /,
+        *,
+        secrets: Sequence[Secret],
+        now: datetime,
+    ) -> GatewayEvent:
+        """Verify a message on its raw bytes, then read it; raises `WebhookRefused`.
+
+        Constant-time comparison, every given secret is tried, at most 300 s of clock difference
+        either way. Hostile headers are refused, never a crash.
+        """
+        ...
