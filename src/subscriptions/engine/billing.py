@@ -1,0 +1,187 @@
+"""`Billing` and `AsyncBilling`: what a host holds in its hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import date, datetime
+from typing import Any
+
+from subscriptions.engine import namespaces
+from subscriptions.engine.clock import Clock, RandomIds, system_clock
+from subscriptions.engine.core import Engine
+from subscriptions.engine.procedures import run_async, run_sync
+from subscriptions.engine.work import RunReport
+from subscriptions.gateways import PaymentGateway, Secret
+from subscriptions.gateways.bank_transfer import BankTransfer
+from subscriptions.gateways.fake import FakeGateway
+from subscriptions.ids import IdSource
+from subscriptions.invoices import Seller
+from subscriptions.records import plain_text
+from subscriptions.serialization import kind_named
+from subscriptions.storage import Storage
+from subscriptions.storage.memory import MemoryStorage
+from subscriptions.taxes import NO_TAX, TaxRates
+
+
+class Billing:
+    """Subscription billing for one seller, in the host's own process.
+
+    Without arguments everything is in memory, and the gateway `card` is a scripted one that moves
+    no money. `storage` makes it durable; `gateways` are named, and `transfer` is there unless
+    another one takes its name. `seller` is printed on invoices and gives the zone of days,
+    `taxes` says which rate is valid where and when. `clock` and `ids` are for tests.
+
+    >>> from datetime import date
+    >>> from subscriptions import Interval, Money
+    >>> billing = Billing()
+    >>> pro = billing.catalog.add_price("Pro", Money.of("29.00", "EUR"), every=Interval.months(1))
+    >>> ada = billing.customers.create(name="Ada Lovelace", country="DE")
+    >>> method = billing.payment_methods.attach(ada.id, token="tok_visa")
+    >>> sub = billing.subscriptions.create(ada.id, [pro.id], start=date(2027, 1, 31))
+    >>> billing.run(until=date(2027, 4, 30)).invoices
+    4
+    """
+
+    def __init__(
+        self,
+        *,
+        storage: Storage | None = None,
+        gateways: Mapping[str, PaymentGateway] | None = None,
+        seller: Seller | None = None,
+        taxes: TaxRates = NO_TAX,
+        clock: Clock = system_clock,
+        ids: IdSource | None = None,
+        tenant: str = "default",
+        webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
+    ) -> None:
+        self.engine = _engine(
+            storage or MemoryStorage(), gateways, seller, taxes, clock, ids, tenant, webhook_secrets
+        )
+        self.customers = namespaces.Customers(self.engine)
+        self.payment_methods = namespaces.PaymentMethods(self.engine)
+        self.catalog = namespaces.Catalog(self.engine)
+        self.subscriptions = namespaces.Subscriptions(self.engine)
+        self.invoices = namespaces.Invoices(self.engine)
+        self.payments = namespaces.Payments(self.engine)
+        self.dunning = namespaces.Dunning(self.engine)
+        self.events = namespaces.Events(self.engine)
+        self.webhooks = namespaces.Webhooks(self.engine)
+
+    def run(
+        self,
+        until: date | datetime | None = None,
+        *,
+        progress: Callable[[date, RunReport], object] | None = None,
+    ) -> RunReport:
+        """Do everything that falls due, in order of time, until an instant or the end of a day.
+
+        Law: `run(t1)` then `run(t2)` makes the same documents as `run(t2)`, and a second
+        `run(t2)` makes none. Without `until` it is the clock's now. A day is a day in the seller's
+        zone. A record whose work fails is parked with an event and the others go on; `progress` is
+        called once for each day on which something was due.
+
+        Raises `ValidationError` for a naive datetime, `StorageError` if the storage fails.
+        """
+        return run_sync(self.engine.run(until, progress))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit the commands of the block together, or none of them if it raises.
+
+        Gateways are called after the commit. Numbers that were taken are given back by a rollback.
+        """
+        opened = run_sync(self.engine.begin())
+        try:
+            yield
+        except BaseException:
+            run_sync(self.engine.end(opened, commit=False))
+            raise
+        run_sync(self.engine.end(opened, commit=True))
+
+    def unpark(self, kind: str, id: str, *, at: datetime | None = None) -> Any:  # noqa: ANN401
+        """Release a parked record, and do what is due for it; returns the record.
+
+        Raises `ValidationError` for a record that is not parked, `NotFound` for an unknown one.
+        """
+        return run_sync(self.engine.release(kind_named(kind), id, at))
+
+
+class AsyncBilling:
+    """`Billing` for asynchronous hosts: the same names, with `await`.
+
+    `storage` is an asynchronous storage, or a synchronous one whose calls are quick enough to be
+    made in the event loop, such as the memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        storage: Any = None,  # noqa: ANN401 - Storage, or the same methods with async
+        gateways: Mapping[str, PaymentGateway] | None = None,
+        seller: Seller | None = None,
+        taxes: TaxRates = NO_TAX,
+        clock: Clock = system_clock,
+        ids: IdSource | None = None,
+        tenant: str = "default",
+        webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
+    ) -> None:
+        self.engine = _engine(
+            storage or MemoryStorage(), gateways, seller, taxes, clock, ids, tenant, webhook_secrets
+        )
+        self.customers = namespaces.AsyncCustomers(self.engine)
+        self.payment_methods = namespaces.AsyncPaymentMethods(self.engine)
+        self.catalog = namespaces.AsyncCatalog(self.engine)
+        self.subscriptions = namespaces.AsyncSubscriptions(self.engine)
+        self.invoices = namespaces.AsyncInvoices(self.engine)
+        self.payments = namespaces.AsyncPayments(self.engine)
+        self.dunning = namespaces.AsyncDunning(self.engine)
+        self.events = namespaces.AsyncEvents(self.engine)
+        self.webhooks = namespaces.AsyncWebhooks(self.engine)
+
+    async def run(
+        self,
+        until: date | datetime | None = None,
+        *,
+        progress: Callable[[date, RunReport], object] | None = None,
+    ) -> RunReport:
+        """Do everything that falls due, as `Billing.run` does."""
+        return await run_async(self.engine.run(until, progress))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Commit the commands of the block together, as `Billing.transaction` does."""
+        opened = await run_async(self.engine.begin())
+        try:
+            yield
+        except BaseException:
+            await run_async(self.engine.end(opened, commit=False))
+            raise
+        await run_async(self.engine.end(opened, commit=True))
+
+    async def unpark(self, kind: str, id: str, *, at: datetime | None = None) -> Any:  # noqa: ANN401
+        """Release a parked record, as `Billing.unpark` does."""
+        return await run_async(self.engine.release(kind_named(kind), id, at))
+
+
+def _engine(
+    storage: Storage,
+    gateways: Mapping[str, PaymentGateway] | None,
+    seller: Seller | None,
+    taxes: TaxRates,
+    clock: Clock,
+    ids: IdSource | None,
+    tenant: str,
+    secrets: Mapping[str, Sequence[Secret]] | None,
+) -> Engine:
+    given = {"card": FakeGateway()} if gateways is None else dict(gateways)
+    return Engine(
+        storage,
+        {"transfer": BankTransfer(), **given},
+        seller or Seller(),
+        taxes,
+        clock,
+        ids or RandomIds(),
+        plain_text("tenant", tenant),
+        secrets or {},
+    )

@@ -1,0 +1,196 @@
+"""How a use case becomes a method: one small descriptor for each kind of request and each driver.
+
+`create = Does(customers.create)` is a method with the arguments of `customers.create`; what that
+returns is a request, and the method returns its answer. `AsyncDoes` returns an awaitable of it.
+Type checkers see the arguments and the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import wraps
+from typing import Generic, ParamSpec, TypeVar
+
+from attrs import evolve, field, frozen
+
+from subscriptions.engine.core import Engine, fingerprint
+from subscriptions.engine.procedures import run_async, run_sync
+from subscriptions.records import Record
+from subscriptions.usecases.flows import Command, Listing, Question
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+
+@frozen
+class Namespace:
+    """The methods of one noun."""
+
+    engine: Engine = field(repr=False)
+
+
+@frozen
+class Page(Generic[R]):
+    """One page of a list: its items, how many there are in all, the cursor of the next page.
+
+    Iterating goes on over all further pages, each read when it is reached.
+    """
+
+    items: tuple[R, ...]
+    total: int | None
+    next_cursor: str | None
+    _next: Callable[[str], Page[R]] = field(repr=False)
+
+    def __iter__(self) -> Iterator[R]:
+        page = self
+        while True:
+            yield from page.items
+            if page.next_cursor is None:
+                return
+            page = page._next(page.next_cursor)  # noqa: SLF001 - its own kind
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@frozen
+class AsyncPage(Generic[R]):
+    """A page whose `async for` goes on over all further pages, each read when it is reached."""
+
+    items: tuple[R, ...]
+    total: int | None
+    next_cursor: str | None
+    _next: Callable[[str], Awaitable[AsyncPage[R]]] = field(repr=False)
+
+    async def __aiter__(self) -> AsyncIterator[R]:
+        page = self
+        while True:
+            for item in page.items:
+                yield item
+            if page.next_cursor is None:
+                return
+            page = await page._next(page.next_cursor)  # noqa: SLF001 - its own kind
+
+
+class Does(Generic[P, R]):
+    """A command as a method."""
+
+    def __init__(self, build: Callable[P, Command[R]]) -> None:
+        self._build = build
+
+    def __get__(self, owner: Namespace, _: type) -> Callable[P, R]:
+        build = self._build
+
+        @wraps(build)
+        def method(*args: P.args, **kwargs: P.kwargs) -> R:
+            request = fingerprint(_name(build), args, kwargs)
+            return run_sync(owner.engine.execute(build(*args, **kwargs), request))
+
+        return method
+
+
+class Asks(Generic[P, T]):
+    """A question as a method."""
+
+    def __init__(self, build: Callable[P, Question[T]]) -> None:
+        self._build = build
+
+    def __get__(self, owner: Namespace, _: type) -> Callable[P, T]:
+        build = self._build
+
+        @wraps(build)
+        def method(*args: P.args, **kwargs: P.kwargs) -> T:
+            return run_sync(owner.engine.ask(build(*args, **kwargs)))
+
+        return method
+
+
+class Lists(Generic[P, R]):
+    """A listing as a method."""
+
+    def __init__(self, build: Callable[P, Listing[R]]) -> None:
+        self._build = build
+
+    def __get__(self, owner: Namespace, _: type) -> Callable[P, Page[R]]:
+        build = self._build
+
+        @wraps(build)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Page[R]:
+            return _page(owner.engine, build(*args, **kwargs), None)
+
+        return method
+
+
+class AsyncDoes(Generic[P, R]):
+    """A command as an asynchronous method."""
+
+    def __init__(self, build: Callable[P, Command[R]]) -> None:
+        self._build = build
+
+    def __get__(self, owner: Namespace, _: type) -> Callable[P, Awaitable[R]]:
+        build = self._build
+
+        @wraps(build)
+        async def method(*args: P.args, **kwargs: P.kwargs) -> R:
+            request = fingerprint(_name(build), args, kwargs)
+            return await run_async(owner.engine.execute(build(*args, **kwargs), request))
+
+        return method
+
+
+class AsyncAsks(Generic[P, T]):
+    """A question as an asynchronous method."""
+
+    def __init__(self, build: Callable[P, Question[T]]) -> None:
+        self._build = build
+
+    def __get__(self, owner: Namespace, _: type) -> Callable[P, Awaitable[T]]:
+        build = self._build
+
+        @wraps(build)
+        async def method(*args: P.args, **kwargs: P.kwargs) -> T:
+            return await run_async(owner.engine.ask(build(*args, **kwargs)))
+
+        return method
+
+
+class AsyncLists(Generic[P, R]):
+    """A listing as an asynchronous method."""
+
+    def __init__(self, build: Callable[P, Listing[R]]) -> None:
+        self._build = build
+
+    def __get__(self, owner: Namespace, _: type) -> Callable[P, Awaitable[AsyncPage[R]]]:
+        build = self._build
+
+        @wraps(build)
+        async def method(*args: P.args, **kwargs: P.kwargs) -> AsyncPage[R]:
+            return await _async_page(owner.engine, build(*args, **kwargs), None)
+
+        return method
+
+
+def _name(build: Callable[..., object]) -> str:
+    return f"{build.__module__}.{build.__qualname__}"
+
+
+# The total is counted for the first page and handed on.
+def _page(engine: Engine, listing: Listing[R], total: int | None) -> Page[R]:
+    found = run_sync(engine.page(listing, count=total is None))
+    known = found.total if total is None else total
+
+    def following(cursor: str) -> Page[R]:
+        return _page(engine, evolve(listing, after=cursor), known)
+
+    return Page(found.items, known, found.next_cursor, following)
+
+
+async def _async_page(engine: Engine, listing: Listing[R], total: int | None) -> AsyncPage[R]:
+    found = await run_async(engine.page(listing, count=total is None))
+    known = found.total if total is None else total
+
+    async def following(cursor: str) -> AsyncPage[R]:
+        return await _async_page(engine, evolve(listing, after=cursor), known)
+
+    return AsyncPage(found.items, known, found.next_cursor, following)

@@ -1,0 +1,360 @@
+"""The engine: load → decide → commit → act, for one tenant on one storage.
+
+Every procedure here is driven by `Billing` or by `AsyncBilling`. A command is decided and committed
+in one transaction; what that makes due (a charge) is done right after it, outside of every
+transaction. A crash between any two steps loses nothing: the due work is found again by `run`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from typing import Any, TypeAlias, TypeVar
+
+from attrs import define, evolve, field, frozen
+
+from subscriptions.billing_cycles import first_instant
+from subscriptions.decisions import Change, Decision, created, unpark
+from subscriptions.engine import commit
+from subscriptions.engine.clock import Clock
+from subscriptions.engine.gather import Batch
+from subscriptions.engine.procedures import Procedure, call
+from subscriptions.engine.work import DUE, RunReport, Worker
+from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
+from subscriptions.events import Recorded
+from subscriptions.gateways import PaymentGateway, Secret
+from subscriptions.idempotency import COMMAND, CommandRecord, command_id
+from subscriptions.ids import IdSource
+from subscriptions.invoices import Seller
+from subscriptions.payments import PAYMENT
+from subscriptions.records import AnyKind, Kind, Record, Ref, aware
+from subscriptions.storage import Found, Query, Storage, UnitOfWork
+from subscriptions.taxes import TaxRates
+from subscriptions.usecases.flows import Command, Context, Flow, Get, Listing, Question
+
+log = logging.getLogger("subscriptions")
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+Subscriber: TypeAlias = Callable[[Recorded], object]
+
+TRIES = 5
+DELIVERY = 1000
+
+
+@define
+class Transaction:
+    """A unit of work that several commands share, and what they changed."""
+
+    unit: UnitOfWork
+    changes: list[Change] = field(factory=list)
+    at: datetime | None = None
+
+
+@frozen
+class Engine:
+    """One tenant's billing on one storage: the procedures that a driver carries out."""
+
+    storage: Storage
+    gateways: Mapping[str, PaymentGateway]
+    seller: Seller
+    taxes: TaxRates
+    clock: Clock
+    ids: IdSource
+    tenant: str
+    secrets: Mapping[str, Sequence[Secret]]
+    subscribers: dict[str, Subscriber] = field(factory=dict)
+    _open: ContextVar[Transaction | None] = field(
+        init=False, factory=lambda: ContextVar("transaction", default=None)
+    )
+    _delivering: ContextVar[bool] = field(
+        init=False, factory=lambda: ContextVar("delivering", default=False)
+    )
+
+    def context(self, at: datetime) -> Context:
+        """Return what flows may know at a time."""
+        capabilities = {name: each.capabilities for name, each in self.gateways.items()}
+        return Context(at, self.tenant, self.ids, self.seller, self.taxes, capabilities)
+
+    @property
+    def worker(self) -> Worker:
+        """Who does due work on this storage."""
+        return Worker(self.storage, self.gateways, self.tenant, self.seller.zone, self.context)
+
+    @property
+    def acts(self) -> bool:
+        """Whether work may be done after a commit: not inside the host's own transaction."""
+        return self._open.get() is None and not getattr(self.storage, "joins_host", False)
+
+    # ---- commands ---------------------------------------------------------------------------
+
+    def execute(self, command: Command[R], request: str) -> Procedure[R]:
+        """Decide, commit, act; returns the record that the command is about, as it is then.
+
+        With an idempotency key a second call returns that record and changes nothing; raises
+        `IdempotencyMismatch` if it is another request.
+        """
+        at = self.clock() if command.at is None else aware("at", command.at)
+        known = yield from self._known(self._reader(), command, request)
+        if known is not None:
+            return (yield from self._answer(command.kind, known))
+        attached = None
+        if command.before is not None:
+            asked = command.before
+            gateway = self.gateway(asked.gateway)
+            attached = yield from call(gateway.attach, asked.token, asked.customer)
+        context = self.context(at)
+        if attached is not None:
+            context = evolve(context, attached=attached)
+        opened = self._open.get()
+        if opened is not None:
+            id, changes = yield from self._decide(opened.unit, command, request, context)
+            opened.changes += changes
+            opened.at = at if opened.at is None else max(at, opened.at)
+        else:
+            id, changes = yield from self._commit(command, request, context)
+            yield from self.act(changes, at)
+        answer = yield from self._answer(command.kind, id)
+        if command.after is not None and self.acts:
+            forget = command.after(answer)
+            yield from call(self.gateway(forget.gateway).detach, forget.reference)
+        return answer
+
+    def act(self, changes: Sequence[Change], at: datetime) -> Procedure[None]:
+        """Do what a commit made due by `at`, then deliver its events."""
+        if not self.acts:
+            return
+        due = [(each.kind, each.after) for each in changes if each.kind in DUE]
+        yield from self.worker.now(due, at)
+        yield from self.deliver()
+
+    def gateway(self, name: str) -> PaymentGateway:
+        """Return a gateway by its name; raises `ValidationError` for an unknown one."""
+        if name not in self.gateways:
+            raise ValidationError("gateway", name, f"one of {', '.join(self.gateways)}")
+        return self.gateways[name]
+
+    def _commit(
+        self, command: Command[R], request: str, context: Context
+    ) -> Procedure[tuple[str, list[Change]]]:
+        for left in reversed(range(TRIES)):
+            unit = yield from call(self.storage.begin)
+            try:
+                id, changes = yield from self._decide(unit, command, request, context)
+                yield from call(unit.commit)
+            except Conflict:
+                yield from call(unit.rollback)
+                if not left:
+                    raise
+            except BaseException:
+                yield from call(unit.rollback)
+                raise
+            else:
+                return id, changes
+        raise AssertionError("unreachable")
+
+    def _decide(
+        self, unit: UnitOfWork, command: Command[R], request: str, context: Context
+    ) -> Procedure[tuple[str, list[Change]]]:
+        known = yield from self._known(unit, command, request)
+        if known is not None:
+            return known, []
+        (result,) = yield from Batch(unit, self.tenant).run([command.flow(context)])
+        if isinstance(result, Exception):
+            raise result
+        decision: Decision = result
+        about = decision.about
+        assert about is not None  # noqa: S101 - every command is about a record
+        memory: tuple[Decision, ...] = ()
+        if command.key is not None:
+            remembered = CommandRecord(
+                command_id(self.tenant, command.key),
+                self.tenant,
+                1,
+                command.kind.name,
+                request,
+                about.kind.name,
+                about.id,
+                context.at,
+            )
+            memory = (Decision((created(COMMAND, remembered),)),)
+        changes = yield from commit.write(
+            unit,
+            (decision, *memory),
+            tenant=self.tenant,
+            zone=self.seller.zone,
+            at=context.at,
+        )
+        return about.id, changes
+
+    def _known(self, reader: Any, command: Command[R], request: str) -> Procedure[str | None]:
+        if command.key is None:
+            return None
+        if not command.key.strip():
+            raise ValidationError("idempotency_key", command.key, "a text that is not empty")
+        id = command_id(self.tenant, command.key)
+        stored = (yield from call(reader.load, self.tenant, COMMAND, [id])).get(id)
+        if stored is None:
+            return None
+        if stored.fingerprint != request:
+            raise IdempotencyMismatch(command.key, stored.command)
+        answer: str = stored.answer
+        return answer
+
+    def _answer(self, kind: Any, id: str) -> Procedure[Any]:
+        (result,) = yield from Batch(self._reader(), self.tenant).run([_read(kind, id)])
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _reader(self) -> Storage | UnitOfWork:
+        opened = self._open.get()
+        return self.storage if opened is None else opened.unit
+
+    # ---- questions --------------------------------------------------------------------------
+
+    def ask(self, question: Question[T]) -> Procedure[T]:
+        """Answer a question; nothing is written."""
+        context = self.context(self.clock() if question.at is None else aware("at", question.at))
+        (result,) = yield from Batch(self._reader(), self.tenant).run([question.flow(context)])
+        if isinstance(result, Exception):
+            raise result
+        answer: T = result
+        return answer
+
+    def page(self, listing: Listing[R], *, count: bool) -> Procedure[Found[R]]:
+        """Return one page of a listing."""
+        query = Query(
+            listing.kind,
+            self.tenant,
+            listing.where,
+            order_by=listing.order_by,
+            descending=listing.descending,
+            after=listing.after,
+            limit=listing.limit,
+            count=count,
+        )
+        return (yield from call(self._reader().find, query))
+
+    # ---- time -------------------------------------------------------------------------------
+
+    def run(
+        self,
+        until: date | datetime | None,
+        progress: Callable[[date, RunReport], object] | None,
+    ) -> Procedure[RunReport]:
+        """Do everything that falls due until an instant, or until the end of a day."""
+        if self._open.get() is not None:
+            raise StorageError("a run has transactions of its own; leave the transaction first")
+        report = RunReport()
+        yield from self.worker.until(self._instant(until), report, progress)
+        yield from self.deliver()
+        return report
+
+    def _instant(self, until: date | datetime | None) -> datetime:
+        if until is None:
+            return self.clock()
+        if isinstance(until, datetime):
+            return aware("until", until)
+        if not isinstance(until, date):
+            raise ValidationError("until", until, "a date or an aware datetime")
+        # The whole day counts: the last microsecond before the next one begins.
+        return first_instant(until + timedelta(days=1), self.seller.zone) - timedelta(microseconds=1)
+
+    # ---- transactions -----------------------------------------------------------------------
+
+    def begin(self) -> Procedure[Transaction]:
+        """Open a transaction that the following commands of this context share."""
+        if self._open.get() is not None:
+            raise StorageError("a transaction is open already")
+        transaction = Transaction((yield from call(self.storage.begin)))
+        self._open.set(transaction)
+        return transaction
+
+    def end(self, transaction: Transaction, *, commit: bool) -> Procedure[None]:
+        """Commit what the commands decided, then act on it; or forget all of it."""
+        self._open.set(None)
+        if not commit:
+            yield from call(transaction.unit.rollback)
+            return
+        try:
+            yield from call(transaction.unit.commit)
+        except BaseException:
+            yield from call(transaction.unit.rollback)
+            raise
+        if transaction.at is not None:
+            yield from self.act(transaction.changes, transaction.at)
+
+    # ---- what comes from outside, what goes out ----------------------------------------------
+
+    def receive(
+        self, gateway: str, raw: bytes, headers: Mapping[str, str], at: datetime | None
+    ) -> Procedure[bool]:
+        """Take in a gateway's message: verify it, merge what it says; returns whether it was ours.
+
+        Raises `WebhookRefused` for a message that is not genuine. A message that comes twice or
+        late changes nothing.
+        """
+        now = self.clock() if at is None else aware("at", at)
+        adapter = self.gateway(gateway)
+        event = adapter.parse_webhook(raw, headers, secrets=self.secrets.get(gateway, ()), now=now)
+        snapshot = event.snapshot
+        if snapshot is None or snapshot.attempt_id is None:
+            return False
+        id = snapshot.attempt_id
+        payment = (yield from call(self.storage.load, self.tenant, PAYMENT, [id])).get(id)
+        if payment is None or payment.gateway != gateway:
+            return False
+        changes = yield from self.worker.settle(payment, snapshot, now)
+        yield from self.act(changes, now)
+        return True
+
+    def release(self, kind: AnyKind, id: str, at: datetime | None) -> Procedure[Any]:
+        """Release a parked record, and do what is due for it."""
+
+        def flow(_: Context) -> Any:
+            record = yield from _read(kind, id)
+            return Decision((unpark(kind, record),), about=Ref(kind, id))
+
+        return (yield from self.execute(Command(kind, flow, at), ""))
+
+    def deliver(self) -> Procedure[None]:
+        """Hand committed events to the subscribers, in order, at least once.
+
+        A subscriber that raises gets the same event again next time; billing goes on. What a
+        subscriber itself changes is delivered after the events that it is being handed.
+        """
+        if self._delivering.get():
+            return
+        token = self._delivering.set(True)
+        try:
+            for name, subscriber in tuple(self.subscribers.items()):
+                yield from self._deliver(name, subscriber)
+        finally:
+            self._delivering.reset(token)
+
+    def _deliver(self, name: str, subscriber: Subscriber) -> Procedure[None]:
+        while True:
+            delivery = yield from call(self.storage.undelivered, self.tenant, name, DELIVERY)
+            if not delivery.events:
+                return
+            for event in delivery.events:
+                try:
+                    yield from call(subscriber, event)
+                except Exception:
+                    log.exception("subscriber %s failed; the event will come again", name)
+                    return
+            yield from call(self.storage.acknowledge, self.tenant, name, delivery.position)
+
+
+def _read(kind: Kind[R], id: str) -> Flow[R]:
+    return (yield from Get(kind, id))
+
+
+def fingerprint(name: str, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
+    """Return a digest of a request: its name and its arguments, without time and key."""
+    given = sorted((k, v) for k, v in kwargs.items() if k not in ("at", "idempotency_key"))
+    return sha256(repr((name, args, given)).encode()).hexdigest()

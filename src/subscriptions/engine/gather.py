@@ -1,0 +1,157 @@
+"""The bulk driver: many flows side by side, all that wait for one kind answered with one query.
+
+A flow that fails gives its exception and disturbs no other. What a flow reads is remembered, so
+that two decisions of one batch which touch the same record are not committed together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from subscriptions.decisions import Decision
+from subscriptions.engine.procedures import Procedure, call
+from subscriptions.errors import NotFound
+from subscriptions.records import AnyKind, Record
+from subscriptions.storage import PAGE_LIMIT_MAX, Query, Reader
+from subscriptions.usecases.flows import Flow, Get, GetMany, Having, Maybe, Read
+
+Key = tuple[str, str]
+
+
+class Batch:
+    """Flows that run side by side over one reader. `seed` are records that were read already."""
+
+    def __init__(self, reader: Reader, tenant: str, seed: Iterable[tuple[AnyKind, Record]] = ()):
+        self._reader = reader
+        self._tenant = tenant
+        self._records: dict[AnyKind, dict[str, Record | None]] = {}
+        self._having: dict[tuple[AnyKind, str], dict[object, tuple[Record, ...]]] = {}
+        for kind, record in seed:
+            self._records.setdefault(kind, {})[record.id] = record
+
+    def run(self, flows: Sequence[Flow[Any]]) -> Procedure[list[Any]]:
+        """Run the flows to their ends; each gives its result, or the exception it ended with."""
+        results: list[Any] = [None] * len(flows)
+        waiting: list[tuple[int, Flow[Any], Read]] = []
+        for index, flow in enumerate(flows):
+            self._step(index, flow, None, results, waiting)
+        while waiting:
+            yield from self._answer([read for _, _, read in waiting])
+            asked, waiting = waiting, []
+            for index, flow, read in asked:
+                self._step(index, flow, read, results, waiting)
+        return results
+
+    def _step(
+        self,
+        index: int,
+        flow: Flow[Any],
+        read: Read | None,
+        results: list[Any],
+        waiting: list[tuple[int, Flow[Any], Read]],
+    ) -> None:
+        """Drive one flow until it waits for something that was not read yet, or ends."""
+        try:
+            wanted = next(flow) if read is None else self._resume(flow, read)
+            while self._has(wanted):
+                wanted = self._resume(flow, wanted)
+        except StopIteration as stop:
+            results[index] = stop.value
+        except Exception as error:  # noqa: BLE001 - one flow's failure is that flow's result
+            results[index] = error
+        else:
+            waiting.append((index, flow, wanted))
+
+    def _resume(self, flow: Flow[Any], read: Read) -> Read:
+        try:
+            answer = self._lookup(read)
+        except NotFound as error:
+            return flow.throw(error)
+        return flow.send(answer)
+
+    def _lookup(self, read: Read) -> object:
+        if type(read) is Having:
+            return self._having[read.kind, read.column][read.value]
+        records = self._records.get(read.kind, {})
+        if type(read) is GetMany:
+            return tuple([_present(read.kind, id, records[id]) for id in read.ids])
+        if type(read) is Get:
+            return _present(read.kind, read.id, records[read.id])
+        return records[cast("Maybe[Any]", read).id]
+
+    def _has(self, read: Read) -> bool:
+        if type(read) is Having:
+            return read.value in self._having.get((read.kind, read.column), ())
+        records = self._records.get(read.kind, {})
+        if type(read) is GetMany:
+            return all(id in records for id in read.ids)
+        return cast("Get[Any]", read).id in records
+
+    def _answer(self, reads: Sequence[Read]) -> Procedure[None]:
+        ids: dict[AnyKind, set[str]] = {}
+        values: dict[tuple[AnyKind, str], set[Any]] = {}
+        for read in reads:
+            if type(read) is Having:
+                values.setdefault((read.kind, read.column), set()).add(read.value)
+            elif type(read) is GetMany:
+                ids.setdefault(read.kind, set()).update(read.ids)
+            else:
+                ids.setdefault(read.kind, set()).add(cast("Get[Any]", read).id)
+        for kind, wanted in ids.items():
+            known = self._records.setdefault(kind, {})
+            missing = sorted(wanted.difference(known))
+            found = yield from call(self._reader.load, self._tenant, kind, missing)
+            for id in missing:
+                known[id] = found.get(id)
+        for (kind, column), sought in values.items():
+            yield from self._find(kind, column, sought)
+
+    def _find(self, kind: AnyKind, column: str, values: set[Any]) -> Procedure[None]:
+        get = kind.by_name[column].get
+        rows: dict[object, list[Record]] = {value: [] for value in values}
+        cursor: str | None = None
+        while True:
+            query = Query(
+                kind,
+                self._tenant,
+                {column: tuple(sorted(values))},
+                after=cursor,
+                limit=PAGE_LIMIT_MAX,
+            )
+            page = yield from call(self._reader.find, query)
+            for record in page.items:
+                rows[get(record)].append(record)
+                self._records.setdefault(kind, {}).setdefault(record.id, record)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        known = self._having.setdefault((kind, column), {})
+        known.update({value: tuple(found) for value, found in rows.items()})
+
+
+def _present(kind: AnyKind, id: str, record: Record | None) -> Record:
+    if record is None:
+        raise NotFound(kind.name, id)
+    return record
+
+
+def together(decisions: Sequence[Any]) -> tuple[list[int], list[int]]:
+    """Return which decisions can be committed together, and which must be decided again.
+
+    A decision that touches a record that an earlier one of the batch touches was made on a state
+    that will be gone: it waits for the next batch.
+    """
+    taken: set[tuple[AnyKind, str]] = set()
+    accepted: list[int] = []
+    deferred: list[int] = []
+    for index, decision in enumerate(decisions):
+        if not isinstance(decision, Decision):
+            continue
+        touched = {(move.kind, move.after.id) for move in (*decision.changes, *decision.issues)}
+        if taken.isdisjoint(touched):
+            taken |= touched
+            accepted.append(index)
+        else:
+            deferred.append(index)
+    return accepted, deferred

@@ -1,0 +1,227 @@
+"""The nouns of `Billing` and `AsyncBilling`: which use case stands under which name.
+
+Nothing is decided here. Each noun stands twice, once for each driver, one line for each method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from subscriptions.engine.binding import (
+    Asks,
+    AsyncAsks,
+    AsyncDoes,
+    AsyncLists,
+    Does,
+    Lists,
+    Namespace,
+)
+from subscriptions.engine.core import Subscriber
+from subscriptions.engine.procedures import run_async, run_sync
+from subscriptions.records import plain_text
+from subscriptions.usecases import (
+    catalog,
+    customers,
+    dunning,
+    events,
+    invoices,
+    payment_methods,
+    payments,
+    subscriptions,
+)
+
+
+class Customers(Namespace):
+    """Who is billed."""
+
+    create = Does(customers.create)
+    get = Asks(customers.get)
+    update = Does(customers.update)
+    tag = Does(customers.tag)
+    untag = Does(customers.untag)
+    list = Lists(customers.list_)
+
+
+class AsyncCustomers(Namespace):
+    """Who is billed."""
+
+    create = AsyncDoes(customers.create)
+    get = AsyncAsks(customers.get)
+    update = AsyncDoes(customers.update)
+    tag = AsyncDoes(customers.tag)
+    untag = AsyncDoes(customers.untag)
+    list = AsyncLists(customers.list_)
+
+
+class PaymentMethods(Namespace):
+    """How customers pay."""
+
+    attach = Does(payment_methods.attach)
+    detach = Does(payment_methods.detach)
+    set_default = Does(payment_methods.set_default)
+    get = Asks(payment_methods.get)
+    list = Lists(payment_methods.list_)
+
+
+class AsyncPaymentMethods(Namespace):
+    """How customers pay."""
+
+    attach = AsyncDoes(payment_methods.attach)
+    detach = AsyncDoes(payment_methods.detach)
+    set_default = AsyncDoes(payment_methods.set_default)
+    get = AsyncAsks(payment_methods.get)
+    list = AsyncLists(payment_methods.list_)
+
+
+class Catalog(Namespace):
+    """What is sold."""
+
+    add_product = Does(catalog.add_product)
+    add_price = Does(catalog.add_price)
+    archive = Does(catalog.archive)
+    get_price = Asks(catalog.get_price)
+    list = Lists(catalog.list_)
+
+
+class AsyncCatalog(Namespace):
+    """What is sold."""
+
+    add_product = AsyncDoes(catalog.add_product)
+    add_price = AsyncDoes(catalog.add_price)
+    archive = AsyncDoes(catalog.archive)
+    get_price = AsyncAsks(catalog.get_price)
+    list = AsyncLists(catalog.list_)
+
+
+class Subscriptions(Namespace):
+    """Who has what, and until when."""
+
+    create = Does(subscriptions.create)
+    get = Asks(subscriptions.get)
+    cancel = Does(subscriptions.cancel)
+    undo_cancel = Does(subscriptions.undo_cancel)
+    list = Lists(subscriptions.list_)
+
+
+class AsyncSubscriptions(Namespace):
+    """Who has what, and until when."""
+
+    create = AsyncDoes(subscriptions.create)
+    get = AsyncAsks(subscriptions.get)
+    cancel = AsyncDoes(subscriptions.cancel)
+    undo_cancel = AsyncDoes(subscriptions.undo_cancel)
+    list = AsyncLists(subscriptions.list_)
+
+
+class Invoices(Namespace):
+    """What customers owe."""
+
+    create_one_off = Does(invoices.create_one_off)
+    finalize = Does(invoices.finalize)
+    pay = Does(invoices.pay)
+    void = Does(invoices.void)
+    mark_uncollectible = Does(invoices.mark_uncollectible)
+    get = Asks(invoices.get)
+    list = Lists(invoices.list_)
+
+
+class AsyncInvoices(Namespace):
+    """What customers owe."""
+
+    create_one_off = AsyncDoes(invoices.create_one_off)
+    finalize = AsyncDoes(invoices.finalize)
+    pay = AsyncDoes(invoices.pay)
+    void = AsyncDoes(invoices.void)
+    mark_uncollectible = AsyncDoes(invoices.mark_uncollectible)
+    get = AsyncAsks(invoices.get)
+    list = AsyncLists(invoices.list_)
+
+
+class Payments(Namespace):
+    """What customers paid, and every attempt."""
+
+    record = Does(payments.record)
+    get = Asks(payments.get)
+    list = Lists(payments.list_)
+
+
+class AsyncPayments(Namespace):
+    """What customers paid, and every attempt."""
+
+    record = AsyncDoes(payments.record)
+    get = AsyncAsks(payments.get)
+    list = AsyncLists(payments.list_)
+
+
+class Dunning(Namespace):
+    """What happens to invoices that are not paid."""
+
+    policies = Asks(dunning.policies)
+    set_policy = Does(dunning.set_policy)
+    simulate = Asks(dunning.simulate)
+    status = Asks(dunning.status)
+    hold = Does(dunning.hold)
+    release = Does(dunning.release)
+    list = Lists(dunning.list_)
+
+
+class AsyncDunning(Namespace):
+    """What happens to invoices that are not paid."""
+
+    policies = AsyncAsks(dunning.policies)
+    set_policy = AsyncDoes(dunning.set_policy)
+    simulate = AsyncAsks(dunning.simulate)
+    status = AsyncAsks(dunning.status)
+    hold = AsyncDoes(dunning.hold)
+    release = AsyncDoes(dunning.release)
+    list = AsyncLists(dunning.list_)
+
+
+class Events(Namespace):
+    """What happened."""
+
+    list = Lists(events.list_)
+
+    def subscribe(self, subscriber: Subscriber, *, name: str = "default") -> None:
+        """Hand every committed event to a callable, in order, at least once.
+
+        Its place is remembered under `name`: after a restart it goes on where it was. A new name
+        begins with the first event there is. If the callable raises, it gets the event again later.
+        """
+        self.engine.subscribers[plain_text("name", name)] = subscriber
+
+
+class AsyncEvents(Namespace):
+    """What happened."""
+
+    list = AsyncLists(events.list_)
+
+    def subscribe(self, subscriber: Subscriber, *, name: str = "default") -> None:
+        """Hand every committed event to a callable or a coroutine function, as `Events` does."""
+        self.engine.subscribers[plain_text("name", name)] = subscriber
+
+
+class Webhooks(Namespace):
+    """What gateways tell by themselves."""
+
+    def receive(
+        self, gateway: str, raw: bytes, headers: Mapping[str, str], *, at: datetime | None = None
+    ) -> bool:
+        """Take in a gateway's message; returns whether it was about a payment of ours.
+
+        The signature is checked on the raw bytes. A message that comes twice, late or out of order
+        does no harm. Raises `WebhookRefused` (answer with 400), and `ValidationError` for an
+        unknown gateway.
+        """
+        return run_sync(self.engine.receive(gateway, raw, headers, at))
+
+
+class AsyncWebhooks(Namespace):
+    """What gateways tell by themselves."""
+
+    async def receive(
+        self, gateway: str, raw: bytes, headers: Mapping[str, str], *, at: datetime | None = None
+    ) -> bool:
+        """Take in a gateway's message, as `Webhooks.receive` does."""
+        return await run_async(self.engine.receive(gateway, raw, headers, at))

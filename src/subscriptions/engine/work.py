@@ -1,0 +1,308 @@
+"""Due work: what falls due is done instant by instant, kind by kind, in batches.
+
+Each batch is one transaction. If one record of it fails, it alone is done again by itself and, if
+that fails too, parked with an event; the others go on. Gateways are called between transactions:
+the intent is committed before, the answer after.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, TypeAlias
+
+from attrs import define, evolve, field, frozen
+
+from subscriptions.decisions import Change, Decision, park
+from subscriptions.dunning import DUNNING_CASE
+from subscriptions.engine import commit
+from subscriptions.engine.charging import Answer, ask
+from subscriptions.engine.gather import Batch, together
+from subscriptions.engine.procedures import Procedure, call
+from subscriptions.errors import Conflict, DomainError, Duplicate, StorageError
+from subscriptions.gateways import AbsentForSure, PaymentGateway
+from subscriptions.invoices import INVOICE
+from subscriptions.lifecycle import SUBSCRIPTION
+from subscriptions.payments import PAYMENT, Payment, PaymentSnapshot
+from subscriptions.records import AnyKind, Record
+from subscriptions.storage import Storage, due
+from subscriptions.usecases import dunning, invoices, payments, subscriptions
+from subscriptions.usecases.flows import Context, Flow
+
+log = logging.getLogger("subscriptions")
+
+BATCH = 1000
+TRIES = 3
+
+Step: TypeAlias = Callable[[str, Context], Flow[Decision]]
+
+# What is due, in the order in which it is done within one instant.
+DUE: Mapping[AnyKind, Step | None] = {
+    SUBSCRIPTION: subscriptions.advance,
+    INVOICE: invoices.overdue,
+    PAYMENT: None,  # the gateway is asked first; see `_payments`
+    DUNNING_CASE: dunning.advance,
+}
+
+
+@frozen
+class Parked:
+    """A record that was set aside, and why."""
+
+    kind: str
+    id: str
+    reason: str
+
+
+@define
+class RunReport:
+    """What a run did: how often each event happened, what was invoiced, what was set aside."""
+
+    events: Counter[str] = field(factory=Counter)
+    parked: list[Parked] = field(factory=list)
+    days: int = 0
+    until: datetime | None = None
+
+    @property
+    def invoices(self) -> int:
+        """How many invoices were made final."""
+        return self.events["InvoiceFinalized"]
+
+    @property
+    def payments_succeeded(self) -> int:
+        """How many payments succeeded."""
+        return self.events["PaymentSucceeded"]
+
+    @property
+    def payments_failed(self) -> int:
+        """How many payments were declined."""
+        return self.events["PaymentFailed"]
+
+    @property
+    def ended(self) -> int:
+        """How many subscriptions ended."""
+        return self.events["SubscriptionEnded"]
+
+    def count(self, changes: Sequence[Change]) -> None:
+        """Count the events of committed changes."""
+        names = [type(event).__name__ for change in changes for event in change.events]
+        self.events.update(names)
+
+
+@frozen
+class Worker:
+    """Does due work of one tenant on one storage; `context` gives a flow's context at a time."""
+
+    storage: Storage
+    gateways: Mapping[str, PaymentGateway]
+    tenant: str
+    zone: str
+    context: Callable[[datetime], Context]
+
+    def until(
+        self,
+        until: datetime,
+        report: RunReport,
+        progress: Callable[[date, RunReport], object] | None = None,
+    ) -> Procedure[None]:
+        """Do everything that is due at or before `until`, instant by instant."""
+        today: date | None = None
+        while True:
+            instant = yield from self._earliest(until)
+            if instant is None:
+                break
+            day = self.context(instant).today()
+            if day != today:
+                today = day
+                report.days += 1
+                if progress is not None:
+                    progress(day, report)
+            yield from self._instant(instant, report)
+        report.until = until
+
+    def now(self, records: Sequence[tuple[AnyKind, Record]], at: datetime) -> Procedure[None]:
+        """Do what is due at `at` for these records, and for those that they make due."""
+        report = RunReport()
+        while records:
+            changes: list[Change] = []
+            for kind in DUE:
+                ready = [record for each, record in records if each is kind and _due(record, at)]
+                if ready:
+                    changes += yield from self._batch(kind, ready, at, report)
+            records = [(change.kind, change.after) for change in changes if change.kind in DUE]
+
+    def settle(
+        self, payment: Payment, snapshot: PaymentSnapshot, at: datetime
+    ) -> Procedure[list[Change]]:
+        """Merge what a gateway said by itself of a payment; it may say nothing new."""
+        work = [_Work(PAYMENT, payment, _answered(snapshot), due=False)]
+        changes: list[Change] = []
+        while work:
+            done, work = yield from self._commit(work, at, RunReport())
+            changes += done
+        return changes
+
+    def _earliest(self, until: datetime) -> Procedure[datetime | None]:
+        earliest: datetime | None = None
+        for kind in DUE:
+            page = yield from call(
+                self.storage.find, due(kind, self.tenant, now=earliest or until, limit=1)
+            )
+            if page.items:
+                earliest = page.items[0].due_at
+        return earliest
+
+    def _instant(self, instant: datetime, report: RunReport) -> Procedure[None]:
+        for kind in DUE:
+            while True:
+                query = due(kind, self.tenant, now=instant, limit=BATCH)
+                page = yield from call(self.storage.find, query)
+                if not page.items:
+                    break
+                yield from self._batch(kind, page.items, instant, report)
+
+    def _batch(
+        self, kind: AnyKind, records: Sequence[Any], at: datetime, report: RunReport
+    ) -> Procedure[list[Change]]:
+        step = DUE[kind]
+        if step is not None:
+            work = [_Work(kind, record, step) for record in records]
+        else:
+            work = yield from self._asked(records, at)
+        changes: list[Change] = []
+        while work:
+            done, work = yield from self._commit(work, at, report)
+            changes += done
+        report.count(changes)
+        return changes
+
+    def _asked(self, records: Sequence[Payment], at: datetime) -> Procedure[list[_Work]]:
+        answers = yield from ask(records, self.gateways, at=at)
+        return [
+            _Work(PAYMENT, payment, _answered(answer))
+            for payment, answer in zip(records, answers, strict=True)
+        ]
+
+    def _commit(
+        self, work: Sequence[_Work], at: datetime, report: RunReport
+    ) -> Procedure[tuple[list[Change], list[_Work]]]:
+        """Decide and commit what goes together; returns the changes, and what is left to do."""
+        context = self.context(at)
+        unit = yield from call(self.storage.begin)
+        try:
+            batch = Batch(unit, self.tenant, [(each.kind, each.record) for each in work])
+            flows = [each.step(each.record.id, context) for each in work]
+            results = yield from batch.run(flows)
+            accepted, deferred = together(results)
+            decisions = [results[index] for index in accepted]
+            changes = yield from commit.write(
+                unit, decisions, tenant=self.tenant, zone=self.zone, at=at
+            )
+            yield from call(unit.commit)
+        except Exception as error:  # noqa: BLE001 - whatever one record breaks, the others go on
+            yield from call(unit.rollback)
+            return (yield from self._one_by_one(work, error, at, report))
+        except BaseException:
+            yield from call(unit.rollback)
+            raise
+        for index in accepted:
+            if work[index].due and not results[index].changes:
+                changes += yield from self._nothing(work[index], at, report)
+        for each, result in zip(work, results, strict=True):
+            if isinstance(result, Exception):
+                changes += yield from self._park(each, result, at, report)
+        return changes, (yield from self._fresh([work[index] for index in deferred]))
+
+    def _one_by_one(
+        self, work: Sequence[_Work], error: Exception, at: datetime, report: RunReport
+    ) -> Procedure[tuple[list[Change], list[_Work]]]:
+        """Find the record that a batch failed on: each alone; one that fails thrice is parked.
+
+        A storage that cannot commit at all is not the fault of a record: that error is raised.
+        """
+        if len(work) == 1:
+            only = work[0]
+            if isinstance(error, StorageError) and not isinstance(error, Duplicate):
+                if only.tries + 1 < TRIES:
+                    return [], (yield from self._fresh([evolve(only, tries=only.tries + 1)]))
+                if not isinstance(error, Conflict):
+                    raise error
+            return (yield from self._park(only, error, at, report)), []
+        changes: list[Change] = []
+        left: list[_Work] = []
+        for each in (yield from self._fresh(work)):
+            done, more = yield from self._commit([each], at, report)
+            changes += done
+            left += more
+        return changes, left
+
+    def _fresh(self, work: Sequence[_Work]) -> Procedure[list[_Work]]:
+        """Read the records again; what is no longer due at all is left out."""
+        fresh: list[_Work] = []
+        for each in work:
+            found = yield from call(self.storage.load, self.tenant, each.kind, [each.id])
+            record = found.get(each.id)
+            if record is not None and (not each.due or record.due_at is not None):
+                fresh.append(evolve(each, record=record))
+        return fresh
+
+    def _nothing(
+        self, work: _Work, at: datetime, report: RunReport
+    ) -> Procedure[list[Change]]:
+        """Park a record that stays due though nothing was decided: it would never end."""
+        fresh = yield from self._fresh([work])
+        if not fresh or not _due(fresh[0].record, at):
+            return []
+        error = DomainError("it is due, but there is nothing to do")
+        return (yield from self._park(work, error, at, report))
+
+    def _park(
+        self, work: _Work, error: Exception, at: datetime, report: RunReport
+    ) -> Procedure[list[Change]]:
+        reason = f"{type(error).__name__}: {error}"[:500]
+        log.warning("parked %s %s: %s", work.kind.name, work.id, reason, exc_info=error)
+        unit = yield from call(self.storage.begin)
+        try:
+            found = yield from call(unit.load, self.tenant, work.kind, [work.id])
+            record = found.get(work.id)
+            if record is None or record.due_at is None:
+                yield from call(unit.rollback)
+                return []
+            change = park(work.kind, record, reason=reason)
+            changes = yield from commit.write(
+                unit, [Decision((change,))], tenant=self.tenant, zone=self.zone, at=at
+            )
+            yield from call(unit.commit)
+        except BaseException:
+            yield from call(unit.rollback)
+            raise
+        report.parked.append(Parked(work.kind.name, work.id, reason))
+        return changes
+
+
+@frozen
+class _Work:
+    """One record and what is to be done about it; `due` says that time asks for it."""
+
+    kind: AnyKind
+    record: Any
+    step: Step
+    tries: int = 0
+    due: bool = True
+
+    @property
+    def id(self) -> str:
+        record_id: str = self.record.id
+        return record_id
+
+
+def _answered(answer: Answer) -> Step:
+    if isinstance(answer, AbsentForSure):
+        return payments.absent
+    return lambda id, context: payments.settle(id, answer, context)
+
+
+def _due(record: Any, at: datetime) -> bool:  # noqa: ANN401 - any record with a due time
+    return record.due_at is not None and record.due_at <= at

@@ -1,0 +1,291 @@
+"""Dunning: policies, cases, and the next step of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from subscriptions import dunning, invoices, lifecycle
+from subscriptions.customers import CUSTOMER
+from subscriptions.decisions import Change, Decision
+from subscriptions.dunning import (
+    DEFAULT_POLICY,
+    DUNNING_CASE,
+    DUNNING_POLICY,
+    CancelSubscription,
+    DunningCase,
+    DunningPolicy,
+    Held,
+    MarkUncollectible,
+    MarkUnpaid,
+    Message,
+    Retry,
+    Step,
+    StoredPolicy,
+)
+from subscriptions.errors import NotFound
+from subscriptions.ids import SubscriptionId
+from subscriptions.invoices import EndDunning, Invoice, Open, StartDunning
+from subscriptions.lifecycle import (
+    SUBSCRIPTION,
+    ClearPastDue,
+    Current,
+    End,
+    Ended,
+    EndReason,
+    MarkPastDue,
+    PastDue,
+)
+from subscriptions.records import Ref
+from subscriptions.usecases import collection
+from subscriptions.usecases.flows import (
+    Command,
+    Context,
+    Flow,
+    Get,
+    Having,
+    Listing,
+    Maybe,
+    Question,
+    only,
+)
+
+# While an attempt's outcome is open, look again after a day.
+WAIT = timedelta(days=1)
+
+
+def set_policy(
+    policy: DunningPolicy, *, at: datetime | None = None, idempotency_key: str | None = None
+) -> Command[StoredPolicy]:
+    """Let a policy apply to all cases that begin from now on; running cases keep theirs."""
+
+    def flow(context: Context) -> Flow[Decision]:
+        before = yield from Maybe(DUNNING_POLICY, policy.name)
+        change = dunning.set_policy(before, policy, tenant=context.tenant)
+        return Decision((change,), about=Ref(DUNNING_POLICY, policy.name))
+
+    return Command(DUNNING_POLICY, flow, at, idempotency_key)
+
+
+def policies() -> Question[tuple[DunningPolicy, ...]]:
+    """Return the policies in force; the built-in one if the host has set none."""
+
+    def flow(_: Context) -> Flow[tuple[DunningPolicy, ...]]:
+        stored = yield from Maybe(DUNNING_POLICY, DEFAULT_POLICY.name)
+        return (DEFAULT_POLICY if stored is None else stored.policy,)
+
+    return Question(flow)
+
+
+def simulate(policy: DunningPolicy, *, failed_at: datetime) -> Question[tuple[Step, ...]]:
+    """Return what a policy would do after a failure, and when, if nothing were paid."""
+
+    def flow(_: Context) -> Flow[tuple[Step, ...]]:
+        return policy.schedule(failed_at=failed_at)
+        yield  # a flow that reads nothing is a generator all the same
+
+    return Question(flow)
+
+
+def status(invoice: str) -> Question[DunningCase]:
+    """Return the latest case of an invoice; raises `NotFound` if it never had one."""
+
+    def flow(_: Context) -> Flow[DunningCase]:
+        cases = yield from Having(DUNNING_CASE, "invoice", invoice)
+        if not cases:
+            raise NotFound("dunning_case", invoice)
+        return cases[-1]
+
+    return Question(flow)
+
+
+def list_(
+    *,
+    customer: str | None = None,
+    status: str | None = None,
+    limit: int = 100,
+    after: str | None = None,
+) -> Listing[DunningCase]:
+    """List cases in the order they began; each filter is an exact match."""
+    return Listing(DUNNING_CASE, only(customer=customer, status=status), limit=limit, after=after)
+
+
+def hold(
+    id: str,
+    *,
+    reason: str,
+    until: datetime | None = None,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[DunningCase]:
+    """Wait with a case, until an instant or until it is released: a promise to pay.
+
+    Raises `InvalidTransition` unless it is running.
+    """
+
+    def flow(_: Context) -> Flow[Decision]:
+        case = yield from Get(DUNNING_CASE, id)
+        change = dunning.hold(case, reason=reason, until=until)
+        return Decision((change,), about=Ref(DUNNING_CASE, id))
+
+    return Command(DUNNING_CASE, flow, at, idempotency_key)
+
+
+def release(
+    id: str, *, at: datetime | None = None, idempotency_key: str | None = None
+) -> Command[DunningCase]:
+    """Go on with a held case; steps that came due meanwhile are taken now, one after another.
+
+    Raises `InvalidTransition` unless it is held.
+    """
+
+    def flow(_: Context) -> Flow[Decision]:
+        case = yield from Get(DUNNING_CASE, id)
+        return Decision((dunning.release(case),), about=Ref(DUNNING_CASE, id))
+
+    return Command(DUNNING_CASE, flow, at, idempotency_key)
+
+
+# ---- what other use cases need --------------------------------------------------------------
+
+
+def open_case(
+    invoice: Invoice, commands: Sequence[invoices.Command], *, context: Context
+) -> Flow[Decision]:
+    """Decide that an open invoice failed: its case begins, its subscription is past due.
+
+    `commands` are done to the invoice before that, in the same change.
+    """
+    stored = yield from Maybe(DUNNING_POLICY, DEFAULT_POLICY.name)
+    changes = [
+        invoices.decide(invoice, *commands, StartDunning()),
+        dunning.start(
+            DEFAULT_POLICY if stored is None else stored.policy,
+            tenant=context.tenant,
+            customer=invoice.customer,
+            invoice=invoice.id,
+            subscription=invoice.subscription,
+            attempt=invoice.attempts,
+            at=context.at,
+        ),
+    ]
+    if invoice.subscription is not None:
+        subscription = yield from Get(SUBSCRIPTION, invoice.subscription)
+        if MarkPastDue in lifecycle.ALLOWED[type(subscription.contract)]:
+            changes.append(lifecycle.decide(subscription, MarkPastDue(invoice.id)))
+    return Decision(tuple(changes))
+
+
+def close_cases(
+    *settled: Change, reason: str, context: Context, paid: bool = False
+) -> Flow[Decision]:
+    """Decide what follows when invoices are settled: cases stop, subscriptions recover.
+
+    `settled` are the changes that settle them; the rest is added. It is about the first invoice.
+    """
+    changes: tuple[Change, ...] = ()
+    cleared: dict[SubscriptionId, tuple[ClearPastDue, ...]] = {}
+    for decided in settled:
+        invoice = decided.after
+        assert isinstance(invoice, Invoice)  # noqa: S101 - the callers decide on invoices
+        if not invoice.dunning:
+            changes += (decided,)
+            continue
+        ended = invoices.decide(invoice, EndDunning())
+        events = (*decided.events, *ended.events)
+        changes += (Change(decided.kind, decided.before, ended.after, events),)
+        cases = yield from Having(DUNNING_CASE, "invoice", invoice.id)
+        stops = [dunning.stop(case, reason=reason, at=context.at) for case in cases]
+        changes += tuple(stop for stop in stops if stop is not None)
+        if invoice.subscription is not None:
+            clear = ClearPastDue(invoice.id, paid=paid)
+            earlier = cleared.get(invoice.subscription, ())
+            cleared[invoice.subscription] = (*earlier, clear)
+    for id, commands in cleared.items():
+        changes += yield from _clear(id, commands)
+    about = Ref(settled[0].kind, settled[0].after.id) if settled else None
+    return Decision(changes, about=about)
+
+
+def _clear(id: SubscriptionId, commands: Sequence[ClearPastDue]) -> Flow[tuple[Change, ...]]:
+    subscription = yield from Get(SUBSCRIPTION, id)
+    state = subscription.collection
+    if isinstance(subscription.contract, Ended) or isinstance(state, Current):
+        return ()
+    known = [command for command in commands if command.invoice in state.invoices]
+    return (lifecycle.decide(subscription, *known),) if known else ()
+
+
+# ---- the next step --------------------------------------------------------------------------
+
+
+def advance(id: str, context: Context) -> Flow[Decision]:
+    """Do what is due for one case: the next step, or stop because nothing is owed any more."""
+    case = yield from Get(DUNNING_CASE, id)
+    due_at, step = case.due_at, case.upcoming
+    if due_at is None or step is None or due_at > context.at:
+        return Decision()
+    if isinstance(case.state, Held):
+        return Decision((dunning.release(case),))
+    invoice = yield from Get(invoices.INVOICE, case.invoice)
+    if not isinstance(invoice.state, Open):
+        stop = dunning.stop(case, reason=f"invoice {invoice.status}", at=context.at)
+        return Decision(() if stop is None else (stop,))
+    if invoice.collecting is not None:
+        # Money may be on its way: nobody who has paid is contacted, and nothing ends.
+        return Decision((dunning.postpone(case, until=context.at + WAIT),))
+    match step.action:
+        case Retry():
+            return (yield from _retry(case, invoice, context))
+        case Message():
+            return Decision((dunning.take_step(case, at=context.at),))
+        case CancelSubscription():
+            return (yield from _cancel(case, context))
+        case MarkUnpaid():
+            return (yield from _mark_unpaid(case, context))
+        case MarkUncollectible():
+            return (yield from _write_off(case, invoice, context))
+
+
+def _retry(case: DunningCase, invoice: Invoice, context: Context) -> Flow[Decision]:
+    owner = yield from Get(CUSTOMER, invoice.customer)
+    method = yield from collection.method_of(owner, context)
+    if method is None:
+        return Decision((dunning.take_step(case, at=context.at, skipped="no usable method"),))
+    payment, collecting = collection.collect(invoice, method, context)
+    return Decision((dunning.take_step(case, at=context.at), payment, collecting))
+
+
+def _cancel(case: DunningCase, context: Context) -> Flow[Decision]:
+    taken = dunning.take_step(case, at=context.at)
+    if case.subscription is None:
+        return Decision((taken,))
+    subscription = yield from Get(SUBSCRIPTION, case.subscription)
+    if isinstance(subscription.contract, Ended):
+        return Decision((taken,))
+    end = lifecycle.decide(subscription, End(context.at, EndReason.PAYMENT_FAILED))
+    return Decision((taken, end))
+
+
+def _mark_unpaid(case: DunningCase, context: Context) -> Flow[Decision]:
+    taken = dunning.take_step(case, at=context.at)
+    if case.subscription is None:
+        return Decision((taken,))
+    subscription = yield from Get(SUBSCRIPTION, case.subscription)
+    if not isinstance(subscription.collection, PastDue) or (
+        lifecycle.MarkUnpaid not in lifecycle.ALLOWED[type(subscription.contract)]
+    ):
+        return Decision((taken,))
+    return Decision((taken, lifecycle.decide(subscription, lifecycle.MarkUnpaid())))
+
+
+def _write_off(case: DunningCase, invoice: Invoice, context: Context) -> Flow[Decision]:
+    taken = dunning.take_step(case, at=context.at)
+    given_up = invoices.MarkUncollectible("dunning ended without payment", context.at)
+    commands: tuple[invoices.Command, ...] = (given_up, EndDunning())
+    changes: tuple[Change, ...] = (taken, invoices.decide(invoice, *commands))
+    if invoice.subscription is not None:
+        changes += yield from _clear(
+            invoice.subscription, [ClearPastDue(invoice.id, paid=False)]
+        )
+    return Decision(changes)

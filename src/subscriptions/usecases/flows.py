@@ -1,0 +1,165 @@
+"""The one idiom: flows, generators that yield the reads they need and return what they decided.
+
+A flow says `sub = yield from Get(SUBSCRIPTION, id)` and gets the record. Who answers is not its
+business: the sync driver asks the storage, the async driver awaits it, and the bulk driver runs
+hundreds of flows side by side and answers all that wait for one kind with one query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from attrs import field, frozen
+
+from subscriptions.billing_cycles import local_date
+from subscriptions.decisions import Decision
+from subscriptions.gateways import Capabilities
+from subscriptions.ids import IdSource
+from subscriptions.invoices import Seller
+from subscriptions.payment_methods import MethodDetails
+from subscriptions.records import ColumnValue, Kind, Record
+from subscriptions.taxes import TaxRates
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+
+
+@frozen
+class Get(Generic[R]):
+    """Read one record; raises `NotFound` in the flow if it does not exist."""
+
+    kind: Kind[R]
+    id: str
+
+    def __iter__(self) -> Generator[Read, Any, R]:
+        record: R = yield self
+        return record
+
+
+@frozen
+class Maybe(Generic[R]):
+    """Read one record, or None if it does not exist."""
+
+    kind: Kind[R]
+    id: str
+
+    def __iter__(self) -> Generator[Read, Any, R | None]:
+        record: R | None = yield self
+        return record
+
+
+@frozen
+class GetMany(Generic[R]):
+    """Read several records, in the order of their ids; raises `NotFound` for a missing one."""
+
+    kind: Kind[R]
+    ids: tuple[str, ...]
+
+    def __iter__(self) -> Generator[Read, Any, tuple[R, ...]]:
+        records: tuple[R, ...] = yield self
+        return records
+
+
+@frozen
+class Having(Generic[R]):
+    """Read all records whose column has a value, in the order they were first written."""
+
+    kind: Kind[R]
+    column: str
+    value: ColumnValue
+
+    def __iter__(self) -> Generator[Read, Any, tuple[R, ...]]:
+        records: tuple[R, ...] = yield self
+        return records
+
+
+Read: TypeAlias = Get[Any] | Maybe[Any] | GetMany[Any] | Having[Any]
+Flow: TypeAlias = Generator[Read, Any, T]
+
+
+@frozen
+class Context:
+    """What a flow may know besides records: the time, the seller, where ids come from.
+
+    `attached` is what a gateway said of a token, for the one command that needs it.
+    """
+
+    at: datetime
+    tenant: str
+    ids: IdSource
+    seller: Seller
+    taxes: TaxRates
+    gateways: Mapping[str, Capabilities]
+    attached: MethodDetails | None = None
+
+    def today(self, zone: str | None = None) -> date:
+        """Return the day that `at` falls on, in a zone or in the seller's."""
+        return local_date(self.at, zone or self.seller.zone)
+
+
+@frozen
+class AttachToken:
+    """Ask a gateway what a token stands for, before the transaction begins."""
+
+    gateway: str
+    token: str = field(repr=False)
+    customer: str
+
+
+@frozen
+class ForgetMethod:
+    """Tell a gateway to forget a method, after the transaction."""
+
+    gateway: str
+    reference: str = field(repr=False)
+
+
+@frozen
+class Command(Generic[R]):
+    """A request that changes something; answered with the record that it is about.
+
+    `at` is the host's time for it (None: the engine's clock), `key` its idempotency key.
+    """
+
+    kind: Kind[R]
+    flow: Callable[[Context], Flow[Decision]]
+    at: datetime | None = None
+    key: str | None = None
+    before: AttachToken | None = None
+    after: Callable[[R], ForgetMethod] | None = None
+
+
+@frozen
+class Question(Generic[T]):
+    """A request that changes nothing."""
+
+    flow: Callable[[Context], Flow[T]]
+    at: datetime | None = None
+
+
+@frozen
+class Listing(Generic[R]):
+    """A request for records, page by page."""
+
+    kind: Kind[R]
+    where: Mapping[str, Sequence[ColumnValue]] = field(factory=dict)
+    order_by: str | None = None
+    descending: bool = False
+    limit: int = 100
+    after: str | None = None
+
+
+def only(**columns: ColumnValue) -> dict[str, tuple[ColumnValue, ...]]:
+    """Return the filter of a listing: the given columns, without those that are None."""
+    return {name: (value,) for name, value in columns.items() if value is not None}
+
+
+def get(kind: Kind[R], id: str) -> Question[R]:
+    """Ask for one record; raises `NotFound` if it does not exist."""
+
+    def flow(_: Context) -> Flow[R]:
+        return (yield from Get(kind, id))
+
+    return Question(flow)
