@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
+from subscriptions.customers import Address
 from subscriptions.dunning import (
     CancelSubscription,
     DunningPolicy,
@@ -32,7 +33,6 @@ from subscriptions.errors import (
 )
 from subscriptions.invoice_numbering import Reset, Series
 from subscriptions.invoices import Seller
-from subscriptions.customers import Address
 from subscriptions.money import Currency, Money
 from subscriptions.pricing import Flat, PerUnit
 from subscriptions.proration import prorate
@@ -54,8 +54,8 @@ __all__ = [
     "Currency",
     "CurrencyMismatch",
     "DomainError",
-    "Duplicate",
     "DunningPolicy",
+    "Duplicate",
     "Flat",
     "GatewayError",
     "Interval",

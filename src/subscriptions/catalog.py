@@ -6,7 +6,7 @@ the offer and leaves those who have it alone. Amounts are computed in `pricing`,
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from subscriptions.billing_cycles import Interval
 from subscriptions.decisions import Change, changed, created
@@ -14,7 +14,7 @@ from subscriptions.errors import InvalidTransition
 from subscriptions.ids import PriceId, ProductId
 from subscriptions.money import Currency
 from subscriptions.pricing import PriceModel
-from subscriptions.records import Column, ColumnType, Kind, Metadata, plain_text
+from subscriptions.records import Column, ColumnType, Kind, Metadata, evolve, plain_text
 from subscriptions.taxes import TaxBehavior
 
 

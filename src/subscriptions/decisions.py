@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from subscriptions.errors import ValidationError
 from subscriptions.invoice_numbering import Series
-from subscriptions.records import AnyKind, Kind, Record, Ref
+from subscriptions.records import AnyKind, Kind, Record, Ref, evolve
 
 R = TypeVar("R", bound=Record)
 
@@ -83,7 +83,8 @@ def join(*decisions: Decision, about: Ref | None = None) -> Decision:
     """Join decisions that are to be committed together; no record may change in two of them."""
     changes = tuple(change for decision in decisions for change in decision.changes)
     issues = tuple(issue for decision in decisions for issue in decision.issues)
-    touched = [(move.kind.name, move.after.id) for move in (*changes, *issues)]
+    touched = [(change.kind.name, change.after.tenant, change.after.id) for change in changes]
+    touched += [(issue.kind.name, issue.after.tenant, issue.after.id) for issue in issues]
     if len(set(touched)) != len(touched):
         raise ValidationError("decisions", touched, "each record at most once")
     return Decision(changes, issues, about)

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import CustomerId, DunningCaseId, InvoiceId, SubscriptionId, derived_id
-from subscriptions.records import Column, ColumnType, Kind, plain_text
+from subscriptions.records import Column, ColumnType, Kind, evolve, plain_text
 
 DAYS_MAX = 730
 
@@ -90,6 +90,10 @@ FinalAction: TypeAlias = CancelSubscription | MarkUnpaid | MarkUncollectible
 Action: TypeAlias = Retry | Message | FinalAction
 
 
+def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
+    return tuple(value)
+
+
 def _final(value: FinalAction | Iterable[FinalAction]) -> tuple[FinalAction, ...]:
     if isinstance(value, CancelSubscription | MarkUnpaid | MarkUncollectible):
         return (value,)
@@ -106,18 +110,21 @@ class Step:
 
 @frozen
 class DunningPolicy:
-    """A ladder. `final` is done `final_after_days` after the failure, by default after the last
+    """A ladder.
+
+    `final` is done `final_after_days` after the failure, by default after the last
     retry or message; one action or several, in order.
 
     >>> policy = DunningPolicy(retries=Retries.after_days(3), steps=[Message(1)])
     >>> from datetime import UTC
-    >>> [str(step.at.date()) for step in policy.schedule(failed_at=datetime(2027, 1, 1, tzinfo=UTC))]
+    >>> steps = policy.schedule(failed_at=datetime(2027, 1, 1, tzinfo=UTC))
+    >>> [str(step.at.date()) for step in steps]
     ['2027-01-02', '2027-01-04', '2027-01-04']
     """
 
     retries: Retries = Retries.after_days(1, 3, 5, 7)
-    steps: tuple[Message, ...] = field(default=(), converter=tuple)
-    final: tuple[FinalAction, ...] = field(default=CancelSubscription(), converter=_final)
+    steps: tuple[Message, ...] = field(default=(), converter=_messages)
+    final: tuple[FinalAction, ...] = field(default=(CancelSubscription(),), converter=_final)
     final_after_days: int | None = None
     name: str = "default"
 
@@ -131,7 +138,10 @@ class DunningPolicy:
         ):
             raise ValidationError("final", self.final, "actions that do not contradict each other")
         last = max((*self.retries.days, *(step.after_days for step in self.steps)), default=0)
-        if self.final_after_days is not None and _days("final_after_days", self.final_after_days) < last:
+        if (
+            self.final_after_days is not None
+            and _days("final_after_days", self.final_after_days) < last
+        ):
             raise ValidationError(
                 "final_after_days", self.final_after_days, f"not before the last step, day {last}"
             )
@@ -244,7 +254,7 @@ class DunningCase:
                 return until
             case Running():
                 step = self.upcoming
-                assert step is not None  # noqa: S101 - a running case has a next step
+                assert step is not None
                 return step.at if self.wait_until is None else max(step.at, self.wait_until)
             case other:
                 assert_never(other)
@@ -398,9 +408,7 @@ def take_step(case: DunningCase, *, at: datetime, skipped: str = "") -> Change:
         DunningStepTaken(case.id, case.customer, case.invoice, case.next_step, step.action, skipped)
     ]
     if isinstance(step.action, Message) and not skipped:
-        events.append(
-            DunningMessageDue(case.id, case.customer, case.invoice, step.action.level)
-        )
+        events.append(DunningMessageDue(case.id, case.customer, case.invoice, step.action.level))
     done = case.next_step + 1 == len(case.policy.schedule(failed_at=case.failed_at))
     if done:
         events.append(DunningExhausted(case.id, case.customer, case.invoice))

@@ -13,7 +13,15 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from subscriptions import catalog, customers, dunning, invoices, lifecycle, payment_methods, payments
+from subscriptions import (
+    catalog,
+    customers,
+    dunning,
+    invoices,
+    lifecycle,
+    payment_methods,
+    payments,
+)
 from subscriptions.decisions import Change, RecordParked, RecordUnparked
 from subscriptions.idempotency import COMMAND
 from subscriptions.number_series import NUMBER_SERIES

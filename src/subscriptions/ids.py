@@ -7,7 +7,7 @@ Fresh ids are made by the engine and passed in: nothing here is random or reads 
 
 from __future__ import annotations
 
-from base64 import b32encode
+from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import NewType, Protocol
 
@@ -37,25 +37,30 @@ class IdSource(Protocol):
 def derived_id(prefix: str, *identity: str) -> str:
     """Derive an id from business identity: equal parts give the equal id, for ever.
 
-    The parts are joined by a byte that none of them can hold, so `("a", "bc")` and `("ab", "c")`
-    differ. The digest is SHA-256, of which 130 bits are kept.
+    The parts are joined by a byte that none of them may hold, so `("a", "bc")` and `("ab", "c")`
+    differ; one that holds it is a `ValueError`. The digest is SHA-256, of which 128 bits are kept.
 
     >>> derived_id("inv", "acme", "sub_1", "2027-01-31")
-    'inv_suic57pornskusef2budzfhjoy'
+    'inv_95102efdee8b64aa4885d0683c94e976'
     >>> derived_id("inv", "a", "bc") == derived_id("inv", "ab", "c")
     False
     """
-    digest = sha256("\x1f".join(identity).encode()).digest()
-    return f"{prefix}_{b32encode(digest[:17]).decode()[:26].lower()}"
+    return f"{prefix}_{sha256(_joined(identity)).hexdigest()[:32]}"
 
 
 def gateway_key(*identity: str) -> str:
-    """Derive the idempotency key that a gateway sees: at most 64 ASCII characters.
+    """Derive the idempotency key that a gateway sees: 46 ASCII characters, the whole SHA-256.
 
     It holds no time, amount or card token: the same attempt asks with the same key for ever.
 
     >>> gateway_key("acme", "charge", "pay_1").startswith("v1:")
     True
     """
-    digest = sha256("\x1f".join(identity).encode()).digest()
-    return "v1:" + b32encode(digest).decode().rstrip("=").lower()
+    return "v1:" + urlsafe_b64encode(sha256(_joined(identity)).digest())[:43].decode()
+
+
+def _joined(identity: tuple[str, ...]) -> bytes:
+    text = "\x1f".join(identity)
+    if text.count("\x1f") != len(identity) - 1:
+        raise ValueError(f"a part of an identity holds the separator: {identity!r}")
+    return text.encode()

@@ -18,7 +18,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import TypeAlias, assert_never
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from subscriptions.billing_cycles import Period, first_instant, local_date, zone_info
 from subscriptions.customers import Address, Customer
@@ -27,7 +27,7 @@ from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId, PriceId, SubscriptionId
 from subscriptions.invoice_numbering import Reset, Series
 from subscriptions.money import Currency, Money, Rounding
-from subscriptions.records import Column, ColumnType, Kind, plain_text
+from subscriptions.records import Column, ColumnType, Kind, evolve, plain_text
 from subscriptions.taxes import TaxableLine, TaxBehavior, TaxGroup, TaxRate, tax_totals
 
 # ---- the two parties ------------------------------------------------------------------------
@@ -291,7 +291,7 @@ class Invoice:
 
     @property
     def due_at(self) -> datetime | None:
-        """When it becomes overdue: the first instant after the due day, if nobody looks after it."""
+        """The first instant after the due day, unless dunning looks after it or it is settled."""
         if (
             self.due_on is None
             or self.dunning
@@ -632,6 +632,7 @@ def seal(
     An invoice of zero is paid at once.
     """
     issued_on = local_date(at, invoice.zone)
+    due_on = issued_on + timedelta(days=invoice.terms_days)
     events: tuple[object, ...] = (
         InvoiceFinalized(
             invoice.id,
@@ -639,7 +640,7 @@ def seal(
             invoice.subscription,
             number,
             invoice.total,
-            issued_on + timedelta(days=invoice.terms_days),
+            due_on,
         ),
     )
     if invoice.total_minor == 0:
@@ -647,34 +648,60 @@ def seal(
             invoice.id, invoice.customer, invoice.subscription, number, invoice.total
         )
         events = (*events, paid)
-    sealed = evolve(
+    after = evolve(
         invoice,
         version=invoice.version + len(events),
         state=Open() if invoice.total_minor else Paid(at),
         number=number,
         finalized_at=at,
         issued_on=issued_on,
-        due_on=issued_on + timedelta(days=invoice.terms_days),
+        due_on=due_on,
         previous_hash=previous_hash,
+        hash=_hash(
+            invoice,
+            number=number,
+            finalized_at=at,
+            issued_on=issued_on,
+            due_on=due_on,
+            previous_hash=previous_hash,
+        ),
     )
-    after = evolve(sealed, hash=content_hash(sealed))
     return Change(INVOICE, before, after, events)
 
 
 def content_hash(invoice: Invoice) -> str:
     """Return the SHA-256 of what is frozen in a final invoice, as hexadecimal digits."""
+    return _hash(
+        invoice,
+        number=invoice.number,
+        finalized_at=invoice.finalized_at,
+        issued_on=invoice.issued_on,
+        due_on=invoice.due_on,
+        previous_hash=invoice.previous_hash,
+    )
+
+
+def _hash(
+    invoice: Invoice,
+    *,
+    number: str | None,
+    finalized_at: datetime | None,
+    issued_on: date | None,
+    due_on: date | None,
+    previous_hash: str,
+) -> str:
     seller, party = invoice.seller, invoice.party
     commitment = "" if party is None else _digest([invoice.salt, *_party_texts(party)])
     return _digest(
         [
             "1",
-            invoice.previous_hash,
+            previous_hash,
             invoice.tenant,
             invoice.id,
-            invoice.number,
-            str(invoice.finalized_at),
-            str(invoice.issued_on),
-            str(invoice.due_on),
+            number,
+            str(finalized_at),
+            str(issued_on),
+            str(due_on),
             invoice.customer,
             commitment,
             [] if seller is None else [seller.name, *_address(seller.address), seller.tax_id],
@@ -821,14 +848,10 @@ def _apply_payment(invoice: Invoice, command: ApplyPayment) -> tuple[Event, ...]
     if command.amount_minor == invoice.due_minor:
         number = invoice.number or ""
         return (
-            InvoicePaid(
-                invoice.id, invoice.customer, invoice.subscription, number, invoice.total
-            ),
+            InvoicePaid(invoice.id, invoice.customer, invoice.subscription, number, invoice.total),
         )
     amount = Money(command.amount_minor, invoice.currency)
-    return (
-        InvoicePartlyPaid(invoice.id, invoice.customer, amount, invoice.amount_due - amount),
-    )
+    return (InvoicePartlyPaid(invoice.id, invoice.customer, amount, invoice.amount_due - amount),)
 
 
 def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:

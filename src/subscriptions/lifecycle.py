@@ -16,14 +16,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PriceId, SubscriptionId
 from subscriptions.money import Currency
-from subscriptions.records import Column, ColumnType, Kind, Metadata, plain_text
+from subscriptions.records import Column, ColumnType, Kind, Metadata, evolve, plain_text
 
 # ---- the record -----------------------------------------------------------------------------
 
@@ -149,11 +149,20 @@ class Subscription:
     cancellation: Cancellation | None = None
     external_id: str | None = None
     metadata: Metadata = Metadata()
-    parked: str | None = field(default=None)
+    parked: str | None = None
+    due_day: date | None = field(init=False, eq=False, repr=False)
+    """The day on which something is to happen, in the zone of the subscription."""
+    due_at: datetime | None = field(init=False, eq=False, repr=False)
+    """The instant at which the due day begins; None if nothing is due any more, or parked."""
 
     def __attrs_post_init__(self) -> None:
         if not self.items:
             raise ValidationError("items", (), "at least one price")
+        # Both follow from the other fields; they are worked out once, for they are asked for often.
+        day = _due_day(self)
+        due_at = None if day is None or self.parked else first_instant(day, self.zone)
+        object.__setattr__(self, "due_day", day)
+        object.__setattr__(self, "due_at", due_at)
 
     @property
     def status(self) -> str:
@@ -175,34 +184,21 @@ class Subscription:
         """The first day that no item has been billed for yet."""
         return max(item.billed_through for item in self.items)
 
-    @property
-    def due_day(self) -> date | None:
-        """The day on which something is to happen, in the zone of the subscription."""
-        match self.contract:
-            case Ended():
-                return None
-            case Scheduled(start=start):
-                return start
-            case Trialing(until=until):
-                day = until
-            case Active():
-                items = self.items
-                day = (
-                    items[0].billed_through
-                    if len(items) == 1
-                    else min(item.billed_through for item in items)
-                )
-            case other:
-                assert_never(other)
-        if self.cancellation is not None and self.cancellation.on < day:
-            return self.cancellation.on
-        return day
 
-    @property
-    def due_at(self) -> datetime | None:
-        """The instant at which the due day begins, or None if nothing is due any more."""
-        day = self.due_day
-        return None if day is None or self.parked is not None else first_instant(day, self.zone)
+def _due_day(subscription: Subscription) -> date | None:
+    match subscription.contract:
+        case Ended():
+            return None
+        case Scheduled(start=start):
+            return start
+        case Trialing(until=until):
+            day = until
+        case Active():
+            day = min([item.billed_through for item in subscription.items])
+        case other:
+            assert_never(other)
+    cancellation = subscription.cancellation
+    return day if cancellation is None else min(day, cancellation.on)
 
 
 _COLLECTION_WORD: dict[type[Collection], str] = {
@@ -515,13 +511,13 @@ def _event(sub: Subscription, command: Command) -> Event:
             return _bill(sub, on)
         case Begin():
             contract = sub.contract
-            assert isinstance(contract, Scheduled)  # noqa: S101 - ALLOWED says so
+            assert isinstance(contract, Scheduled)
             if contract.trial_until is not None:
                 return TrialStarted(id, customer, contract.trial_until)
             return SubscriptionStarted(id, customer, contract.start)
         case EndTrial():
             contract = sub.contract
-            assert isinstance(contract, Trialing)  # noqa: S101 - ALLOWED says so
+            assert isinstance(contract, Trialing)
             return TrialEnded(id, customer, contract.until)
         case Cancel(on=on, reason=reason):
             plain_text("reason", reason, empty=True)
@@ -585,7 +581,7 @@ def apply(sub: Subscription, event: Event) -> Subscription:
         case SubscriptionRecovered(invoice=invoice) | SubscriptionDebtWrittenOff(invoice=invoice):
             return evolve(sub, collection=_without(sub.collection, invoice), version=version)
         case SubscriptionUnpaid():
-            assert isinstance(sub.collection, PastDue)  # noqa: S101 - MarkUnpaid says so
+            assert isinstance(sub.collection, PastDue)
             return evolve(sub, collection=Unpaid(sub.collection.invoices), version=version)
         case SubscriptionCreated():
             return sub

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from subscriptions.ids import SeriesId
 from subscriptions.invoice_numbering import Series
-from subscriptions.records import Kind
+from subscriptions.records import Kind, evolve
 
 
 @frozen
@@ -47,5 +47,5 @@ def advanced(
         version=before.version + 1,
         series=series,
         last_hash=last_hash,
-        last_at=last_at,
+        last_at=last_at if before.last_at is None else max(before.last_at, last_at),
     )

@@ -10,12 +10,12 @@ import re
 from datetime import date, datetime
 from typing import TypeAlias, assert_never
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import CustomerId, PaymentMethodId
-from subscriptions.records import Column, ColumnType, Kind, plain_text
+from subscriptions.records import Column, ColumnType, Kind, evolve, plain_text
 
 _CARD_NUMBER = re.compile(r"(?:\d[ -]?){13,19}")
 
@@ -57,7 +57,7 @@ class MethodDetails:
 
     def __attrs_post_init__(self) -> None:
         refuse_card_number("reference", plain_text("reference", self.reference))
-        if self.last4 and not (len(self.last4) == 4 and self.last4.isdigit()):  # noqa: PLR2004
+        if self.last4 and not re.fullmatch(r"[0-9]{4}", self.last4):
             raise ValidationError("last4", "(hidden)", "exactly four digits")
 
 

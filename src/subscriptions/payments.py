@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TypeAlias, assert_never
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import CurrencyMismatch, InvalidTransition, ValidationError
@@ -29,7 +29,7 @@ from subscriptions.ids import (
     gateway_key,
 )
 from subscriptions.money import Currency, Money
-from subscriptions.records import Column, ColumnType, Kind
+from subscriptions.records import Column, ColumnType, Kind, evolve
 
 # ---- what crosses the gateway port ----------------------------------------------------------
 
@@ -83,7 +83,7 @@ class ChargeIntent:
 
 @frozen
 class PaymentSnapshot:
-    """What the gateway says of an attempt now; it may be merged in any order, any number of times."""
+    """What the gateway says of an attempt now; merging works in any order, any number of times."""
 
     outcome: Outcome
     amount: Money
@@ -179,7 +179,8 @@ ALLOWED: dict[type[PaymentState], frozenset[type[PaymentState]]] = {
         {Intended, Unknown, ActionRequired, Processing, Succeeded, Declined, Voided}
     ),
     Unknown: frozenset({Unknown, ActionRequired, Processing, Succeeded, Declined, Voided}),
-    ActionRequired: frozenset({Processing, Succeeded, Declined, Voided}),
+    # To itself only when its time is over and it could not be voided.
+    ActionRequired: frozenset({ActionRequired, Processing, Succeeded, Declined, Voided}),
     Processing: frozenset({Processing, Succeeded, Declined}),
     # A success that arrives after a decline is still money: it wins, and never the reverse.
     Declined: frozenset({Succeeded}),
@@ -383,6 +384,7 @@ class PaymentAllocated:
 MARGIN = timedelta(hours=1)
 ACTION_WINDOW = timedelta(days=7)
 PROCESSING_POLL = timedelta(days=1)
+VOID_AGAIN = timedelta(hours=1)
 # Ask again after five minutes, an hour, six hours, then daily without end.
 BACKOFF = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 
@@ -493,10 +495,10 @@ def _answer(
         case Outcome.DECLINED_SOFT | Outcome.DECLINED_HARD:
             hard = snapshot.outcome is Outcome.DECLINED_HARD
             decline = snapshot.decline
-            assert decline is not None  # noqa: S101 - PaymentSnapshot refuses it
+            assert decline is not None
             event = PaymentFailed(id, customer, invoice, payment.amount, decline.code, hard)
             return Declined(at, decline, hard), event
-        case Outcome.REQUIRES_ACTION:
+        case Outcome.REQUIRES_ACTION if not isinstance(payment.state, ActionRequired):
             url = snapshot.action_url or ""
             return (
                 ActionRequired(url, at + ACTION_WINDOW),
@@ -508,22 +510,26 @@ def _answer(
                 at + PROCESSING_POLL,
             )
             return state, PaymentProcessing(id, customer, invoice)
-        case Outcome.UNKNOWN:
-            before = payment.state
-            tries = before.tries + 1 if isinstance(before, Unknown) else 1
-            since = before.since if isinstance(before, Unknown) else at
-            ask_at = at + backoff(tries)
-            return (
-                Unknown(since, ask_at, tries),
-                PaymentOutcomeUnknown(id, customer, invoice, tries, ask_at),
-            )
-        case Outcome.NOT_EXECUTED:
+        case Outcome.NOT_EXECUTED if not isinstance(payment.state, Unknown | ActionRequired):
             tries = payment.state.tries + 1 if isinstance(payment.state, Intended) else 1
             send_at = at + backoff(tries)
             return (
                 Intended(send_at, tries),
                 PaymentNotExecuted(id, customer, invoice, tries, send_at),
             )
+        # What was asked before and is not reached now is as unknown as before: it is asked again.
+        case Outcome.UNKNOWN | Outcome.NOT_EXECUTED | Outcome.REQUIRES_ACTION:
+            before = payment.state
+            tries = before.tries + 1 if isinstance(before, Unknown) else 1
+            ask_at = at + backoff(tries)
+            if isinstance(before, ActionRequired) and before.expires_at <= at:
+                # It could not be voided; until it is, the customer may still act.
+                again_at = at + VOID_AGAIN
+                silence = PaymentOutcomeUnknown(id, customer, invoice, tries, again_at)
+                return ActionRequired(before.url, again_at), silence
+            since = before.since if isinstance(before, Unknown) else at
+            silence = PaymentOutcomeUnknown(id, customer, invoice, tries, ask_at)
+            return Unknown(since, ask_at, tries), silence
         case other:
             assert_never(other)
 
@@ -566,7 +572,10 @@ def receive(
 
 def allocated(payment: Payment, *parts: Allocation) -> Payment:
     """Return the payment with further allocations; they never exceed what was received."""
+    if not isinstance(payment.state, Succeeded):
+        raise InvalidTransition(f"payment {payment.id}", payment.status, "allocate")
     after = evolve(payment, allocations=(*payment.allocations, *parts))
-    if after.unallocated.minor < 0:
-        raise ValidationError("allocations", parts, f"at most {payment.unallocated}")
+    if after.unallocated.minor < 0 or any(part.amount_minor <= 0 for part in parts):
+        expected = f"amounts above zero, together at most {payment.unallocated}"
+        raise ValidationError("allocations", parts, expected)
     return after

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
-from functools import cache
+from functools import cache, partial
+from operator import eq
 from typing import Any, TypeAlias, TypeVar, cast
 
 from cattrs import Converter
@@ -174,20 +175,24 @@ def _tagged(
         document[key] = tag
         return document
 
-    def read(value: Json, _: object) -> Any:  # noqa: ANN401 - a member of the union
+    def read(value: Json, _: object) -> object:
         if not isinstance(value, dict):
             raise TypeError(f"{value!r} is not an object with a {key!r}")
         fields = dict(cast("dict[str, Json]", value))
         tag = fields.pop(key, None)
         if tag not in members:
             raise TypeError(f"{key} {tag!r} is none of {', '.join(members)}")
-        return converter.structure(fields, members[tag])
+        structure = converter.get_structure_hook(members[tag])
+        member: object = structure(fields, members[tag])
+        return member
 
     return write, read
 
 
 def _make_converter() -> Converter:
-    converter = Converter(forbid_extra_keys=True, detailed_validation=False, prefer_attrib_converters=False)
+    converter = Converter(
+        forbid_extra_keys=True, detailed_validation=False, prefer_attrib_converters=False
+    )
     for plain in (int, str, bool):
         converter.register_structure_hook(plain, _exactly(plain))
     converter.register_structure_hook(Decimal, _decimal)
@@ -210,8 +215,8 @@ def _make_converter() -> Converter:
     converter.register_unstructure_hook_func(lambda type_: type_ == int | Decimal, _write_number)
     for union, tags in STATES.items():
         write, read = _tagged(converter, tags, "is")
-        converter.register_structure_hook_func(lambda type_, union=union: type_ == union, read)
-        converter.register_unstructure_hook_func(lambda type_, union=union: type_ == union, write)
+        converter.register_structure_hook_func(partial(eq, union), read)
+        converter.register_unstructure_hook_func(partial(eq, union), write)
     return converter
 
 

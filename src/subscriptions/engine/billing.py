@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
 from typing import Any
@@ -55,8 +55,15 @@ class Billing:
         tenant: str = "default",
         webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
     ) -> None:
-        self.engine = _engine(
-            storage or MemoryStorage(), gateways, seller, taxes, clock, ids, tenant, webhook_secrets
+        self.engine = Engine(
+            storage or MemoryStorage(),
+            _with_transfer(gateways),
+            seller or Seller(),
+            taxes,
+            clock,
+            ids or RandomIds(),
+            plain_text("tenant", tenant),
+            webhook_secrets or {},
         )
         self.customers = namespaces.Customers(self.engine)
         self.payment_methods = namespaces.PaymentMethods(self.engine)
@@ -86,7 +93,7 @@ class Billing:
         return run_sync(self.engine.run(until, progress))
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """Commit the commands of the block together, or none of them if it raises.
 
         Gateways are called after the commit. Numbers that were taken are given back by a rollback.
@@ -126,8 +133,15 @@ class AsyncBilling:
         tenant: str = "default",
         webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
     ) -> None:
-        self.engine = _engine(
-            storage or MemoryStorage(), gateways, seller, taxes, clock, ids, tenant, webhook_secrets
+        self.engine = Engine(
+            storage or MemoryStorage(),
+            _with_transfer(gateways),
+            seller or Seller(),
+            taxes,
+            clock,
+            ids or RandomIds(),
+            plain_text("tenant", tenant),
+            webhook_secrets or {},
         )
         self.customers = namespaces.AsyncCustomers(self.engine)
         self.payment_methods = namespaces.AsyncPaymentMethods(self.engine)
@@ -149,7 +163,7 @@ class AsyncBilling:
         return await run_async(self.engine.run(until, progress))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
+    async def transaction(self) -> AsyncGenerator[None]:
         """Commit the commands of the block together, as `Billing.transaction` does."""
         opened = await run_async(self.engine.begin())
         try:
@@ -164,24 +178,8 @@ class AsyncBilling:
         return await run_async(self.engine.release(kind_named(kind), id, at))
 
 
-def _engine(
-    storage: Storage,
+def _with_transfer(
     gateways: Mapping[str, PaymentGateway] | None,
-    seller: Seller | None,
-    taxes: TaxRates,
-    clock: Clock,
-    ids: IdSource | None,
-    tenant: str,
-    secrets: Mapping[str, Sequence[Secret]] | None,
-) -> Engine:
-    given = {"card": FakeGateway()} if gateways is None else dict(gateways)
-    return Engine(
-        storage,
-        {"transfer": BankTransfer(), **given},
-        seller or Seller(),
-        taxes,
-        clock,
-        ids or RandomIds(),
-        plain_text("tenant", tenant),
-        secrets or {},
-    )
+) -> Mapping[str, PaymentGateway]:
+    given = {"card": FakeGateway()} if gateways is None else gateways
+    return {"transfer": BankTransfer(), **given}

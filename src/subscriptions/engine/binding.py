@@ -48,7 +48,7 @@ class Page(Generic[R]):
             yield from page.items
             if page.next_cursor is None:
                 return
-            page = page._next(page.next_cursor)  # noqa: SLF001 - its own kind
+            page = page._next(page.next_cursor)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -70,7 +70,7 @@ class AsyncPage(Generic[R]):
                 yield item
             if page.next_cursor is None:
                 return
-            page = await page._next(page.next_cursor)  # noqa: SLF001 - its own kind
+            page = await page._next(page.next_cursor)
 
 
 class Does(Generic[P, R]):

@@ -58,7 +58,8 @@ def _ask_all(
     if at_once == 1:
         return [_ask(payment, gateway, at) for payment in payments]
     with ThreadPoolExecutor(at_once, thread_name_prefix="charge") as pool:
-        return list(pool.map(lambda payment: _ask(payment, gateway, at), payments))
+        futures = [pool.submit(_ask, payment, gateway, at) for payment in payments]
+        return [future.result() for future in futures]
 
 
 def _ask(payment: Payment, gateway: PaymentGateway, at: datetime) -> Answer:

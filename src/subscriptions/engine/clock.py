@@ -32,7 +32,7 @@ class RandomIds:
 
 
 def _base32(bits: int) -> str:
-    digits = []
+    digits: list[str] = []
     for _ in range(26):
         bits, digit = divmod(bits, 32)
         digits.append(_ALPHABET[digit])

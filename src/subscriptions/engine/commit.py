@@ -96,7 +96,5 @@ def _seal(issue: Issue, *, number: str, previous_hash: str, at: datetime) -> Cha
     if not isinstance(document, Invoice):
         raise ValidationError("issue", issue.kind.name, "a kind of document that takes a number")
     before = issue.before
-    assert before is None or isinstance(before, Invoice)  # noqa: S101 - finalize says so
-    return invoices.seal(
-        document, before=before, number=number, previous_hash=previous_hash, at=at
-    )
+    assert before is None or isinstance(before, Invoice)
+    return invoices.seal(document, before=before, number=number, previous_hash=previous_hash, at=at)

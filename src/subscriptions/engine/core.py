@@ -31,7 +31,7 @@ from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
 from subscriptions.payments import PAYMENT
 from subscriptions.records import AnyKind, Kind, Record, Ref, aware
-from subscriptions.storage import Found, Query, Storage, UnitOfWork
+from subscriptions.storage import Found, Query, Reader, Storage, UnitOfWork
 from subscriptions.taxes import TaxRates
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Listing, Question
 
@@ -50,7 +50,7 @@ class Transaction:
     """A unit of work that several commands share, and what they changed."""
 
     unit: UnitOfWork
-    changes: list[Change] = field(factory=list)
+    changes: list[Change] = field(factory=list[Change])
     at: datetime | None = None
 
 
@@ -66,7 +66,7 @@ class Engine:
     ids: IdSource
     tenant: str
     secrets: Mapping[str, Sequence[Secret]]
-    subscribers: dict[str, Subscriber] = field(factory=dict)
+    subscribers: dict[str, Subscriber] = field(factory=dict[str, Subscriber])
     _open: ContextVar[Transaction | None] = field(
         init=False, factory=lambda: ContextVar("transaction", default=None)
     )
@@ -167,7 +167,7 @@ class Engine:
             raise result
         decision: Decision = result
         about = decision.about
-        assert about is not None  # noqa: S101 - every command is about a record
+        assert about is not None
         memory: tuple[Decision, ...] = ()
         if command.key is not None:
             remembered = CommandRecord(
@@ -190,7 +190,7 @@ class Engine:
         )
         return about.id, changes
 
-    def _known(self, reader: Any, command: Command[R], request: str) -> Procedure[str | None]:
+    def _known(self, reader: Reader, command: Command[R], request: str) -> Procedure[str | None]:
         if command.key is None:
             return None
         if not command.key.strip():
@@ -204,13 +204,14 @@ class Engine:
         answer: str = stored.answer
         return answer
 
-    def _answer(self, kind: Any, id: str) -> Procedure[Any]:
+    def _answer(self, kind: Kind[R], id: str) -> Procedure[R]:
         (result,) = yield from Batch(self._reader(), self.tenant).run([_read(kind, id)])
         if isinstance(result, Exception):
             raise result
-        return result
+        record: R = result
+        return record
 
-    def _reader(self) -> Storage | UnitOfWork:
+    def _reader(self) -> Reader:
         opened = self._open.get()
         return self.storage if opened is None else opened.unit
 
@@ -262,7 +263,9 @@ class Engine:
         if not isinstance(until, date):
             raise ValidationError("until", until, "a date or an aware datetime")
         # The whole day counts: the last microsecond before the next one begins.
-        return first_instant(until + timedelta(days=1), self.seller.zone) - timedelta(microseconds=1)
+        return first_instant(until + timedelta(days=1), self.seller.zone) - timedelta(
+            microseconds=1
+        )
 
     # ---- transactions -----------------------------------------------------------------------
 
@@ -315,8 +318,8 @@ class Engine:
     def release(self, kind: AnyKind, id: str, at: datetime | None) -> Procedure[Any]:
         """Release a parked record, and do what is due for it."""
 
-        def flow(_: Context) -> Any:
-            record = yield from _read(kind, id)
+        def flow(_: Context) -> Flow[Decision]:
+            record = yield from Get(kind, id)
             return Decision((unpark(kind, record),), about=Ref(kind, id))
 
         return (yield from self.execute(Command(kind, flow, at), ""))

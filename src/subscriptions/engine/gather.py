@@ -22,7 +22,9 @@ Key = tuple[str, str]
 class Batch:
     """Flows that run side by side over one reader. `seed` are records that were read already."""
 
-    def __init__(self, reader: Reader, tenant: str, seed: Iterable[tuple[AnyKind, Record]] = ()):
+    def __init__(
+        self, reader: Reader, tenant: str, seed: Iterable[tuple[AnyKind, Record]] = ()
+    ) -> None:
         self._reader = reader
         self._tenant = tenant
         self._records: dict[AnyKind, dict[str, Record | None]] = {}
@@ -148,7 +150,8 @@ def together(decisions: Sequence[Any]) -> tuple[list[int], list[int]]:
     for index, decision in enumerate(decisions):
         if not isinstance(decision, Decision):
             continue
-        touched = {(move.kind, move.after.id) for move in (*decision.changes, *decision.issues)}
+        touched = {(change.kind, change.after.id) for change in decision.changes}
+        touched |= {(issue.kind, issue.after.id) for issue in decision.issues}
         if taken.isdisjoint(touched):
             taken |= touched
             accepted.append(index)

@@ -60,8 +60,8 @@ class Parked:
 class RunReport:
     """What a run did: how often each event happened, what was invoiced, what was set aside."""
 
-    events: Counter[str] = field(factory=Counter)
-    parked: list[Parked] = field(factory=list)
+    events: Counter[str] = field(factory=Counter[str])
+    parked: list[Parked] = field(factory=list[Parked])
     days: int = 0
     until: datetime | None = None
 
@@ -248,9 +248,7 @@ class Worker:
                 fresh.append(evolve(each, record=record))
         return fresh
 
-    def _nothing(
-        self, work: _Work, at: datetime, report: RunReport
-    ) -> Procedure[list[Change]]:
+    def _nothing(self, work: _Work, at: datetime, report: RunReport) -> Procedure[list[Change]]:
         """Park a record that stays due though nothing was decided: it would never end."""
         fresh = yield from self._fresh([work])
         if not fresh or not _due(fresh[0].record, at):

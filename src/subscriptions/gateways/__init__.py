@@ -59,7 +59,7 @@ class CannotTell:
 Reconciled: TypeAlias = Found | AbsentForSure | CannotTell
 
 
-class WebhookRefused(Exception):  # noqa: N818 - it is the gateway's refusal of a message
+class WebhookRefused(Exception):
     """A webhook is not genuine, too old or unreadable; it must have no effect (HTTP 400)."""
 
 

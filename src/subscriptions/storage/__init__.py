@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from attrs import field, frozen
 
@@ -48,7 +48,7 @@ class Query(Generic[R]):
 
     kind: Kind[R]
     tenant: str
-    where: Mapping[str, Collection[ColumnValue]] = field(factory=dict)
+    where: Mapping[str, Collection[ColumnValue]] = field(factory=dict[str, Collection[ColumnValue]])
     until: tuple[str, ColumnValue] | None = None
     order_by: str | None = None
     descending: bool = False
@@ -127,7 +127,7 @@ class UnitOfWork(Reader, Protocol):
         """Forget everything; a second call does nothing."""
         ...
 
-    def __enter__(self) -> UnitOfWork:
+    def __enter__(self) -> Self:
         """Return itself."""
         ...
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from heapq import nsmallest
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from subscriptions.decisions import Change
 from subscriptions.errors import Conflict, Duplicate, StorageError, ValidationError
@@ -110,7 +110,7 @@ class MemoryUnitOfWork:
         return _page(query, table, self._staged.get(table, {}))
 
     def write(self, changes: Sequence[Change], events: Sequence[Recorded], /) -> None:
-        """Stage changes and events; raises `Conflict` or `Duplicate`, then only `rollback` is left."""
+        """Stage changes and events; after `Conflict` or `Duplicate` only `rollback` is left."""
         self._check()
         self._failed = True  # until all of it went well
         for change in changes:
@@ -131,7 +131,7 @@ class MemoryUnitOfWork:
             staged[event.id] = event
         self._failed = False
 
-    def lock(self, tenant: str, series: Collection[str], /) -> None:
+    def lock(self, _tenant: str, _series: Collection[str], /) -> None:
         """Do nothing more: there is one writer, and this is it."""
         self._check()
 
@@ -153,7 +153,7 @@ class MemoryUnitOfWork:
         if self._open:
             self._close()
 
-    def __enter__(self) -> MemoryUnitOfWork:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
@@ -324,7 +324,7 @@ def _asks_what_is_due(query: Query[Any]) -> bool:
 
 def _due_page(query: Query[R], table: _Table) -> Found[R]:
     """Answer the engine's question without looking at what is not due."""
-    assert query.until is not None  # noqa: S101 - _asks_what_is_due says so
+    assert query.until is not None
     name, until = query.until
     index = table.index(name)
     ids: list[str] = []
@@ -390,14 +390,14 @@ def _write_cursor(key: tuple[Any, ...]) -> str:
 
 def _read_cursor(cursor: str) -> tuple[Any, ...]:
     try:
-        parts = json.loads(urlsafe_b64decode(cursor.encode()))
-        return tuple(
-            part
-            if not isinstance(part, dict)
-            else datetime.fromisoformat(part["t"])
-            if "t" in part
-            else date.fromisoformat(part["d"])
-            for part in parts
-        )
+        parts: list[Any] = json.loads(urlsafe_b64decode(cursor.encode()))
+        return tuple(_read_part(part) for part in parts)
     except (ValueError, KeyError, TypeError) as error:
         raise ValidationError("after", cursor, "a cursor of an earlier page") from error
+
+
+def _read_part(part: Any) -> Any:  # noqa: ANN401 - a value of any column
+    if not isinstance(part, dict):
+        return part
+    kind, text = next(iter(cast("dict[str, str]", part).items()))
+    return datetime.fromisoformat(text) if kind == "t" else date.fromisoformat(text)

@@ -15,7 +15,16 @@ from subscriptions.pricing import PerUnit, PriceModel
 from subscriptions.records import Metadata, Ref
 from subscriptions.taxes import TaxBehavior
 from subscriptions.usecases import flows
-from subscriptions.usecases.flows import Command, Context, Flow, Get, Having, Listing, Question, only
+from subscriptions.usecases.flows import (
+    Command,
+    Context,
+    Flow,
+    Get,
+    Having,
+    Listing,
+    Question,
+    only,
+)
 
 
 def add_product(
@@ -28,6 +37,7 @@ def add_product(
     """Add a product; raises `Duplicate` if there is one of this name."""
 
     def flow(context: Context) -> Flow[Decision]:
+        yield from ()  # it reads nothing, and is a generator all the same
         product = Product(
             ProductId(context.ids.fresh("prod")),
             context.tenant,
@@ -36,7 +46,6 @@ def add_product(
             metadata=Metadata(metadata),
         )
         return Decision((catalog.add_product(product),), about=Ref(PRODUCT, product.id))
-        yield  # a flow that reads nothing is a generator all the same
 
     return Command(PRODUCT, flow, at, idempotency_key)
 

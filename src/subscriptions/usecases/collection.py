@@ -5,15 +5,13 @@ One attempt at a time: the invoice names the attempt whose outcome is open.
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from subscriptions import invoices, payments
 from subscriptions.customers import Customer
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import ValidationError
 from subscriptions.invoices import INVOICE, Invoice, StartCollection
 from subscriptions.payment_methods import PAYMENT_METHOD, PaymentMethod
-from subscriptions.records import Ref
+from subscriptions.records import Ref, evolve
 from subscriptions.usecases.flows import Context, Flow, Maybe
 
 

@@ -41,9 +41,12 @@ def create(
     taken. Nothing is stored then.
     """
     if address is not None and country and country != address.country:
-        raise ValidationError("country", country, f"the country of the address, {address.country!r}")
+        raise ValidationError(
+            "country", country, f"the country of the address, {address.country!r}"
+        )
 
     def flow(context: Context) -> Flow[Decision]:
+        yield from ()  # it reads nothing, and is a generator all the same
         customer = Customer(
             CustomerId(context.ids.fresh("cus")),
             context.tenant,
@@ -69,7 +72,6 @@ def create(
         if isinstance(move, Change):
             return Decision((move,), about=about)
         return Decision(issues=(move,), about=about)
-        yield  # a flow that reads nothing is a generator all the same
 
     return Command(CUSTOMER, flow, at, idempotency_key)
 

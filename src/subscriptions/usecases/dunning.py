@@ -36,7 +36,7 @@ from subscriptions.lifecycle import (
     MarkPastDue,
     PastDue,
 )
-from subscriptions.records import Ref
+from subscriptions.records import Ref, aware
 from subscriptions.usecases import collection
 from subscriptions.usecases.flows import (
     Command,
@@ -81,8 +81,8 @@ def simulate(policy: DunningPolicy, *, failed_at: datetime) -> Question[tuple[St
     """Return what a policy would do after a failure, and when, if nothing were paid."""
 
     def flow(_: Context) -> Flow[tuple[Step, ...]]:
-        return policy.schedule(failed_at=failed_at)
-        yield  # a flow that reads nothing is a generator all the same
+        yield from ()  # it reads nothing, and is a generator all the same
+        return policy.schedule(failed_at=aware("failed_at", failed_at))
 
     return Question(flow)
 
@@ -187,7 +187,7 @@ def close_cases(
     cleared: dict[SubscriptionId, tuple[ClearPastDue, ...]] = {}
     for decided in settled:
         invoice = decided.after
-        assert isinstance(invoice, Invoice)  # noqa: S101 - the callers decide on invoices
+        assert isinstance(invoice, Invoice)
         if not invoice.dunning:
             changes += (decided,)
             continue
@@ -285,7 +285,5 @@ def _write_off(case: DunningCase, invoice: Invoice, context: Context) -> Flow[De
     commands: tuple[invoices.Command, ...] = (given_up, EndDunning())
     changes: tuple[Change, ...] = (taken, invoices.decide(invoice, *commands))
     if invoice.subscription is not None:
-        changes += yield from _clear(
-            invoice.subscription, [ClearPastDue(invoice.id, paid=False)]
-        )
+        changes += yield from _clear(invoice.subscription, [ClearPastDue(invoice.id, paid=False)])
     return Decision(changes)

@@ -10,7 +10,7 @@ def list_(
     *,
     subject: str | None = None,
     customer: str | None = None,
-    type: str | None = None,  # noqa: A002 - the trade's word for it
+    type: str | None = None,
     limit: int = 100,
     after: str | None = None,
 ) -> Listing[Recorded]:

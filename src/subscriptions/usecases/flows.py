@@ -144,7 +144,7 @@ class Listing(Generic[R]):
     """A request for records, page by page."""
 
     kind: Kind[R]
-    where: Mapping[str, Sequence[ColumnValue]] = field(factory=dict)
+    where: Mapping[str, Sequence[ColumnValue]] = field(factory=dict[str, Sequence[ColumnValue]])
     order_by: str | None = None
     descending: bool = False
     limit: int = 100

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from subscriptions import invoices, lifecycle, pricing
-from subscriptions.catalog import PRICE
+from subscriptions import invoices, pricing
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
@@ -22,12 +21,8 @@ from subscriptions.invoices import (
     MarkUncollectible,
     MarkVoid,
     Open,
-    Paid,
-    Uncollectible,
-    Void,
 )
-from subscriptions.lifecycle import SUBSCRIPTION
-from subscriptions.money import Currency, Money
+from subscriptions.money import Money
 from subscriptions.records import Ref, plain_text
 from subscriptions.taxes import TaxBehavior
 from subscriptions.usecases import collection, flows

@@ -73,7 +73,7 @@ def attach(
             chosen = customers.set_default_method(owner, id)
             changes += [chosen] if chosen is not None else []
             method = change.after
-            assert isinstance(method, PaymentMethod)  # noqa: S101 - attach made it
+            assert isinstance(method, PaymentMethod)
             changes += yield from _retry_open_invoices(method, context)
         return Decision(tuple(changes), about=Ref(PAYMENT_METHOD, id))
 
@@ -143,9 +143,7 @@ def _retry_open_invoices(method: PaymentMethod, context: Context) -> Flow[tuple[
     if not method.details.automatic or not context.gateways[method.gateway].collects:
         return ()
     cases = yield from Having(DUNNING_CASE, "customer", method.customer)
-    waiting = tuple(
-        case.invoice for case in cases if isinstance(case.state, Running | Held)
-    )
+    waiting = tuple(case.invoice for case in cases if isinstance(case.state, Running | Held))
     found = yield from GetMany(INVOICE, waiting)
     changes: tuple[Change, ...] = ()
     for invoice in found:

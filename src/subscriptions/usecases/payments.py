@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from attrs import evolve
-
 from subscriptions import invoices, payment_methods, payments
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision, created
 from subscriptions.errors import UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, PaymentId
-from subscriptions.invoices import INVOICE, ApplyPayment, EndCollection, Invoice, Open
-from subscriptions.invoices import Paid, Uncollectible
+from subscriptions.invoices import (
+    INVOICE,
+    ApplyPayment,
+    EndCollection,
+    Invoice,
+    Open,
+    Paid,
+    Uncollectible,
+)
 from subscriptions.money import Money
 from subscriptions.payment_methods import PAYMENT_METHOD
 from subscriptions.payments import (
@@ -27,7 +32,7 @@ from subscriptions.payments import (
     Succeeded,
     Voided,
 )
-from subscriptions.records import Ref
+from subscriptions.records import Ref, evolve
 from subscriptions.usecases import collection, flows
 from subscriptions.usecases.dunning import close_cases, open_case
 from subscriptions.usecases.flows import (
@@ -124,7 +129,7 @@ def settle(id: str, snapshot: PaymentSnapshot, context: Context) -> Flow[Decisio
     if change is None:
         return Decision()
     after = change.after
-    assert isinstance(after, Payment)  # noqa: S101 - merge returns payments
+    assert isinstance(after, Payment)
     match after.state:
         case Succeeded():
             return (yield from _succeeded(change, after, context))

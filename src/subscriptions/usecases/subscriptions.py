@@ -7,13 +7,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from attrs import evolve
-
 from subscriptions import invoices, lifecycle, pricing
 from subscriptions.billing_cycles import BillingCycle
 from subscriptions.catalog import PRICE, Price
 from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision, join
+from subscriptions.decisions import Change, Decision
 from subscriptions.errors import (
     CurrencyMismatch,
     InvalidTransition,
@@ -33,7 +31,6 @@ from subscriptions.lifecycle import (
     Scheduled,
     Subscription,
     SubscriptionRenewed,
-    Trialing,
     UndoCancel,
     Unpaid,
 )
@@ -218,7 +215,9 @@ def _due(
     if not isinstance(renewed, SubscriptionRenewed):
         return Decision((change,))
     method = yield from collection.method_of(customer, context)
-    invoice = _invoice(subscription, renewed, customer, prices, method is not None, context)
+    invoice = _invoice(
+        subscription, renewed, customer, prices, automatic=method is not None, context=context
+    )
     if isinstance(subscription.collection, Unpaid):
         return Decision((change, invoices.draft(invoice)))
     issued = collection.issue(invoice, customer, method, context)
@@ -230,7 +229,8 @@ def _invoice(
     renewed: SubscriptionRenewed,
     customer: Customer,
     prices: tuple[Price, ...],
-    automatic: bool,  # noqa: FBT001 - passed on, by position, in the billing loop
+    *,
+    automatic: bool,
     context: Context,
 ) -> Invoice:
     country = customer.address.country or None
@@ -271,16 +271,20 @@ def _unit_price(price: Price) -> Decimal:
 def _wanted(items: Iterable[Wanted]) -> tuple[tuple[str, int | Decimal], ...]:
     if isinstance(items, str):
         raise ValidationError("items", items, "a list of price ids, not one text")
-    wanted = tuple((item, 1) if isinstance(item, str) else tuple(item) for item in items)
-    for item in wanted:
-        if len(item) != 2 or not isinstance(item[0], str):  # noqa: PLR2004 - a pair
-            raise ValidationError("items", item, "a price id or (price id, quantity)")
-        quantity = item[1]
-        if isinstance(quantity, float):
-            raise TypeError(f"quantity: pass an int or a Decimal, not a float: {quantity!r}")
+    wanted: list[tuple[str, int | Decimal]] = []
+    for item in items:
+        match item:
+            case str(price):
+                wanted.append((price, 1))
+            case (str(price), int() | Decimal() as quantity):
+                wanted.append((price, quantity))
+            case (str(), float()):
+                raise TypeError(f"quantity: pass an int or a Decimal, not a float: {item!r}")
+            case _:
+                raise ValidationError("items", item, "a price id or (price id, quantity)")
     if not wanted:
         raise ValidationError("items", (), "at least one price")
-    return wanted
+    return tuple(wanted)
 
 
 def _offered(wanted: tuple[tuple[str, int | Decimal], ...]) -> Flow[tuple[Price, ...]]:
@@ -301,7 +305,7 @@ def _offered(wanted: tuple[tuple[str, int | Decimal], ...]) -> Flow[tuple[Price,
 def _item(
     price: Price, quantity: int | Decimal, counted_from: date, paid_until: date | None
 ) -> Item:
-    assert price.every is not None  # noqa: S101 - _offered says so
+    assert price.every is not None
     cycle = BillingCycle(counted_from, price.every)
     if paid_until is None:
         return Item(PriceId(price.id), quantity, cycle)
