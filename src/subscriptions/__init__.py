@@ -1,47 +1,48 @@
 """Subscription billing that an application embeds in its own process and database.
 
-What a host types in its first week stands here; everything else is one module away. The engine is
-loaded when it is first used, so that importing the package costs no more than its pure core.
+What a host types in its first week stands here; everything else is one module away. Each name is
+loaded when it is first used, so that importing the package costs next to nothing and `Money` alone
+does not load the engine.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from subscriptions.billing_cycles import BillingCycle, Interval, Period
-from subscriptions.customers import Address
-from subscriptions.dunning import (
-    CancelSubscription,
-    DunningPolicy,
-    MarkUncollectible,
-    MarkUnpaid,
-    Message,
-    Retries,
-)
-from subscriptions.errors import (
-    Conflict,
-    CurrencyMismatch,
-    DomainError,
-    Duplicate,
-    GatewayError,
-    InvalidTransition,
-    NotFound,
-    StorageError,
-    SubscriptionsError,
-    UnknownReference,
-    ValidationError,
-)
-from subscriptions.invoice_numbering import Reset, Series
-from subscriptions.invoices import Seller
-from subscriptions.money import Currency, Money
-from subscriptions.pricing import Flat, PerUnit
-from subscriptions.proration import prorate
-from subscriptions.taxes import TaxCategory, TaxRate, TaxRates
-
 if TYPE_CHECKING:
+    from subscriptions.billing_cycles import BillingCycle, Interval, Period
+    from subscriptions.customers import Address
+    from subscriptions.dunning import (
+        CancelSubscription,
+        DunningPolicy,
+        MarkUncollectible,
+        MarkUnpaid,
+        Message,
+        Retries,
+    )
     from subscriptions.engine.billing import AsyncBilling, Billing
+    from subscriptions.errors import (
+        Conflict,
+        CurrencyMismatch,
+        DomainError,
+        Duplicate,
+        GatewayError,
+        InvalidTransition,
+        NotFound,
+        StorageError,
+        SubscriptionsError,
+        UnknownReference,
+        ValidationError,
+    )
+    from subscriptions.invoice_numbering import Reset, Series
+    from subscriptions.invoices import Seller
+    from subscriptions.money import Currency, Money
+    from subscriptions.pricing import Flat, PerUnit
+    from subscriptions.proration import prorate
     from subscriptions.storage.memory import MemoryStorage
     from subscriptions.storage.sql import SqlStorage
+    from subscriptions.taxes import TaxCategory, TaxRate, TaxRates
     from subscriptions.usecases.invoices import OneOff
 
 __all__ = [
@@ -84,18 +85,54 @@ __all__ = [
     "prorate",
 ]
 
-_LOADED_ON_USE = {
-    "AsyncBilling": "subscriptions.engine.billing",
-    "Billing": "subscriptions.engine.billing",
-    "MemoryStorage": "subscriptions.storage.memory",
-    "OneOff": "subscriptions.usecases.invoices",
-    "SqlStorage": "subscriptions.storage.sql",
+_HOME = {
+    name: module
+    for module, names in {
+        "subscriptions.billing_cycles": ("BillingCycle", "Interval", "Period"),
+        "subscriptions.customers": ("Address",),
+        "subscriptions.dunning": (
+            "CancelSubscription",
+            "DunningPolicy",
+            "MarkUncollectible",
+            "MarkUnpaid",
+            "Message",
+            "Retries",
+        ),
+        "subscriptions.engine.billing": ("AsyncBilling", "Billing"),
+        "subscriptions.errors": (
+            "Conflict",
+            "CurrencyMismatch",
+            "DomainError",
+            "Duplicate",
+            "GatewayError",
+            "InvalidTransition",
+            "NotFound",
+            "StorageError",
+            "SubscriptionsError",
+            "UnknownReference",
+            "ValidationError",
+        ),
+        "subscriptions.invoice_numbering": ("Reset", "Series"),
+        "subscriptions.invoices": ("Seller",),
+        "subscriptions.money": ("Currency", "Money"),
+        "subscriptions.pricing": ("Flat", "PerUnit"),
+        "subscriptions.proration": ("prorate",),
+        "subscriptions.storage.memory": ("MemoryStorage",),
+        "subscriptions.storage.sql": ("SqlStorage",),
+        "subscriptions.taxes": ("TaxCategory", "TaxRate", "TaxRates"),
+        "subscriptions.usecases.invoices": ("OneOff",),
+    }.items()
+    for name in names
 }
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
-    if name not in _LOADED_ON_USE:
+    if name not in _HOME:
         raise AttributeError(f"module 'subscriptions' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - only when something is loaded late
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
 
-    return getattr(import_module(_LOADED_ON_USE[name]), name)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -382,6 +382,7 @@ class PaymentAllocated:
 # ---- decisions ------------------------------------------------------------------------------
 
 MARGIN = timedelta(hours=1)
+TIMEOUT = timedelta(seconds=30)
 ACTION_WINDOW = timedelta(days=7)
 PROCESSING_POLL = timedelta(days=1)
 VOID_AGAIN = timedelta(hours=1)
@@ -459,6 +460,14 @@ def replayable(payment: Payment, *, at: datetime, window: timedelta) -> bool:
     gateway must be asked what happened instead, for a replay would be a second charge.
     """
     return at - payment.intended_at < window - MARGIN
+
+
+def last_call(payment: Payment, *, window: timedelta) -> datetime:
+    """Return the latest instant at which a call for this payment may still have been under way.
+
+    The intent is sent only while it is `replayable`, and a call is given up after `TIMEOUT`.
+    """
+    return payment.intended_at + window - MARGIN + TIMEOUT
 
 
 def merge(payment: Payment, snapshot: PaymentSnapshot, *, at: datetime) -> Change | None:

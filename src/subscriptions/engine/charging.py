@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from subscriptions.engine.procedures import Procedure, call
-from subscriptions.gateways import AbsentForSure, CannotTell, Found, PaymentGateway
+from subscriptions.gateways import AbsentForSure, CannotTell, FollowsTime, Found, PaymentGateway
 from subscriptions.payments import (
     ActionRequired,
     Outcome,
@@ -22,6 +22,7 @@ from subscriptions.payments import (
     PaymentSnapshot,
     Processing,
     charge_intent,
+    last_call,
     replayable,
 )
 
@@ -52,6 +53,8 @@ def ask(
 def _ask_all(
     payments: Sequence[Payment], gateway: PaymentGateway | None, at: datetime
 ) -> list[Answer]:
+    if isinstance(gateway, FollowsTime):
+        gateway.at(at)
     if gateway is None:
         return [_silence(payment, at) for payment in payments]
     at_once = min(gateway.capabilities.in_flight_max, len(payments))
@@ -81,8 +84,10 @@ def _ask(payment: Payment, gateway: PaymentGateway, at: datetime) -> Answer:
     match answer:
         case Found(snapshot=snapshot):
             return snapshot
-        case AbsentForSure():
-            return answer
+        case AbsentForSure(as_of=as_of):
+            # An answer from before the last moment at which we may have called proves nothing.
+            window = gateway.capabilities.replay_window
+            return answer if as_of >= last_call(payment, window=window) else _silence(payment, at)
         case CannotTell():
             return _silence(payment, at)
 

@@ -17,10 +17,12 @@ from typing import Any, TypeAlias, TypeVar
 from attrs import define, evolve, field, frozen
 
 from subscriptions.billing_cycles import first_instant
+from subscriptions.customer_files import FileFormat
 from subscriptions.decisions import Change, Decision, created, unpark
-from subscriptions.engine import commit
+from subscriptions.engine import commit, imports
 from subscriptions.engine.clock import Clock
 from subscriptions.engine.gather import Batch
+from subscriptions.engine.imports import Source
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.engine.work import DUE, RunReport, Worker
 from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
@@ -34,6 +36,7 @@ from subscriptions.records import AnyKind, Kind, Record, Ref, aware
 from subscriptions.storage import Found, Query, Reader, Storage, UnitOfWork
 from subscriptions.taxes import TaxRates
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Listing, Question
+from subscriptions.usecases.imports import ImportReport
 
 log = logging.getLogger("subscriptions")
 
@@ -214,6 +217,21 @@ class Engine:
     def _reader(self) -> Reader:
         opened = self._open.get()
         return self.storage if opened is None else opened.unit
+
+    def import_customers(
+        self, source: Source, format: FileFormat | None, *, dry_run: bool, at: datetime | None
+    ) -> Procedure[ImportReport]:
+        """Import a file of running customers; in an open transaction it is part of that."""
+        count, rows, errors = imports.read(source, format)
+        context = self.context(self.clock() if at is None else aware("at", at))
+        opened = self._open.get()
+        importer = imports.Importer(
+            self.storage, self.gateways, context, None if opened is None else opened.unit
+        )
+        report = yield from importer.run(count, rows, errors, dry_run=dry_run)
+        if report.created and not dry_run and self.acts:
+            yield from self.deliver()
+        return report
 
     # ---- questions --------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from subscriptions.customer_files import FileFormat
 from subscriptions.engine.binding import (
     Asks,
     AsyncAsks,
@@ -18,6 +19,7 @@ from subscriptions.engine.binding import (
     Namespace,
 )
 from subscriptions.engine.core import Subscriber
+from subscriptions.engine.imports import Source
 from subscriptions.engine.procedures import run_async, run_sync
 from subscriptions.records import plain_text
 from subscriptions.usecases import (
@@ -30,6 +32,7 @@ from subscriptions.usecases import (
     payments,
     subscriptions,
 )
+from subscriptions.usecases.imports import ImportReport
 
 
 class Customers(Namespace):
@@ -42,6 +45,27 @@ class Customers(Namespace):
     untag = Does(customers.untag)
     list = Lists(customers.list_)
 
+    def import_(
+        self,
+        source: Source,
+        *,
+        format: FileFormat | None = None,
+        dry_run: bool = False,
+        at: datetime | None = None,
+    ) -> ImportReport:
+        """Import customers with their ways to pay and running subscriptions from a file.
+
+        `source` is a text, bytes, an open file or a `Path`; `format` is "csv" or "json" (default:
+        as the path says, else CSV). The columns are those of `subscriptions.customer_files`.
+        Each row is stored whole or not at all; a row that is known by its external ids stays as it
+        is, so an import may be repeated. Nothing is charged, invoiced or mailed.
+
+        With `dry_run` nothing is stored, and the report says what would be. Inside `transaction()`
+        the import is part of that. Raises `OSError` for a file that cannot be read; what is wrong
+        in the file is in the report.
+        """
+        return run_sync(self.engine.import_customers(source, format, dry_run=dry_run, at=at))
+
 
 class AsyncCustomers(Namespace):
     """Who is billed."""
@@ -52,6 +76,17 @@ class AsyncCustomers(Namespace):
     tag = AsyncDoes(customers.tag)
     untag = AsyncDoes(customers.untag)
     list = AsyncLists(customers.list_)
+
+    async def import_(
+        self,
+        source: Source,
+        *,
+        format: FileFormat | None = None,
+        dry_run: bool = False,
+        at: datetime | None = None,
+    ) -> ImportReport:
+        """Import customers from a file, as `Customers.import_` does."""
+        return await run_async(self.engine.import_customers(source, format, dry_run=dry_run, at=at))
 
 
 class PaymentMethods(Namespace):

@@ -31,7 +31,7 @@ def run_sync(procedure: Procedure[T]) -> T:
         while True:
             try:
                 answer = step()
-            except Exception as error:  # noqa: BLE001 - handed to the procedure, which decides
+            except BaseException as error:  # noqa: BLE001 - the procedure must roll back
                 step = procedure.throw(error)
             else:
                 step = procedure.send(answer)
@@ -49,7 +49,7 @@ async def run_async(procedure: Procedure[T]) -> T:
                 answer = step()
                 if isawaitable(answer):
                     answer = await _awaited(answer)
-            except Exception as error:  # noqa: BLE001 - handed to the procedure, which decides
+            except BaseException as error:  # noqa: BLE001 - the procedure must roll back
                 step = procedure.throw(error)
             else:
                 step = procedure.send(answer)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from attrs import field, frozen
 
@@ -44,7 +44,7 @@ class Found:
 
 @frozen
 class AbsentForSure:
-    """The gateway has never had the attempt, as of an instant that covers every delay of its own."""
+    """The gateway has never had the attempt, as of an instant that allows for its own delays."""
 
     as_of: datetime
 
@@ -142,4 +142,22 @@ class PaymentGateway(Protocol):
         Constant-time comparison, every given secret is tried, at most 300 s of clock difference
         either way. Hostile headers are refused, never a crash.
         """
+        ...
+
+
+@runtime_checkable
+class FollowsTime(Protocol):
+    """A gateway that models time, such as a scripted one: a run tells it how far it has come."""
+
+    def at(self, instant: datetime, /) -> None:
+        """Let the gateway's time go on to an instant; never back."""
+        ...
+
+
+@runtime_checkable
+class ChecksTokens(Protocol):
+    """A gateway that can say whether a token is good without taking it: a dry run asks it."""
+
+    def check_token(self, token: str, /) -> None:
+        """Raise `ValidationError` for what `attach` would refuse; nothing is changed."""
         ...
