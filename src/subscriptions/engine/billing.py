@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import Any, cast
 
 from subscriptions.engine import namespaces
 from subscriptions.engine.clock import Clock, RandomIds, system_clock
@@ -19,8 +20,9 @@ from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
 from subscriptions.records import plain_text
 from subscriptions.serialization import kind_named
-from subscriptions.storage import Storage
+from subscriptions.storage import AsyncStorage, Storage
 from subscriptions.storage.memory import MemoryStorage
+from subscriptions.storage.threaded import ThreadedStorage
 from subscriptions.taxes import NO_TAX, TaxRates
 
 
@@ -117,14 +119,14 @@ class Billing:
 class AsyncBilling:
     """`Billing` for asynchronous hosts: the same names, with `await`.
 
-    `storage` is an asynchronous storage, or a synchronous one whose calls are quick enough to be
-    made in the event loop, such as the memory.
+    `storage` is an asynchronous storage, or a synchronous one, which gets a thread of its own. Nor
+    does a gateway's call stop the event loop.
     """
 
     def __init__(
         self,
         *,
-        storage: Any = None,  # noqa: ANN401 - Storage, or the same methods with async
+        storage: AsyncStorage | Storage | None = None,
         gateways: Mapping[str, PaymentGateway] | None = None,
         seller: Seller | None = None,
         taxes: TaxRates = NO_TAX,
@@ -134,7 +136,7 @@ class AsyncBilling:
         webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
     ) -> None:
         self.engine = Engine(
-            storage or MemoryStorage(),
+            _asynchronous(storage or MemoryStorage()),
             _with_transfer(gateways),
             seller or Seller(),
             taxes,
@@ -183,3 +185,13 @@ def _with_transfer(
 ) -> Mapping[str, PaymentGateway]:
     given = {"card": FakeGateway()} if gateways is None else gateways
     return {"transfer": BankTransfer(), **given}
+
+
+def _asynchronous(storage: AsyncStorage | Storage) -> Storage:
+    """Return a storage whose calls the asynchronous driver may await.
+
+    The engine is written for both kinds; it never looks at what a call returns, the driver does.
+    """
+    if iscoroutinefunction(storage.begin):
+        return cast("Storage", storage)
+    return cast("Storage", ThreadedStorage(cast("Storage", storage)))

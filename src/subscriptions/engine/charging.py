@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeAlias
 
-from subscriptions.engine.procedures import Procedure, call
+from subscriptions.engine.procedures import Procedure, blocking
 from subscriptions.gateways import AbsentForSure, CannotTell, FollowsTime, Found, PaymentGateway
 from subscriptions.payments import (
     ActionRequired,
@@ -44,7 +44,7 @@ def ask(
     answers: list[Answer | None] = [None] * len(payments)
     for name, indexes in by_gateway.items():
         asked = [payments[index] for index in indexes]
-        found = yield from call(_ask_all, asked, gateways.get(name), at)
+        found = yield from blocking(_ask_all, asked, gateways.get(name), at)
         for index, answer in zip(indexes, found, strict=True):
             answers[index] = answer
     return [answer for answer in answers if answer is not None]
@@ -53,10 +53,10 @@ def ask(
 def _ask_all(
     payments: Sequence[Payment], gateway: PaymentGateway | None, at: datetime
 ) -> list[Answer]:
-    if isinstance(gateway, FollowsTime):
-        gateway.at(at)
     if gateway is None:
         return [_silence(payment, at) for payment in payments]
+    if isinstance(gateway, FollowsTime):
+        gateway.at(at)
     at_once = min(gateway.capabilities.in_flight_max, len(payments))
     if at_once == 1:
         return [_ask(payment, gateway, at) for payment in payments]

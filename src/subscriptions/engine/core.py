@@ -23,7 +23,7 @@ from subscriptions.engine import commit, imports
 from subscriptions.engine.clock import Clock
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.imports import Source
-from subscriptions.engine.procedures import Procedure, call
+from subscriptions.engine.procedures import Procedure, blocking, call
 from subscriptions.engine.work import DUE, RunReport, Worker
 from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
 from subscriptions.events import Recorded
@@ -33,7 +33,7 @@ from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
 from subscriptions.payments import PAYMENT
 from subscriptions.records import AnyKind, Kind, Record, Ref, aware
-from subscriptions.storage import Found, Query, Reader, Storage, UnitOfWork
+from subscriptions.storage import Found, JoinsHost, Query, Reader, Storage, UnitOfWork
 from subscriptions.taxes import TaxRates
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Listing, Question
 from subscriptions.usecases.imports import ImportReport
@@ -90,7 +90,8 @@ class Engine:
     @property
     def acts(self) -> bool:
         """Whether work may be done after a commit: not inside the host's own transaction."""
-        return self._open.get() is None and not getattr(self.storage, "joins_host", False)
+        joins = isinstance(self.storage, JoinsHost) and self.storage.joins_host
+        return self._open.get() is None and not joins
 
     # ---- commands ---------------------------------------------------------------------------
 
@@ -108,7 +109,7 @@ class Engine:
         if command.before is not None:
             asked = command.before
             gateway = self.gateway(asked.gateway)
-            attached = yield from call(gateway.attach, asked.token, asked.customer)
+            attached = yield from blocking(gateway.attach, asked.token, asked.customer)
         context = self.context(at)
         if attached is not None:
             context = evolve(context, attached=attached)
@@ -123,7 +124,7 @@ class Engine:
         answer = yield from self._answer(command.kind, id)
         if command.after is not None and self.acts:
             forget = command.after(answer)
-            yield from call(self.gateway(forget.gateway).detach, forget.reference)
+            yield from blocking(self.gateway(forget.gateway).detach, forget.reference)
         return answer
 
     def act(self, changes: Sequence[Change], at: datetime) -> Procedure[None]:

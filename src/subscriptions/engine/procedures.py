@@ -6,6 +6,7 @@ synchronous driver makes the call, the asynchronous one awaits it; nothing else 
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from inspect import isawaitable
@@ -22,6 +23,16 @@ def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Procedu
     """Ask the driver to call a port; the answer, or its exception, comes back here."""
     answer: T = yield partial(function, *args, **kwargs)
     return answer
+
+
+def blocking(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Procedure[T]:
+    """Ask for a call that may take long, such as a gateway's: it never stops an event loop."""
+    answer: T = yield _Blocking(function, *args, **kwargs)
+    return answer
+
+
+class _Blocking(partial[Any]):
+    """A call that must not stop an event loop."""
 
 
 def run_sync(procedure: Procedure[T]) -> T:
@@ -46,7 +57,7 @@ async def run_async(procedure: Procedure[T]) -> T:
         step = next(procedure)
         while True:
             try:
-                answer = step()
+                answer = await to_thread(step) if isinstance(step, _Blocking) else step()
                 if isawaitable(answer):
                     answer = await _awaited(answer)
             except BaseException as error:  # noqa: BLE001 - the procedure must roll back

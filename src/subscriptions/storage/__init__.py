@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from attrs import field, frozen
 
@@ -161,6 +161,68 @@ class Storage(Reader, Protocol):
 
     def acknowledge(self, tenant: str, consumer: str, position: str, /) -> None:
         """Remember that the consumer has everything up to the position of a delivery."""
+        ...
+
+
+class AsyncReader(Protocol):
+    """`Reader` with `async` methods."""
+
+    async def load(self, tenant: str, kind: Kind[R], ids: Collection[str], /) -> Mapping[str, R]:
+        """Return the records that exist, by id, as `Reader.load` does."""
+        ...
+
+    async def find(self, query: Query[R], /) -> Found[R]:
+        """Return one page of what matches, as `Reader.find` does."""
+        ...
+
+
+class AsyncUnitOfWork(AsyncReader, Protocol):
+    """`UnitOfWork` with `async` methods; the same laws."""
+
+    async def write(self, changes: Sequence[Change], events: Sequence[Recorded], /) -> None:
+        """Write changes and their events in bulk, as `UnitOfWork.write` does."""
+        ...
+
+    async def lock(self, tenant: str, series: Collection[str], /) -> None:
+        """Lock number series, as `UnitOfWork.lock` does."""
+        ...
+
+    async def commit(self) -> None:
+        """Make everything visible and durable, as `UnitOfWork.commit` does."""
+        ...
+
+    async def rollback(self) -> None:
+        """Forget everything, as `UnitOfWork.rollback` does."""
+        ...
+
+
+class AsyncStorage(AsyncReader, Protocol):
+    """`Storage` with `async` methods; the same laws."""
+
+    async def begin(self) -> AsyncUnitOfWork:
+        """Begin a unit of work, as `Storage.begin` does."""
+        ...
+
+    async def undelivered(self, tenant: str, consumer: str, limit: int, /) -> Delivery:
+        """Return events that the consumer has not acknowledged, as `Storage.undelivered` does."""
+        ...
+
+    async def acknowledge(self, tenant: str, consumer: str, position: str, /) -> None:
+        """Remember what the consumer has, as `Storage.acknowledge` does."""
+        ...
+
+
+@runtime_checkable
+class JoinsHost(Protocol):
+    """A storage that may write into the host's own transaction.
+
+    While `joins_host` is true a commit is not durable yet, so the engine neither calls a gateway
+    nor hands out events: a `Billing` on a storage of its own does that after the host's commit.
+    """
+
+    @property
+    def joins_host(self) -> bool:
+        """Whether what is committed here waits for the host's own commit."""
         ...
 
 
