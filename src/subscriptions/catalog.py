@@ -51,6 +51,9 @@ class Price:
     tax_behavior: TaxBehavior = TaxBehavior.EXCLUSIVE
     archived: bool = False
 
+    def __attrs_post_init__(self) -> None:
+        plain_text("name", self.name, length_max=200)
+
 
 PRODUCT = Kind(
     "product",

@@ -1,8 +1,9 @@
 """Records to JSON texts and back: strict, with stable tags; the one module that knows cattrs.
 
-Reading refuses what it does not know: another type (19.99 is not 19, None is not "None"), a missing
-or an unknown key, an unknown tag. Tags are stated here and are not class names, so that a class can
-be renamed without orphaning what is stored. Instants are written in UTC.
+Reading refuses what it does not know: another type (19.99 is not 19, None is not "None"), an
+unknown key, an unknown tag, a missing key unless the field has a default (so that what an older
+release wrote stays readable). Tags are stated here and are not class names, so that a class can be
+renamed without orphaning what is stored. Instants are written in UTC.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
 from functools import cache, partial
 from operator import eq
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast, get_args, get_origin
 
-from cattrs import Converter
+from cattrs import BaseConverter, Converter
 from cattrs.errors import ForbiddenExtraKeysError
 
 from subscriptions import dunning, invoices, lifecycle, payment_methods, payments, pricing
@@ -91,7 +92,7 @@ class UnreadableRecord(ValidationError):
 
 
 def dump(record: Record) -> str:
-    """Return a record as a JSON text; equal records give equal texts."""
+    """Return a record as a JSON text; one record gives the same text every time."""
     return _encode(_writer(type(record))(record))
 
 
@@ -100,8 +101,11 @@ def load(kind: Kind[R], text: str) -> R:
     try:
         document = json.loads(text)
         return cast("R", _reader(kind.record)(document, kind.record))
-    except (KeyError, TypeError, ValueError, AttributeError, ForbiddenExtraKeysError) as error:
-        raise UnreadableRecord(kind.name, text[:200], f"a stored {kind.name} ({error})") from error
+    except (*_NOT_WHAT_IT_SHOULD_BE, ForbiddenExtraKeysError) as error:
+        # Not the text itself: it holds personal data, and errors end in logs.
+        size = f"{len(text)} characters"
+        expected = f"a stored {kind.name} ({type(error).__name__})"
+        raise UnreadableRecord(kind.name, size, expected) from error
 
 
 def kind_named(name: str) -> AnyKind:
@@ -110,6 +114,16 @@ def kind_named(name: str) -> AnyKind:
         raise ValidationError("kind", name, f"one of {', '.join(KIND_NAMED)}")
     return KIND_NAMED[name]
 
+
+# An instant outside of the calendar in UTC overflows; a text of 100,000 brackets recurses.
+_NOT_WHAT_IT_SHOULD_BE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 # ---- strict hooks ---------------------------------------------------------------------------
 
@@ -148,6 +162,36 @@ def _instant(value: Json, _: type) -> datetime:
 
 def _write_instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat()
+
+
+def _money(value: Json, _: type) -> Money:
+    if type(value) is not list:
+        raise TypeError(f"{value!r} is not a list of minor units and a currency")
+    minor, currency = value
+    return Money(_exactly(int)(minor, int), Currency.of(_text(currency)))
+
+
+def _metadata(value: Json, _: type) -> Metadata:
+    if type(value) is not dict:
+        raise TypeError(f"{value!r} is not an object")
+    return Metadata(cast("dict[str, str]", value))
+
+
+def _is_tuple(wanted: object) -> bool:
+    return get_origin(wanted) is tuple
+
+
+def _tuple_reader(wanted: type, converter: BaseConverter) -> Callable[[Json, type], Json]:
+    """Read a list and nothing else: a text would be a tuple of its characters."""
+    member = get_args(wanted)[0]
+    read_member = converter.get_structure_hook(member)
+
+    def read(value: Json, _: type) -> Json:
+        if type(value) is not list:
+            raise TypeError(f"{value!r} is not a list")
+        return tuple([read_member(each, member) for each in value])
+
+    return read
 
 
 def _number(value: Json, _: object) -> int | Decimal:
@@ -203,12 +247,11 @@ def _make_converter() -> Converter:
     converter.register_unstructure_hook(date, date.isoformat)
     converter.register_structure_hook(Currency, lambda value, _: Currency.of(_text(value)))
     converter.register_unstructure_hook(Currency, lambda value: value.code)
-    converter.register_structure_hook(
-        Money, lambda value, _: Money(_exactly(int)(value[0], int), Currency.of(_text(value[1])))
-    )
+    converter.register_structure_hook(Money, _money)
     converter.register_unstructure_hook(Money, lambda value: [value.minor, value.currency.code])
-    converter.register_structure_hook(Metadata, lambda value, _: Metadata(value))
+    converter.register_structure_hook(Metadata, _metadata)
     converter.register_unstructure_hook(Metadata, dict)
+    converter.register_structure_hook_factory(_is_tuple, _tuple_reader)
     for kind in (StrEnum, Enum):
         converter.register_structure_hook(kind, lambda value, type_: type_(value))
     converter.register_structure_hook_func(lambda type_: type_ == int | Decimal, _number)

@@ -44,7 +44,8 @@ class MemoryStorage:
     def load(self, tenant: str, kind: Kind[R], ids: Collection[str], /) -> dict[str, R]:
         """Return the records that exist, by id."""
         rows = self._table(tenant, kind).rows
-        return {id: cast("R", rows[id]) for id in ids if id in rows}
+        with self._state:  # or a commit in between would be seen half
+            return {id: cast("R", rows[id]) for id in ids if id in rows}
 
     def find(self, query: Query[R], /) -> Found[R]:
         """Return one page of what matches."""
@@ -125,8 +126,9 @@ class MemoryUnitOfWork:
                 self._check_keys(table, current, change.after)
             staged[id] = change.after
         for event in events:
-            staged = self._staged.setdefault(self._table(event.tenant, EVENT), {})
-            if event.id in staged:
+            table = self._table(event.tenant, EVENT)
+            staged = self._staged.setdefault(table, {})
+            if event.id in staged or event.id in table.rows:
                 raise Conflict(EVENT.name, event.id, 0)
             staged[event.id] = event
         self._failed = False
@@ -167,10 +169,13 @@ class MemoryUnitOfWork:
         """Commit, or roll back if an exception leaves the block."""
         if not self._open:
             return
-        if error is None and not self._failed:
-            self.commit()
-        else:
+        if error is not None:
             self.rollback()
+        elif self._failed:
+            self.rollback()
+            raise StorageError("this unit of work failed; nothing of it was written")
+        else:
+            self.commit()
 
     def _check(self) -> None:
         if not self._open:
@@ -298,15 +303,18 @@ def _page(query: Query[R], table: _Table, staged: dict[str, Record]) -> Found[R]
     records += staged.values()
     matching = [record for record in records if _matches(query, record)]
     total = len(matching) if query.count else None
-    key = _sort_key(query, table)
+    key = _sort_key(query, table, staged)
     matching.sort(key=key, reverse=query.descending)
     if query.after is not None:
-        last = _read_cursor(query.after)
-        matching = [
-            record
-            for record in matching
-            if (key(record) < last if query.descending else key(record) > last)
-        ]
+        last = _read_cursor(query.after, 2 if query.order_by is None else 3)
+        try:
+            matching = [
+                record
+                for record in matching
+                if (key(record) < last if query.descending else key(record) > last)
+            ]
+        except TypeError as error:  # the cursor of another order
+            raise ValidationError("after", query.after, "a cursor of an earlier page") from error
     items = matching[: query.limit]
     more = len(matching) > query.limit
     cursor = _write_cursor(key(items[-1])) if more else None
@@ -340,7 +348,7 @@ def _due_page(query: Query[R], table: _Table) -> Found[R]:
         ids += nsmallest(left, bucket) if len(bucket) > left else sorted(bucket)
         more = len(bucket) > left
     items = tuple([cast("R", table.rows[id]) for id in ids])
-    cursor = _write_cursor(_sort_key(query, table)(items[-1])) if more else None
+    cursor = _write_cursor(_sort_key(query, table, {})(items[-1])) if more else None
     return Found(items, cursor)
 
 
@@ -362,11 +370,14 @@ def _matches(query: Query[Any], record: Record) -> bool:
     return value is not None and value <= until  # type: ignore[operator]  # one column, one type
 
 
-def _sort_key(query: Query[Any], table: _Table) -> Callable[[Record], tuple[Any, ...]]:
+def _sort_key(
+    query: Query[Any], table: _Table, staged: Collection[str]
+) -> Callable[[Record], tuple[Any, ...]]:
     if query.order_by is None:
         positions = table.positions
         # What this unit of work has just written has no position yet: it comes last.
-        return lambda record: (positions.get(record.id, len(positions)), record.id)
+        fresh = {id: len(positions) + place for place, id in enumerate(staged)}
+        return lambda record: (positions.get(record.id, fresh.get(record.id)), record.id)
     get = query.kind.by_name[query.order_by].get
 
     def key(record: Record) -> tuple[Any, ...]:
@@ -388,16 +399,20 @@ def _write_cursor(key: tuple[Any, ...]) -> str:
     return urlsafe_b64encode(json.dumps(parts).encode()).decode()
 
 
-def _read_cursor(cursor: str) -> tuple[Any, ...]:
+def _read_cursor(cursor: str, length: int) -> tuple[Any, ...]:
     try:
-        parts: list[Any] = json.loads(urlsafe_b64decode(cursor.encode()))
-        return tuple(_read_part(part) for part in parts)
+        match json.loads(urlsafe_b64decode(cursor.encode())):
+            case [*parts] if len(parts) == length:
+                return tuple([_read_part(part) for part in parts])
+            case _:
+                problem: Exception | None = None
     except (ValueError, KeyError, TypeError) as error:
-        raise ValidationError("after", cursor, "a cursor of an earlier page") from error
+        problem = error
+    raise ValidationError("after", cursor, "a cursor of an earlier page") from problem
 
 
 def _read_part(part: Any) -> Any:  # noqa: ANN401 - a value of any column
     if not isinstance(part, dict):
         return part
-    kind, text = next(iter(cast("dict[str, str]", part).items()))
+    ((kind, text),) = cast("dict[str, str]", part).items()
     return datetime.fromisoformat(text) if kind == "t" else date.fromisoformat(text)

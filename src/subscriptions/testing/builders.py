@@ -1,0 +1,243 @@
+"""Valid records for tests, one function for each kind: sensible defaults, changed by keyword.
+
+What must be unique (a token, a number, a reference) is made from the id, so two records of
+different ids never clash. All belong together: the invoice is Ada's, for her subscription, and is
+what the price says. Nothing here is random or reads a clock.
+
+>>> a_customer(name="Grace Hopper").name
+'Grace Hopper'
+>>> an_invoice().total
+Money.of("34.51", "EUR")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from attrs import AttrsInstance, evolve
+
+from subscriptions import customers, invoices
+from subscriptions.billing_cycles import BillingCycle, Interval, Period
+from subscriptions.catalog import Price, Product
+from subscriptions.customers import Address, Customer
+from subscriptions.decisions import created
+from subscriptions.dunning import DEFAULT_POLICY, DunningCase, StoredPolicy
+from subscriptions.events import Recorded, record
+from subscriptions.idempotency import CommandRecord, command_id
+from subscriptions.ids import (
+    CustomerId,
+    DunningCaseId,
+    InvoiceId,
+    PaymentId,
+    PaymentMethodId,
+    PriceId,
+    ProductId,
+    SeriesId,
+    SubscriptionId,
+)
+from subscriptions.invoice_numbering import Series
+from subscriptions.invoices import Charge, Invoice, Seller
+from subscriptions.lifecycle import Active, Item, Subscription
+from subscriptions.money import EUR
+from subscriptions.number_series import NumberSeries
+from subscriptions.payment_methods import MethodDetails, PaymentMethod, Usable
+from subscriptions.payments import Allocation, Payment, Succeeded
+from subscriptions.pricing import PerUnit
+from subscriptions.taxes import TaxRate
+
+R = TypeVar("R", bound=AttrsInstance)
+
+TENANT: Final = "acme"
+"""The tenant of every record, if none is given."""
+START: Final = date(2027, 1, 31)
+"""The day on which everything begins."""
+AT: Final = datetime(2027, 1, 31, 9, 30, tzinfo=UTC)
+"""The instant at which everything happened."""
+
+
+def a_seller(**changes: object) -> Seller:
+    """Return a seller in Berlin."""
+    address = Address("Unter den Linden 1", postal_code="10117", city="Berlin", country="DE")
+    seller = Seller(
+        "Acme GmbH",
+        address=address,
+        tax_id="DE123456789",
+        email="billing@acme.example",
+        iban="DE02120300000000202051",
+        zone="Europe/Berlin",
+    )
+    return _with(seller, changes)
+
+
+def a_customer(id: str = "cus_ada", /, **changes: object) -> Customer:
+    """Return a customer with an e-mail address, a number and a token."""
+    customer = Customer(
+        CustomerId(id),
+        TENANT,
+        1,
+        "Ada Lovelace",
+        token=f"token-{id}",
+        number=f"C-{id}",
+        email="ada@example.com",
+        address=Address("1 St James's Square", postal_code="SW1Y 4JH", city="London", country="GB"),
+    )
+    return _with(customer, changes)
+
+
+def a_payment_method(id: str = "pm_ada", /, **changes: object) -> PaymentMethod:
+    """Return a card that may be charged."""
+    details = MethodDetails(f"card-{id}", brand="visa", last4="4242", expires_on=date(2030, 12, 31))
+    method = PaymentMethod(
+        PaymentMethodId(id), TENANT, 1, CustomerId("cus_ada"), "card", details, Usable(), AT
+    )
+    return _with(method, changes)
+
+
+def a_product(id: str = "prod_pro", /, **changes: object) -> Product:
+    """Return a product that is on offer."""
+    return _with(Product(ProductId(id), TENANT, 1, f"Product {id}"), changes)
+
+
+def a_price(id: str = "price_pro", /, **changes: object) -> Price:
+    """Return a price of 29.00 EUR for each unit and month."""
+    price = Price(
+        PriceId(id),
+        TENANT,
+        1,
+        ProductId("prod_pro"),
+        "Pro",
+        PerUnit(Decimal("29.00")),
+        EUR,
+        Interval.months(1),
+    )
+    return _with(price, changes)
+
+
+def an_item(**changes: object) -> Item:
+    """Return one unit of the price, of which the first month is billed."""
+    item = Item(PriceId("price_pro"), 1, BillingCycle(START, Interval.months(1)), next_index=1)
+    return _with(item, changes)
+
+
+def a_subscription(id: str = "sub_ada", /, **changes: object) -> Subscription:
+    """Return a running subscription of which the first month is billed."""
+    subscription = Subscription(
+        SubscriptionId(id),
+        TENANT,
+        1,
+        CustomerId("cus_ada"),
+        EUR,
+        "Europe/Berlin",
+        (an_item(),),
+        Active(START),
+    )
+    return _with(subscription, changes)
+
+
+def a_draft(id: str = "inv_ada", /, **changes: object) -> Invoice:
+    """Return a draft of 29.00 EUR and 19 % tax, without a number."""
+    charge = Charge(
+        "Pro",
+        2900,
+        TaxRate(Decimal(19)),
+        unit_price=Decimal("29.00"),
+        period=Period(START, date(2027, 2, 28)),
+        price=PriceId("price_pro"),
+    )
+    composed = invoices.compose(
+        InvoiceId(id),
+        a_customer(),
+        [charge],
+        currency=EUR,
+        seller=a_seller(),
+        automatic=False,
+        subscription=SubscriptionId("sub_ada"),
+    )
+    return _with(evolve(composed, version=1), changes)
+
+
+def an_invoice(id: str = "inv_ada", /, **changes: object) -> Invoice:
+    """Return a final invoice of 34.51 EUR that is owed, numbered and sealed.
+
+    The seal covers the changes, so that a changed invoice still verifies.
+    """
+    issue = invoices.finalize(
+        evolve(a_draft(id), version=0), a_customer(), seller=a_seller(), salt=f"salt-{id}"
+    )
+    draft = issue.after
+    assert isinstance(draft, Invoice)
+    sealed = invoices.seal(draft, before=None, number=f"INV-{id}", previous_hash="", at=AT).after
+    assert isinstance(sealed, Invoice)
+    invoice = _with(sealed, changes)
+    return invoice if "hash" in changes else evolve(invoice, hash=invoices.content_hash(invoice))
+
+
+def a_payment(id: str = "pay_ada", /, **changes: object) -> Payment:
+    """Return a payment that succeeded and pays the invoice in full."""
+    payment = Payment(
+        PaymentId(id),
+        TENANT,
+        1,
+        CustomerId("cus_ada"),
+        "card",
+        3451,
+        EUR,
+        Succeeded(AT),
+        AT,
+        invoice=InvoiceId("inv_ada"),
+        method=PaymentMethodId("pm_ada"),
+        method_ref="card-pm_ada",
+        reference=f"ch-{id}",
+        allocations=(Allocation(InvoiceId("inv_ada"), 3451),),
+    )
+    return _with(payment, changes)
+
+
+def a_dunning_case(id: str = "dun_ada", /, **changes: object) -> DunningCase:
+    """Return a case that has just begun to climb the default ladder."""
+    case = DunningCase(
+        DunningCaseId(id),
+        TENANT,
+        1,
+        CustomerId("cus_ada"),
+        InvoiceId("inv_ada"),
+        SubscriptionId("sub_ada"),
+        DEFAULT_POLICY,
+        AT,
+    )
+    return _with(case, changes)
+
+
+def a_dunning_policy(id: str = "default", /, **changes: object) -> StoredPolicy:
+    """Return the default policy as the host set it."""
+    return _with(StoredPolicy(id, TENANT, 1, evolve(DEFAULT_POLICY, name=id)), changes)
+
+
+def a_number_series(
+    id: str = "seller/invoice/INV-{counter:05}", /, **changes: object
+) -> NumberSeries:
+    """Return a series that has given one number."""
+    _, series = Series("INV-{counter:05}").next(on=START)
+    return _with(NumberSeries(SeriesId(id), TENANT, 1, series, "0" * 64, AT), changes)
+
+
+def a_command(key: str = "sign-up-1", /, **changes: object) -> CommandRecord:
+    """Return the record of a command that came with an idempotency key."""
+    command = CommandRecord(
+        command_id(TENANT, key), TENANT, 1, "customers.create", "f" * 64, "customer", "cus_ada", AT
+    )
+    return _with(command, changes)
+
+
+def an_event(**changes: object) -> Recorded:
+    """Return the first event of the customer."""
+    customer = a_customer()
+    body = customers.CustomerCreated(customer.id, customer.number or "")
+    return _with(record(created(customers.CUSTOMER, customer, body), at=AT)[0], changes)
+
+
+def _with(value: R, changes: Mapping[str, object]) -> R:
+    return evolve(value, **changes)  # type: ignore[misc]  # which class it is, is not known

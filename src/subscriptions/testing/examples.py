@@ -1,0 +1,396 @@
+"""One record of every kind in every state, one event of every type, one of every choice.
+
+Storages must return them unchanged, and each has its golden file. A class that is added to a union
+without an example here fails a test. Nothing here is random or reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+
+from attrs import evolve, frozen
+
+from subscriptions import (
+    catalog,
+    customers,
+    dunning,
+    events,
+    idempotency,
+    invoices,
+    lifecycle,
+    number_series,
+    payment_methods,
+    payments,
+)
+from subscriptions.billing_cycles import BillingCycle, Interval, Period
+from subscriptions.customers import Address
+from subscriptions.decisions import RecordParked, RecordUnparked
+from subscriptions.ids import (
+    CustomerId,
+    DunningCaseId,
+    InvoiceId,
+    PaymentId,
+    PaymentMethodId,
+    PriceId,
+    ProductId,
+    SubscriptionId,
+)
+from subscriptions.invoice_numbering import Reset, Series
+from subscriptions.money import CHF, EUR, JPY, USD, Money, Rounding
+from subscriptions.pricing import Flat, PerUnit
+from subscriptions.records import AnyKind, Metadata, Record
+from subscriptions.taxes import TaxableLine, TaxBehavior, TaxCategory, TaxRate, tax_totals
+from subscriptions.testing.builders import (
+    AT,
+    START,
+    a_command,
+    a_customer,
+    a_draft,
+    a_dunning_case,
+    a_dunning_policy,
+    a_number_series,
+    a_payment,
+    a_payment_method,
+    a_price,
+    a_product,
+    a_subscription,
+    an_event,
+    an_invoice,
+    an_item,
+)
+
+LATER = AT + timedelta(days=1, microseconds=1)
+CUSTOMER, METHOD = CustomerId("cus_ada"), PaymentMethodId("pm_ada")
+SUBSCRIPTION, INVOICE = SubscriptionId("sub_ada"), InvoiceId("inv_ada")
+PAYMENT, CASE = PaymentId("pay_ada"), DunningCaseId("dun_ada")
+DUE = Money(3451, EUR)
+
+
+@frozen
+class Example:
+    """A record, and what it is an example of: its kind, then what is special about it."""
+
+    name: str
+    kind: AnyKind
+    record: Record
+
+
+def examples() -> tuple[Example, ...]:
+    """Return all examples; no two have one kind and one id, so all can be stored together."""
+    return (
+        *_customers(),
+        *_payment_methods(),
+        *_catalog(),
+        *_subscriptions(),
+        *_invoices(),
+        *_payments(),
+        *_dunning(),
+        *_others(),
+        *_events(),
+    )
+
+
+def _customers() -> Iterator[Example]:
+    yield Example("customer", customers.CUSTOMER, a_customer())
+    full = a_customer(
+        "cus_full",
+        version=7,
+        external_id="crm-4711",
+        company="Analytical Engines Ltd",
+        address=Address("1 Square", "Flat 2", "SW1Y 4JH", "London", "Westminster", "GB"),
+        tax_id="GB999999973",
+        language="pt-BR",
+        zone="America/Sao_Paulo",
+        default_method=METHOD,
+        tags=("founder", "vip"),
+        metadata=Metadata({"z": "1", "a": "", "emoji": "🧾"}),
+    )
+    yield Example("customer.full", customers.CUSTOMER, full)
+    bare = a_customer("cus_bare", number=None, email=None, address=Address())
+    yield Example("customer.bare", customers.CUSTOMER, bare)
+
+
+def _payment_methods() -> Iterator[Example]:
+    states: tuple[payment_methods.MethodState, ...] = (
+        payment_methods.Usable(),
+        payment_methods.Refused("stolen_card", LATER),
+        payment_methods.Detached(LATER),
+    )
+    for state in states:
+        method = a_payment_method(f"pm_{_word(state)}", state=state)
+        yield Example(f"payment_method.{_word(state)}", payment_methods.PAYMENT_METHOD, method)
+    details = payment_methods.MethodDetails("transfer", type="bank_transfer", automatic=False)
+    transfer = a_payment_method("pm_transfer", gateway="transfer", details=details)
+    yield Example("payment_method.transfer", payment_methods.PAYMENT_METHOD, transfer)
+
+
+def _catalog() -> Iterator[Example]:
+    yield Example("product", catalog.PRODUCT, a_product())
+    gone = a_product("prod_old", archived=True, metadata=Metadata({"until": "2026"}))
+    yield Example("product.archived", catalog.PRODUCT, gone)
+    priced = {
+        "per_unit": a_price("price_per_unit", model=PerUnit(Decimal("0.000000000001"))),
+        "flat": a_price("price_flat", model=Flat(Decimal("29.00"))),
+        "daily": a_price("price_daily", every=Interval.days(30), currency=USD),
+        "weekly": a_price("price_weekly", every=Interval.weeks(2), currency=JPY),
+        "yearly": a_price("price_yearly", every=Interval.years(1), currency=CHF),
+        "once": a_price("price_once", every=None, tax_behavior=TaxBehavior.INCLUSIVE),
+        "archived": a_price("price_archived", archived=True, version=2),
+    }
+    for name, price in priced.items():
+        yield Example(f"price.{name}", catalog.PRICE, price)
+
+
+def _subscriptions() -> Iterator[Example]:
+    yearly = BillingCycle(START, Interval.years(1))
+    two = (an_item(), an_item(quantity=Decimal("0.000000000001"), cycle=yearly))
+    made = {
+        "scheduled": a_subscription("sub_scheduled", contract=lifecycle.Scheduled(START)),
+        "scheduled_trial": a_subscription(
+            "sub_scheduled_trial", contract=lifecycle.Scheduled(START, date(2027, 2, 14))
+        ),
+        "trialing": a_subscription(
+            "sub_trialing", contract=lifecycle.Trialing(date(2027, 2, 14)), version=2
+        ),
+        "active": a_subscription("sub_active"),
+        "ended": a_subscription(
+            "sub_ended", contract=lifecycle.Ended(LATER, lifecycle.EndReason.CANCELED)
+        ),
+        "ended_payment_failed": a_subscription(
+            "sub_ended_payment_failed",
+            contract=lifecycle.Ended(LATER, lifecycle.EndReason.PAYMENT_FAILED),
+            collection=lifecycle.PastDue((INVOICE,)),
+        ),
+        "past_due": a_subscription("sub_past_due", collection=lifecycle.PastDue((INVOICE,))),
+        "unpaid": a_subscription(
+            "sub_unpaid", collection=lifecycle.Unpaid((INVOICE, InvoiceId("inv_2")))
+        ),
+        "canceling": a_subscription(
+            "sub_canceling", cancellation=lifecycle.Cancellation(date(2027, 6, 30), "too dear")
+        ),
+        "full": a_subscription(
+            "sub_full", items=two, external_id="order-1", metadata=Metadata({"b": "2", "a": "1"})
+        ),
+        "parked": a_subscription("sub_parked", parked="PriceGone: price_pro"),
+    }
+    for name, subscription in made.items():
+        yield Example(f"subscription.{name}", lifecycle.SUBSCRIPTION, subscription)
+
+
+def _invoices() -> Iterator[Example]:
+    made = {
+        "draft": a_draft("inv_draft"),
+        "open": an_invoice("inv_open"),
+        "paid": an_invoice("inv_paid", state=invoices.Paid(LATER), paid_minor=3451, version=2),
+        "void": an_invoice("inv_void", state=invoices.Void(LATER, "a mistake"), version=2),
+        "uncollectible": an_invoice(
+            "inv_uncollectible", state=invoices.Uncollectible(LATER, "insolvent"), version=3
+        ),
+        "collecting": an_invoice("inv_collecting", collecting=PAYMENT, attempts=2),
+        "dunning": an_invoice("inv_dunning", dunning=True, paid_minor=1),
+        "parked": an_invoice("inv_parked", parked="UnreadableRecord: customer"),
+        "every_tax": _with_every_tax(an_invoice("inv_every_tax")),
+    }
+    for name, invoice in made.items():
+        yield Example(f"invoice.{name}", invoices.INVOICE, invoice)
+    for rounding in Rounding:
+        invoice = a_draft(f"inv_{rounding.value}", rounding=rounding)
+        yield Example(f"invoice.{rounding.value}", invoices.INVOICE, invoice)
+
+
+def _with_every_tax(invoice: invoices.Invoice) -> invoices.Invoice:
+    rates = [
+        TaxRate(Decimal("20.0975"))
+        if category is TaxCategory.STANDARD
+        else TaxRate(Decimal(0), category)
+        if category is TaxCategory.ZERO
+        else TaxRate(Decimal(0), category, f"reason {category.value}")
+        for category in TaxCategory
+    ]
+    behaviors = [TaxBehavior.INCLUSIVE, *[TaxBehavior.EXCLUSIVE] * (len(rates) - 1)]
+    totals = tax_totals(
+        [TaxableLine(1000, r, b) for r, b in zip(rates, behaviors, strict=True)],
+        rounding=invoice.rounding,
+    )
+    lines = tuple(
+        invoices.Line(
+            f"line {rate.category.value}",
+            Decimal("1.50"),
+            None,
+            1000,
+            net_minor,
+            EUR,
+            rate,
+            behavior,
+            None,
+            None,
+        )
+        for rate, behavior, net_minor in zip(rates, behaviors, totals.line_nets_minor, strict=True)
+    )
+    changed = evolve(
+        invoice,
+        lines=lines,
+        taxes=totals.groups,
+        net_minor=totals.net_minor,
+        tax_minor=totals.tax_minor,
+        total_minor=totals.gross_minor,
+    )
+    return evolve(changed, hash=invoices.content_hash(changed))
+
+
+def _payments() -> Iterator[Example]:
+    states: dict[str, payments.PaymentState] = {
+        "intended": payments.Intended(LATER, 2),
+        "unknown": payments.Unknown(AT, LATER, 3),
+        "requires_action": payments.ActionRequired("https://bank.example/3ds", LATER),
+        "processing": payments.Processing(AT, LATER),
+        "succeeded": payments.Succeeded(AT),
+        "void": payments.Voided(LATER, "never executed"),
+    }
+    for name, state in states.items():
+        payment = a_payment(f"pay_{name}", state=state, allocations=())
+        yield Example(f"payment.{name}", payments.PAYMENT, payment)
+    for advice in payments.Advice:
+        decline = payments.Decline("05", "do not honour", advice)
+        hard = advice is payments.Advice.RETRY_NEVER
+        state = payments.Declined(LATER, decline, hard)
+        payment = a_payment(f"pay_declined_{advice.value}", state=state, allocations=())
+        yield Example(f"payment.declined.{advice.value}", payments.PAYMENT, payment)
+    parts = (payments.Allocation(INVOICE, 451), payments.Allocation(InvoiceId("inv_2"), 3000))
+    received = a_payment(
+        "pay_received",
+        gateway="transfer",
+        invoice=None,
+        method=None,
+        method_ref="",
+        reference=None,
+        allocations=parts,
+    )
+    yield Example("payment.received", payments.PAYMENT, received)
+    parked = a_payment("pay_parked", parked="another amount", allocations=())
+    yield Example("payment.parked", payments.PAYMENT, parked)
+
+
+def _dunning() -> Iterator[Example]:
+    states: dict[str, dunning.CaseState] = {
+        "running": dunning.Running(),
+        "held": dunning.Held("asked for time", LATER),
+        "held_without_end": dunning.Held("in court"),
+        "stopped": dunning.Stopped(LATER, "paid"),
+        "exhausted": dunning.Exhausted(LATER),
+    }
+    for name, state in states.items():
+        case = a_dunning_case(f"dun_{name}", state=state, next_step=2)
+        yield Example(f"dunning_case.{name}", dunning.DUNNING_CASE, case)
+    waiting = a_dunning_case("dun_waiting", wait_until=LATER, subscription=None, parked="bug")
+    yield Example("dunning_case.waiting", dunning.DUNNING_CASE, waiting)
+    unpaid = dunning.DunningPolicy(
+        retries=dunning.Retries.after_days(3),
+        steps=(dunning.Message(1, level=9),),
+        final=(dunning.MarkUnpaid(), dunning.MarkUncollectible()),
+        name="gentle",
+    )
+    yield Example("dunning_policy", dunning.DUNNING_POLICY, a_dunning_policy())
+    gentle = a_dunning_policy("gentle", policy=unpaid)
+    yield Example("dunning_policy.gentle", dunning.DUNNING_POLICY, gentle)
+
+
+def _others() -> Iterator[Example]:
+    for reset in Reset:
+        series = Series(
+            "{prefix}-{customer}-{year}{month}-{counter:03}",
+            reset=reset,
+            start=10,
+            prefix="RE",
+            customer="K7",
+        )
+        stands = a_number_series(f"series_{reset.value}", series=series, last_hash="", last_at=None)
+        yield Example(f"number_series.{reset.value}", number_series.NUMBER_SERIES, stands)
+    yield Example("number_series.running", number_series.NUMBER_SERIES, a_number_series())
+    yield Example("command", idempotency.COMMAND, a_command())
+
+
+def event_bodies() -> tuple[events.Event, ...]:
+    """Return one event of every type, in the order of the union; some types more than once."""
+    period = Period(START, date(2027, 2, 28))
+    return (
+        customers.CustomerCreated(CUSTOMER, "C-cus_ada"),
+        customers.CustomerUpdated(CUSTOMER, ("email", "name")),
+        customers.DefaultMethodChanged(CUSTOMER, METHOD),
+        payment_methods.PaymentMethodAttached(CUSTOMER, METHOD, "card"),
+        payment_methods.PaymentMethodRefused(CUSTOMER, METHOD, "stolen_card"),
+        payment_methods.PaymentMethodDetached(CUSTOMER, METHOD),
+        catalog.ProductAdded(ProductId("prod_pro"), "Pro"),
+        catalog.PriceAdded(ProductId("prod_pro"), PriceId("price_pro")),
+        catalog.PriceArchived(ProductId("prod_pro"), PriceId("price_pro")),
+        lifecycle.SubscriptionCreated(SUBSCRIPTION, CUSTOMER, START),
+        lifecycle.TrialStarted(SUBSCRIPTION, CUSTOMER, START),
+        lifecycle.TrialEnded(SUBSCRIPTION, CUSTOMER, START),
+        lifecycle.SubscriptionStarted(SUBSCRIPTION, CUSTOMER, START),
+        lifecycle.SubscriptionRenewed(SUBSCRIPTION, CUSTOMER, (0,), (period,)),
+        lifecycle.CancellationScheduled(SUBSCRIPTION, CUSTOMER, START, "too dear"),
+        lifecycle.CancellationWithdrawn(SUBSCRIPTION, CUSTOMER),
+        lifecycle.SubscriptionEnded(SUBSCRIPTION, CUSTOMER, AT, lifecycle.EndReason.CANCELED),
+        lifecycle.SubscriptionPastDue(SUBSCRIPTION, CUSTOMER, INVOICE),
+        lifecycle.SubscriptionRecovered(SUBSCRIPTION, CUSTOMER, INVOICE, 1),
+        lifecycle.SubscriptionDebtWrittenOff(SUBSCRIPTION, CUSTOMER, INVOICE, 0),
+        lifecycle.SubscriptionUnpaid(SUBSCRIPTION, CUSTOMER),
+        invoices.InvoiceDrafted(INVOICE, CUSTOMER, DUE),
+        invoices.InvoiceFinalized(INVOICE, CUSTOMER, SUBSCRIPTION, "INV-1", DUE, START),
+        invoices.InvoicePaid(INVOICE, CUSTOMER, SUBSCRIPTION, "INV-1", DUE),
+        invoices.InvoicePartlyPaid(INVOICE, CUSTOMER, Money(1, EUR), Money(3450, EUR)),
+        invoices.CollectionStarted(INVOICE, CUSTOMER, PAYMENT),
+        invoices.CollectionEnded(INVOICE, CUSTOMER, PAYMENT),
+        invoices.InvoiceOverdue(INVOICE, CUSTOMER, SUBSCRIPTION, DUE),
+        invoices.InvoiceDunningEnded(INVOICE, CUSTOMER),
+        invoices.InvoiceVoided(INVOICE, CUSTOMER, "a mistake"),
+        invoices.InvoiceMarkedUncollectible(INVOICE, CUSTOMER, DUE, "insolvent"),
+        payments.PaymentIntended(PAYMENT, CUSTOMER, INVOICE, DUE),
+        payments.PaymentSucceeded(PAYMENT, CUSTOMER, None, DUE),
+        payments.PaymentFailed(PAYMENT, CUSTOMER, INVOICE, DUE, "51", hard=False),
+        payments.PaymentActionRequired(PAYMENT, CUSTOMER, INVOICE, "https://bank.example/3ds"),
+        payments.PaymentProcessing(PAYMENT, CUSTOMER, INVOICE),
+        payments.PaymentOutcomeUnknown(PAYMENT, CUSTOMER, INVOICE, 1, LATER),
+        payments.PaymentNotExecuted(PAYMENT, CUSTOMER, INVOICE, 1, LATER),
+        payments.PaymentVoided(PAYMENT, CUSTOMER, INVOICE, "never executed"),
+        payments.PaymentAllocated(PAYMENT, CUSTOMER, INVOICE, DUE),
+        dunning.DunningPolicySet("default"),
+        dunning.DunningStarted(CASE, CUSTOMER, INVOICE, "default"),
+        dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 0, dunning.Message(0)),
+        dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 1, dunning.Retry(), "no method"),
+        dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 2, dunning.CancelSubscription()),
+        dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 3, dunning.MarkUnpaid()),
+        dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 4, dunning.MarkUncollectible()),
+        dunning.DunningMessageDue(CASE, CUSTOMER, INVOICE, 1),
+        dunning.DunningPostponed(CASE, CUSTOMER, LATER),
+        dunning.DunningHeld(CASE, CUSTOMER, "asked for time", None),
+        dunning.DunningReleased(CASE, CUSTOMER),
+        dunning.DunningStopped(CASE, CUSTOMER, INVOICE, "paid"),
+        dunning.DunningExhausted(CASE, CUSTOMER, INVOICE),
+        RecordParked("subscription", "sub_ada", "PriceGone: price_pro"),
+        RecordUnparked("subscription", "sub_ada"),
+    )
+
+
+def _events() -> Iterator[Example]:
+    for place, body in enumerate(event_bodies(), 1):
+        kind, _, subject = events.TAGS[type(body)].partition(".")
+        recorded = an_event(
+            id=f"{kind}:subject:{place}",
+            kind=kind,
+            subject="subject",
+            sequence=place,
+            customer=getattr(body, "customer", None),
+            at=AT + timedelta(microseconds=place),
+            body=body,
+        )
+        name = f"event.{kind}.{subject}"
+        if isinstance(body, dunning.DunningStepTaken):
+            name += f".{body.step}"
+        yield Example(name, events.EVENT, recorded)
+
+
+def _word(state: payment_methods.MethodState) -> str:
+    return type(state).__name__.lower()

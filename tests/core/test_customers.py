@@ -1,0 +1,208 @@
+"""What may be written into a customer, and what an edit says about it."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve, fields
+
+from subscriptions.customers import (
+    CUSTOMER,
+    EDITABLE,
+    Address,
+    Customer,
+    CustomerCreated,
+    CustomerUpdated,
+    DefaultMethodChanged,
+    country_code,
+    create,
+    normalized_tags,
+    numbered,
+    set_default_method,
+    update,
+)
+from subscriptions.decisions import Change, Issue
+from subscriptions.errors import ValidationError
+from subscriptions.ids import PaymentMethodId
+from subscriptions.invoice_numbering import Series
+from subscriptions.records import Metadata
+from subscriptions.testing.builders import a_customer
+
+NUMBERS = Series("C-{counter:05}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "x" * 200},
+        {"company": ""},
+        {"number": None},
+        {"external_id": "crm-1"},
+        {"email": None},
+        {"email": "a+b@sub.example.co.uk"},
+        {"email": "用户@例子.中国"},
+        {"language": "pt-BR"},
+        {"language": "zh-Hant-TW"},
+        {"language": "es-419"},
+        {"language": "yue"},
+        {"zone": "America/Sao_Paulo"},
+        {"zone": None},
+        {"tags": ("vip", "ünïcode", "x" * 50)},
+        {"address": Address()},
+        {"address": Address(country="DE")},
+    ],
+    ids=str,
+)
+def test_a_good_value_is_kept(changes: dict[str, object]) -> None:
+    customer = a_customer(**changes)
+    assert {name: getattr(customer, name) for name in changes} == changes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": ""},
+        {"name": "x" * 201},
+        {"name": None},
+        {"company": "x" * 201},
+        {"tax_id": "x" * 41},
+        {"number": ""},
+        {"number": "x" * 101},
+        {"external_id": " "},
+        {"external_id": 5},
+        {"email": ""},
+        {"email": "ada"},
+        {"email": "ada@example"},
+        {"email": "ada@example.com, grace@example.com"},
+        {"email": "Ada <ada@example.com>"},
+        {"email": "a@b.c\x00"},
+        {"email": "x" * 250 + "@b.de"},
+        {"email": 5},
+        {"language": "english"},
+        {"language": "EN"},
+        {"language": "en_US"},
+        {"language": None},
+        {"zone": "Berlin"},
+        {"zone": ""},
+        {"tags": ("two words",)},
+        {"tags": ("a,b",)},
+        {"tags": ("",)},
+        {"tags": ("x" * 51,)},
+        {"tags": (5,)},
+    ],
+    ids=lambda changes: str(changes)[:40],
+)
+def test_a_wrong_value_is_refused_by_name(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        a_customer(**changes)
+    assert caught.value.field == next(iter(changes))
+
+
+def test_an_address_is_made_of_plain_texts_and_a_country() -> None:
+    for part in ("line1", "line2", "postal_code", "city", "region"):
+        for value in ("x" * 201, "a\x00", 5):
+            with pytest.raises(ValidationError) as caught:
+                Address(**{part: value})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            assert caught.value.field == f"address.{part}"
+    with pytest.raises(ValidationError) as caught:
+        Address(country="Germany")
+    assert caught.value.field == "address.country"
+
+
+def test_a_country_is_two_capital_letters() -> None:
+    assert country_code("country", "DE") == "DE"
+    for value in ("de", "DEU", "D", "", "Ä1", None, 49):
+        with pytest.raises(ValidationError):
+            country_code("country", value)
+
+
+def test_the_country_of_a_customer_is_that_of_the_address() -> None:
+    assert a_customer().country == "GB"
+    assert a_customer(address=Address()).country == ""
+
+
+def test_a_token_does_not_show_in_a_repr() -> None:
+    assert "token-cus_ada" not in repr(a_customer())
+
+
+def test_columns_hold_what_is_asked_for() -> None:
+    values = {column.name: column.get(a_customer()) for column in CUSTOMER.columns}
+    assert values == {
+        "number": "C-cus_ada",
+        "external_id": None,
+        "email": "ada@example.com",
+        "name": "Ada Lovelace",
+        "country": "GB",
+        "token": "token-cus_ada",
+    }
+
+
+def test_tags_are_sorted_and_once_each() -> None:
+    assert normalized_tags(["b", "a", "b"]) == ("a", "b")
+    assert normalized_tags([]) == ()
+    with pytest.raises(ValidationError):
+        normalized_tags("vip")
+
+
+def test_a_customer_with_a_number_is_created_with_it() -> None:
+    ada = a_customer(number="4711")
+    change = create(ada, series="seller/customer", numbers=NUMBERS)
+    assert isinstance(change, Change)
+    assert (change.after, change.events) == (ada, (CustomerCreated(ada.id, "4711"),))
+
+
+def test_a_customer_without_a_number_takes_the_next_of_the_series() -> None:
+    ada = a_customer(number=None)
+    issue = create(ada, series="seller/customer", numbers=NUMBERS)
+    assert isinstance(issue, Issue)
+    assert (issue.before, issue.after, issue.opening) == (None, ada, NUMBERS)
+    change = numbered(ada, number="C-00001")
+    assert change.after == evolve(ada, number="C-00001")
+    assert change.events == (CustomerCreated(ada.id, "C-00001"),)
+
+
+def test_an_edit_names_the_fields_that_changed_and_holds_no_data() -> None:
+    ada = a_customer()
+    change = update(ada, {"name": "Grace", "email": "g@example.com", "company": ada.company})
+    assert change is not None
+    assert change.after == evolve(ada, name="Grace", email="g@example.com", version=2)
+    assert change.events == (CustomerUpdated(ada.id, ("email", "name")),)
+
+
+def test_an_edit_that_changes_nothing_is_no_change() -> None:
+    ada = a_customer(metadata=Metadata({"a": "1", "b": "2"}))
+    assert update(ada, {}) is None
+    assert update(ada, {"name": ada.name, "metadata": {"b": "2", "a": "1"}}) is None
+
+
+def test_only_some_fields_can_be_edited() -> None:
+    uneditable = {"id", "tenant", "version", "token", "default_method"}
+    assert {field.name for field in fields(Customer)} - EDITABLE == uneditable
+    for name in (*uneditable, "nickname"):
+        with pytest.raises(ValidationError) as caught:
+            update(a_customer(), {name: "x"})
+        assert caught.value.value == name
+
+
+def test_an_edit_is_checked_like_a_new_customer() -> None:
+    with pytest.raises(ValidationError):
+        update(a_customer(), {"email": "nonsense"})
+
+
+def test_a_customer_keeps_a_number() -> None:
+    with pytest.raises(ValidationError):
+        update(a_customer(), {"number": None})
+    assert update(a_customer(number=None), {"number": "C-1"}) is not None
+    assert update(a_customer(), {"external_id": "crm-1"}) is not None
+
+
+def test_a_default_method_is_set_once() -> None:
+    ada, method = a_customer(), PaymentMethodId("pm_1")
+    change = set_default_method(ada, method)
+    assert change is not None
+    assert change.events == (DefaultMethodChanged(ada.id, method),)
+    after = change.after
+    assert isinstance(after, Customer)
+    assert after == evolve(ada, default_method=method, version=2)
+    assert set_default_method(after, method) is None
+    assert set_default_method(ada, None) is None
+    assert set_default_method(after, None) is not None
