@@ -71,7 +71,7 @@ Event: TypeAlias = (
     | dunning.DunningPolicySet
     | dunning.DunningStarted
     | dunning.DunningStepTaken
-    | dunning.DunningMessageDue
+    | dunning.DunningReminderDue
     | dunning.DunningPostponed
     | dunning.DunningHeld
     | dunning.DunningReleased
@@ -127,7 +127,7 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         dunning.DunningPolicySet: "dunning.policy_set",
         dunning.DunningStarted: "dunning.started",
         dunning.DunningStepTaken: "dunning.step_taken",
-        dunning.DunningMessageDue: "dunning.message_due",
+        dunning.DunningReminderDue: "dunning.reminder_due",
         dunning.DunningPostponed: "dunning.postponed",
         dunning.DunningHeld: "dunning.held",
         dunning.DunningReleased: "dunning.released",

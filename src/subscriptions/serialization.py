@@ -77,7 +77,7 @@ STATES: dict[object, dict[type, str]] = {
     },
     dunning.Action: {
         dunning.Retry: "retry",
-        dunning.Message: "message",
+        dunning.Reminder: "reminder",
         dunning.CancelSubscription: "cancel_subscription",
         dunning.MarkUnpaid: "mark_unpaid",
         dunning.MarkUncollectible: "mark_uncollectible",

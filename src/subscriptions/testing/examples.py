@@ -288,7 +288,7 @@ def _dunning() -> Iterator[Example]:
     yield Example("dunning_case.waiting", dunning.DUNNING_CASE, waiting)
     unpaid = dunning.DunningPolicy(
         retries=dunning.Retries.after_days(3),
-        steps=(dunning.Message(1, level=9),),
+        steps=(dunning.Reminder(1, level=9),),
         final=(dunning.MarkUnpaid(), dunning.MarkUncollectible()),
         name="gentle",
     )
@@ -358,12 +358,12 @@ def event_bodies() -> tuple[events.Event, ...]:
         payments.PaymentAllocated(PAYMENT, CUSTOMER, INVOICE, DUE),
         dunning.DunningPolicySet("default"),
         dunning.DunningStarted(CASE, CUSTOMER, INVOICE, "default"),
-        dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 0, dunning.Message(0)),
+        dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 0, dunning.Reminder(0)),
         dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 1, dunning.Retry(), "no method"),
         dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 2, dunning.CancelSubscription()),
         dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 3, dunning.MarkUnpaid()),
         dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 4, dunning.MarkUncollectible()),
-        dunning.DunningMessageDue(CASE, CUSTOMER, INVOICE, 1),
+        dunning.DunningReminderDue(CASE, CUSTOMER, INVOICE, 1),
         dunning.DunningPostponed(CASE, CUSTOMER, LATER),
         dunning.DunningHeld(CASE, CUSTOMER, "asked for time", None),
         dunning.DunningReleased(CASE, CUSTOMER),

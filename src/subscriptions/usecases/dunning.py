@@ -18,7 +18,7 @@ from subscriptions.dunning import (
     Held,
     MarkUncollectible,
     MarkUnpaid,
-    Message,
+    Reminder,
     Retry,
     Step,
     StoredPolicy,
@@ -237,7 +237,7 @@ def advance(id: str, context: Context) -> Flow[Decision]:
     match step.action:
         case Retry():
             return (yield from _retry(case, invoice, context))
-        case Message():
+        case Reminder():
             return Decision((dunning.take_step(case, at=context.at),))
         case CancelSubscription():
             return (yield from _cancel(case, context))

@@ -1,0 +1,215 @@
+"""What may happen to an invoice: commands, the table of what is allowed, and what they change.
+
+Of a final invoice nothing moves but what was paid, who looks after it, and the state.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeAlias, assert_never
+
+from attrs import frozen
+
+from subscriptions.decisions import Change, changed
+from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.ids import PaymentId
+from subscriptions.invoices.events import (
+    CollectionEnded,
+    CollectionStarted,
+    Event,
+    InvoiceDunningEnded,
+    InvoiceMarkedUncollectible,
+    InvoiceOverdue,
+    InvoicePaid,
+    InvoicePartlyPaid,
+    InvoiceVoided,
+)
+from subscriptions.invoices.invoice import (
+    INVOICE,
+    Draft,
+    Invoice,
+    InvoiceState,
+    Open,
+    Paid,
+    Uncollectible,
+    Void,
+)
+from subscriptions.money import Money
+from subscriptions.records import evolve, plain_text
+
+
+@frozen
+class StartCollection:
+    """An attempt to charge it begins."""
+
+    payment: PaymentId
+
+
+@frozen
+class EndCollection:
+    """The attempt is over and brought no money."""
+
+    payment: PaymentId
+
+
+@frozen
+class ApplyPayment:
+    """Money is allocated to it."""
+
+    payment: PaymentId
+    amount_minor: int
+    at: datetime
+
+
+@frozen
+class StartDunning:
+    """It could not be collected, or its due day has passed."""
+
+
+@frozen
+class EndDunning:
+    """Its dunning case is closed."""
+
+
+@frozen
+class MarkVoid:
+    """It should not have been."""
+
+    reason: str
+    at: datetime
+
+
+@frozen
+class MarkUncollectible:
+    """Give it up; it can still be paid."""
+
+    reason: str
+    at: datetime
+
+
+Command: TypeAlias = (
+    StartCollection
+    | EndCollection
+    | ApplyPayment
+    | StartDunning
+    | EndDunning
+    | MarkVoid
+    | MarkUncollectible
+)
+
+
+ALLOWED: dict[type[InvoiceState], frozenset[type[Command]]] = {
+    Draft: frozenset(),
+    Open: frozenset(
+        {
+            StartCollection,
+            EndCollection,
+            ApplyPayment,
+            StartDunning,
+            EndDunning,
+            MarkVoid,
+            MarkUncollectible,
+        }
+    ),
+    # An attempt may still be under way when the invoice is paid otherwise or given up.
+    Paid: frozenset({EndCollection, EndDunning}),
+    Void: frozenset({EndDunning}),
+    Uncollectible: frozenset({EndCollection, ApplyPayment, EndDunning, MarkVoid}),
+}
+
+
+def decide(invoice: Invoice, *commands: Command) -> Change:
+    """Decide what the commands, in order, make of the invoice.
+
+    Raises `InvalidTransition` if the state does not allow one of them; then nothing happens.
+    """
+    after = invoice
+    events: list[object] = []
+    for command in commands:
+        if type(command) not in ALLOWED[type(after.state)]:
+            raise _refused(after, command)
+        for event in _events(after, command):
+            after = apply(after, command, event)
+            events.append(event)
+    return changed(INVOICE, invoice, after, *events)
+
+
+def _refused(invoice: Invoice, command: Command) -> InvalidTransition:
+    name = f"invoice {invoice.number or invoice.id}"
+    return InvalidTransition(name, invoice.status, type(command).__name__)
+
+
+def _events(invoice: Invoice, command: Command) -> tuple[Event, ...]:
+    id, customer = invoice.id, invoice.customer
+    match command:
+        case StartCollection(payment=payment):
+            if invoice.collecting is not None:
+                raise _refused(invoice, command)
+            return (CollectionStarted(id, customer, payment),)
+        case EndCollection(payment=payment):
+            if invoice.collecting != payment:
+                raise _refused(invoice, command)
+            return (CollectionEnded(id, customer, payment),)
+        case ApplyPayment():
+            return _apply_payment(invoice, command)
+        case StartDunning():
+            if invoice.dunning:
+                raise _refused(invoice, command)
+            return (InvoiceOverdue(id, customer, invoice.subscription, invoice.amount_due),)
+        case EndDunning():
+            if not invoice.dunning:
+                raise _refused(invoice, command)
+            return (InvoiceDunningEnded(id, customer),)
+        case MarkVoid(reason=reason):
+            # What was paid must be given back by a credit note, and money under way may arrive.
+            if invoice.paid_minor or invoice.collecting is not None:
+                raise _refused(invoice, command)
+            return (InvoiceVoided(id, customer, plain_text("reason", reason)),)
+        case MarkUncollectible(reason=reason):
+            reason = plain_text("reason", reason)
+            return (InvoiceMarkedUncollectible(id, customer, invoice.amount_due, reason),)
+        case other:
+            assert_never(other)
+
+
+def _apply_payment(invoice: Invoice, command: ApplyPayment) -> tuple[Event, ...]:
+    if not 0 < command.amount_minor <= invoice.due_minor:
+        amount = Money(command.amount_minor, invoice.currency)
+        raise ValidationError("amount", amount, f"more than zero, at most {invoice.amount_due}")
+    if command.amount_minor == invoice.due_minor:
+        number = invoice.number or ""
+        return (
+            InvoicePaid(invoice.id, invoice.customer, invoice.subscription, number, invoice.total),
+        )
+    amount = Money(command.amount_minor, invoice.currency)
+    return (InvoicePartlyPaid(invoice.id, invoice.customer, amount, invoice.amount_due - amount),)
+
+
+def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:
+    """Return the state after an event of a command: the only place where a final invoice moves."""
+    version = invoice.version + 1
+    match command:
+        case StartCollection(payment=payment):
+            return evolve(
+                invoice, collecting=payment, attempts=invoice.attempts + 1, version=version
+            )
+        case EndCollection():
+            return evolve(invoice, collecting=None, version=version)
+        case ApplyPayment(payment=payment, amount_minor=amount_minor, at=at):
+            return evolve(
+                invoice,
+                paid_minor=invoice.paid_minor + amount_minor,
+                state=Paid(at) if isinstance(event, InvoicePaid) else invoice.state,
+                collecting=None if invoice.collecting == payment else invoice.collecting,
+                version=version,
+            )
+        case StartDunning():
+            return evolve(invoice, dunning=True, version=version)
+        case EndDunning():
+            return evolve(invoice, dunning=False, version=version)
+        case MarkVoid(reason=reason, at=at):
+            return evolve(invoice, state=Void(at, reason), version=version)
+        case MarkUncollectible(reason=reason, at=at):
+            return evolve(invoice, state=Uncollectible(at, reason), version=version)
+        case other:
+            assert_never(other)

@@ -1,0 +1,120 @@
+"""What happens to invoices, in the past tense."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TypeAlias
+
+from attrs import frozen
+
+from subscriptions.ids import CustomerId, InvoiceId, PaymentId, SubscriptionId
+from subscriptions.money import Money
+
+
+@frozen
+class InvoiceDrafted:
+    """An invoice was drafted; it has no number and is not owed."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    total: Money
+
+
+@frozen
+class InvoiceFinalized:
+    """An invoice was numbered and is owed from now on; it never changes again."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    subscription: SubscriptionId | None
+    number: str
+    total: Money
+    due_on: date
+
+
+@frozen
+class InvoicePaid:
+    """Nothing is owed on the invoice any more."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    subscription: SubscriptionId | None
+    number: str
+    total: Money
+
+
+@frozen
+class InvoicePartlyPaid:
+    """Money was allocated to the invoice; some is still owed."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    amount: Money
+    amount_due: Money
+
+
+@frozen
+class CollectionStarted:
+    """A further attempt to charge the invoice began."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    payment: PaymentId
+
+
+@frozen
+class CollectionEnded:
+    """An attempt to charge the invoice is over and paid nothing of it."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    payment: PaymentId
+
+
+@frozen
+class InvoiceOverdue:
+    """The invoice could not be collected, or its due day has passed; dunning looks after it."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    subscription: SubscriptionId | None
+    amount_due: Money
+
+
+@frozen
+class InvoiceDunningEnded:
+    """Dunning does not look after the invoice any more."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+
+
+@frozen
+class InvoiceVoided:
+    """The invoice should not have been; its number stays taken."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    reason: str
+
+
+@frozen
+class InvoiceMarkedUncollectible:
+    """The invoice was given up; it can still be paid."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    amount_due: Money
+    reason: str
+
+
+Event: TypeAlias = (
+    InvoicePaid
+    | InvoicePartlyPaid
+    | CollectionStarted
+    | CollectionEnded
+    | InvoiceOverdue
+    | InvoiceDunningEnded
+    | InvoiceVoided
+    | InvoiceMarkedUncollectible
+)

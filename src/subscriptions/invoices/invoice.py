@@ -1,0 +1,305 @@
+"""The invoice as a record: its parties, lines and states, and what follows from them.
+
+Amounts are minor units of `currency` (fields end in `_minor`); the properties give `Money`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias, assert_never
+
+from attrs import frozen
+
+from subscriptions.billing_cycles import Period, first_instant, zone_info
+from subscriptions.customers import Address
+from subscriptions.errors import ValidationError
+from subscriptions.ids import CustomerId, InvoiceId, PaymentId, PriceId, SubscriptionId
+from subscriptions.invoice_numbering import Reset, Series
+from subscriptions.money import Currency, Money, Rounding
+from subscriptions.records import Column, ColumnType, Kind, plain_text
+from subscriptions.taxes import TaxBehavior, TaxGroup, TaxRate
+
+
+@frozen
+class Seller:
+    """Who sells: what is printed on invoices, the zone of its days, its number series.
+
+    `terms_days` is how many days a customer has who pays by himself. Each series is kept for ever
+    under (seller, kind, pattern); another pattern begins another series.
+    """
+
+    name: str = "Seller"
+    id: str = "seller"
+    address: Address = Address()
+    tax_id: str = ""
+    email: str = ""
+    iban: str = ""
+    zone: str = "UTC"
+    terms_days: int = 14
+    invoice_numbers: Series = Series("INV-{year}-{counter:05}", reset=Reset.YEARLY)
+    customer_numbers: Series = Series("{counter:06}")
+
+    def __attrs_post_init__(self) -> None:
+        plain_text("seller.name", self.name, length_max=200)
+        plain_text("seller.id", self.id, length_max=40)
+        zone_info(self.zone)
+        if not 0 <= self.terms_days <= 365:  # noqa: PLR2004 - a year
+            raise ValidationError("seller.terms_days", self.terms_days, "0 to 365 days")
+
+    @property
+    def invoice_series(self) -> str:
+        """The id of the series of its invoices."""
+        return f"{self.id}/invoice/{self.invoice_numbers.pattern}"
+
+    @property
+    def customer_series(self) -> str:
+        """The id of the series of its customers' numbers."""
+        return f"{self.id}/customer/{self.customer_numbers.pattern}"
+
+
+@frozen
+class SellerSnapshot:
+    """The seller as printed; later changes of the seller do not reach it."""
+
+    name: str
+    address: Address
+    tax_id: str
+    email: str
+    iban: str
+
+
+@frozen
+class Party:
+    """The customer as printed; later changes of the customer do not reach it."""
+
+    name: str
+    company: str
+    address: Address
+    tax_id: str
+    email: str | None
+    number: str | None
+    language: str
+
+
+@frozen
+class Charge:
+    """Something to put on an invoice, before tax is split off: one line to be.
+
+    `amount_minor` is what the price says: net or gross as `behavior` says. `unit_price` in major
+    units is what is printed; None where a quantity times a price would mislead.
+    """
+
+    description: str
+    amount_minor: int
+    rate: TaxRate
+    behavior: TaxBehavior = TaxBehavior.EXCLUSIVE
+    quantity: int | Decimal = 1
+    unit_price: Decimal | None = None
+    period: Period | None = None
+    price: PriceId | None = None
+
+
+@frozen
+class Line:
+    """One line of an invoice; `net_minor` is rounded once and never again."""
+
+    description: str
+    quantity: int | Decimal
+    unit_price: Decimal | None
+    amount_minor: int
+    net_minor: int
+    currency: Currency
+    rate: TaxRate
+    behavior: TaxBehavior
+    period: Period | None
+    price: PriceId | None
+
+    @property
+    def amount(self) -> Money:
+        """The amount as priced: net or gross as `behavior` says."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def net(self) -> Money:
+        """The amount without tax."""
+        return Money(self.net_minor, self.currency)
+
+
+@frozen
+class Draft:
+    """Not yet a document: it has no number and may change."""
+
+
+@frozen
+class Open:
+    """Final and owed."""
+
+
+@frozen
+class Paid:
+    """Nothing is owed any more."""
+
+    at: datetime
+
+
+@frozen
+class Void:
+    """It should not have been; the number stays taken."""
+
+    at: datetime
+    reason: str
+
+
+@frozen
+class Uncollectible:
+    """Owed, but given up; it can still be paid."""
+
+    at: datetime
+    reason: str
+
+
+InvoiceState: TypeAlias = Draft | Open | Paid | Void | Uncollectible
+
+
+class Status(StrEnum):
+    """The state in one word."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    PAID = "paid"
+    VOID = "void"
+    UNCOLLECTIBLE = "uncollectible"
+
+
+STATUS: dict[type[InvoiceState], Status] = {
+    Draft: Status.DRAFT,
+    Open: Status.OPEN,
+    Paid: Status.PAID,
+    Void: Status.VOID,
+    Uncollectible: Status.UNCOLLECTIBLE,
+}
+
+
+@frozen
+class Invoice:
+    """One invoice. `collecting` is the one attempt whose outcome is open, if there is one.
+
+    `dunning` says that a dunning case looks after it; then the invoice itself is due no more.
+    """
+
+    id: InvoiceId
+    tenant: str
+    version: int
+    customer: CustomerId
+    subscription: SubscriptionId | None
+    currency: Currency
+    lines: tuple[Line, ...]
+    taxes: tuple[TaxGroup, ...]
+    net_minor: int
+    tax_minor: int
+    total_minor: int
+    rounding: Rounding
+    zone: str
+    terms_days: int
+    state: InvoiceState = Draft()
+    paid_minor: int = 0
+    attempts: int = 0
+    collecting: PaymentId | None = None
+    dunning: bool = False
+    number: str | None = None
+    finalized_at: datetime | None = None
+    issued_on: date | None = None
+    due_on: date | None = None
+    seller: SellerSnapshot | None = None
+    party: Party | None = None
+    salt: str = ""
+    previous_hash: str = ""
+    hash: str = ""
+    parked: str | None = None
+
+    @property
+    def status(self) -> Status:
+        """One word: draft, open, paid, void or uncollectible."""
+        return STATUS[type(self.state)]
+
+    @property
+    def net(self) -> Money:
+        """The sum of the lines' nets."""
+        return Money(self.net_minor, self.currency)
+
+    @property
+    def tax(self) -> Money:
+        """The sum of the taxes, one for each category and rate."""
+        return Money(self.tax_minor, self.currency)
+
+    @property
+    def total(self) -> Money:
+        """Net plus tax."""
+        return Money(self.total_minor, self.currency)
+
+    @property
+    def paid(self) -> Money:
+        """What payments have been allocated to it."""
+        return Money(self.paid_minor, self.currency)
+
+    @property
+    def due_minor(self) -> int:
+        """What is still owed, in minor units; never negative."""
+        match self.state:
+            case Draft() | Void() | Paid():
+                return 0
+            case Open() | Uncollectible():
+                return self.total_minor - self.paid_minor
+            case other:
+                assert_never(other)
+
+    @property
+    def amount_due(self) -> Money:
+        """What is still owed; zero for drafts and void invoices."""
+        return Money(self.due_minor, self.currency)
+
+    @property
+    def period(self) -> Period | None:
+        """From the first day to the last that any line is for; None if no line has a period."""
+        periods = [line.period for line in self.lines if line.period is not None]
+        if not periods:
+            return None
+        if len(periods) == 1:
+            return periods[0]
+        return Period(min(p.start for p in periods), max(p.end for p in periods))
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The first instant after the due day, unless dunning looks after it or it is settled."""
+        if (
+            self.due_on is None
+            or self.dunning
+            or self.collecting is not None
+            or self.parked is not None
+            or not isinstance(self.state, Open)
+        ):
+            return None
+        return first_instant(self.due_on + timedelta(days=1), self.zone)
+
+
+INVOICE = Kind(
+    "invoice",
+    Invoice,
+    columns=(
+        Column("due_at", ColumnType.INSTANT, lambda i: i.due_at),
+        Column("customer", ColumnType.TEXT, lambda i: i.customer),
+        Column("subscription", ColumnType.TEXT, lambda i: i.subscription),
+        Column("status", ColumnType.TEXT, lambda i: i.status.value),
+        Column("number", ColumnType.TEXT, lambda i: i.number),
+        Column("issued_on", ColumnType.DAY, lambda i: i.issued_on),
+        Column("due_on", ColumnType.DAY, lambda i: i.due_on, indexed=False),
+        Column("currency", ColumnType.TEXT, lambda i: i.currency.code, indexed=False),
+        Column("net_minor", ColumnType.INTEGER, lambda i: i.net_minor, indexed=False),
+        Column("tax_minor", ColumnType.INTEGER, lambda i: i.tax_minor, indexed=False),
+        Column("total_minor", ColumnType.INTEGER, lambda i: i.total_minor, indexed=False),
+        Column("paid_minor", ColumnType.INTEGER, lambda i: i.paid_minor, indexed=False),
+    ),
+    unique=(("number",),),
+)

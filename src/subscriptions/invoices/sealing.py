@@ -1,0 +1,306 @@
+"""Composing an invoice from charges, and the seal that makes it final.
+
+Sealing freezes seller, customer, lines and tax, gives the number and the hash that chains the
+document to its predecessor in the series. The arithmetic of tax is in `taxes`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+
+from attrs import frozen
+
+from subscriptions.billing_cycles import local_date
+from subscriptions.customers import Address, Customer
+from subscriptions.decisions import Change, Issue, created
+from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.ids import InvoiceId, PaymentId, SubscriptionId
+from subscriptions.invoices.events import (
+    InvoiceDrafted,
+    InvoiceFinalized,
+    InvoicePaid,
+)
+from subscriptions.invoices.invoice import (
+    INVOICE,
+    Charge,
+    Draft,
+    Invoice,
+    Line,
+    Open,
+    Paid,
+    Party,
+    Seller,
+    SellerSnapshot,
+)
+from subscriptions.money import Currency, Money, Rounding
+from subscriptions.records import evolve
+from subscriptions.taxes import TaxableLine, tax_totals
+
+
+def compose(
+    id: InvoiceId,
+    customer: Customer,
+    charges: Sequence[Charge],
+    *,
+    currency: Currency,
+    seller: Seller,
+    automatic: bool,
+    subscription: SubscriptionId | None = None,
+    rounding: Rounding = Rounding.HALF_UP,
+) -> Invoice:
+    """Compose a draft from charges: lines, tax by EN 16931, totals; version 0, not yet stored.
+
+    `automatic` says that it is charged at once, so that it is due on the day it is issued.
+    Raises `ValidationError` for no charges and for a negative total.
+    """
+    if not charges:
+        raise ValidationError("lines", (), "at least one line")
+    totals = tax_totals(
+        [TaxableLine(each.amount_minor, each.rate, each.behavior) for each in charges],
+        rounding=rounding,
+    )
+    if totals.gross_minor < 0:
+        raise ValidationError(
+            "lines", Money(totals.gross_minor, currency), "lines whose total is not negative"
+        )
+    lines = tuple(
+        [
+            Line(
+                each.description,
+                each.quantity,
+                each.unit_price,
+                each.amount_minor,
+                net_minor,
+                currency,
+                each.rate,
+                each.behavior,
+                each.period,
+                each.price,
+            )
+            for each, net_minor in zip(charges, totals.line_nets_minor, strict=True)
+        ]
+    )
+    return Invoice(
+        id,
+        customer.tenant,
+        0,
+        customer.id,
+        subscription,
+        currency,
+        lines,
+        totals.groups,
+        totals.net_minor,
+        totals.tax_minor,
+        totals.gross_minor,
+        rounding,
+        seller.zone,
+        0 if automatic else seller.terms_days,
+    )
+
+
+def draft(invoice: Invoice) -> Change:
+    """Decide to keep a composed invoice as a draft."""
+    after = evolve(invoice, version=1)
+    return created(INVOICE, after, InvoiceDrafted(invoice.id, invoice.customer, invoice.total))
+
+
+def finalize(
+    invoice: Invoice,
+    customer: Customer,
+    *,
+    seller: Seller,
+    salt: str,
+    collecting: PaymentId | None = None,
+) -> Issue:
+    """Decide to make an invoice final: it takes its number when it is committed.
+
+    Freezes seller and customer as they are now. `collecting` names the attempt that is intended
+    with it. Raises `InvalidTransition` unless it is a draft.
+    """
+    if not isinstance(invoice.state, Draft):
+        raise InvalidTransition(f"invoice {invoice.id}", invoice.status, "finalize")
+    after = evolve(
+        invoice,
+        seller=SellerSnapshot(
+            seller.name, seller.address, seller.tax_id, seller.email, seller.iban
+        ),
+        party=Party(
+            customer.name,
+            customer.company,
+            customer.address,
+            customer.tax_id,
+            customer.email,
+            customer.number,
+            customer.language,
+        ),
+        salt=salt,
+        attempts=0 if collecting is None else 1,
+        collecting=collecting,
+    )
+    before = invoice if invoice.version else None
+    return Issue(INVOICE, before, after, seller.invoice_series, seller.invoice_numbers)
+
+
+def seal(
+    invoice: Invoice, *, before: Invoice | None, number: str, previous_hash: str, at: datetime
+) -> Change:
+    """Give an invoice its number, its dates and its hash; called with the series locked.
+
+    The hash covers all that is frozen and the hash of the predecessor; of the customer only a
+    salted commitment, so that the chain still verifies when the customer's data are erased.
+    An invoice of zero is paid at once.
+    """
+    issued_on = local_date(at, invoice.zone)
+    due_on = issued_on + timedelta(days=invoice.terms_days)
+    events: tuple[object, ...] = (
+        InvoiceFinalized(
+            invoice.id,
+            invoice.customer,
+            invoice.subscription,
+            number,
+            invoice.total,
+            due_on,
+        ),
+    )
+    if invoice.total_minor == 0:
+        paid = InvoicePaid(
+            invoice.id, invoice.customer, invoice.subscription, number, invoice.total
+        )
+        events = (*events, paid)
+    after = evolve(
+        invoice,
+        version=invoice.version + len(events),
+        state=Open() if invoice.total_minor else Paid(at),
+        number=number,
+        finalized_at=at,
+        issued_on=issued_on,
+        due_on=due_on,
+        previous_hash=previous_hash,
+        hash=_hash(
+            invoice,
+            number=number,
+            finalized_at=at,
+            issued_on=issued_on,
+            due_on=due_on,
+            previous_hash=previous_hash,
+        ),
+    )
+    return Change(INVOICE, before, after, events)
+
+
+def content_hash(invoice: Invoice) -> str:
+    """Return the SHA-256 of what is frozen in a final invoice, as hexadecimal digits."""
+    return _hash(
+        invoice,
+        number=invoice.number,
+        finalized_at=invoice.finalized_at,
+        issued_on=invoice.issued_on,
+        due_on=invoice.due_on,
+        previous_hash=invoice.previous_hash,
+    )
+
+
+def _hash(
+    invoice: Invoice,
+    *,
+    number: str | None,
+    finalized_at: datetime | None,
+    issued_on: date | None,
+    due_on: date | None,
+    previous_hash: str,
+) -> str:
+    seller, party = invoice.seller, invoice.party
+    commitment = "" if party is None else _digest([invoice.salt, *_party_texts(party)])
+    return _digest(
+        [
+            "1",
+            previous_hash,
+            invoice.tenant,
+            invoice.id,
+            number,
+            str(finalized_at),
+            str(issued_on),
+            str(due_on),
+            invoice.customer,
+            commitment,
+            [] if seller is None else [seller.name, *_address(seller.address), seller.tax_id],
+            invoice.currency.code,
+            [
+                [
+                    line.description,
+                    str(line.quantity),
+                    str(line.unit_price),
+                    line.amount_minor,
+                    line.net_minor,
+                    str(line.period),
+                    line.rate.category,
+                    str(line.rate.percent),
+                ]
+                for line in invoice.lines
+            ],
+            [
+                [group.category, str(group.percent), group.base_minor, group.tax_minor]
+                for group in invoice.taxes
+            ],
+            invoice.net_minor,
+            invoice.tax_minor,
+            invoice.total_minor,
+        ]
+    )
+
+
+def _address(address: Address) -> list[str]:
+    return [
+        address.line1,
+        address.line2,
+        address.postal_code,
+        address.city,
+        address.region,
+        address.country,
+    ]
+
+
+def _party_texts(party: Party) -> list[str]:
+    return [
+        party.name,
+        party.company,
+        *_address(party.address),
+        party.tax_id,
+        party.email or "",
+        party.number or "",
+        party.language,
+    ]
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _digest(content: object) -> str:
+    return sha256(_encode(content).encode()).hexdigest()
+
+
+@frozen
+class ChainBreak:
+    """A document that does not fit: its content was changed, or its predecessor is another."""
+
+    number: str
+    finding: str
+
+
+def verify_chain(invoices: Iterable[Invoice]) -> Iterator[ChainBreak]:
+    """Check final invoices of one series, in the order of their finalisation.
+
+    Yields a finding for each document whose content does not give its hash, and for each whose
+    predecessor's hash is not the one it was sealed with.
+    """
+    previous: str | None = None
+    for invoice in invoices:
+        number = invoice.number or invoice.id
+        if content_hash(invoice) != invoice.hash:
+            yield ChainBreak(number, "its content was changed after it was sealed")
+        if previous is not None and invoice.previous_hash != previous:
+            yield ChainBreak(number, "it was not sealed after the document before it")
+        previous = invoice.hash

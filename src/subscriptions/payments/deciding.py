@@ -1,0 +1,269 @@
+"""Intents, merged answers, and money received: what each makes of a payment.
+
+Nothing here calls a gateway.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from subscriptions.decisions import Change, changed, created
+from subscriptions.errors import CurrencyMismatch, InvalidTransition, ValidationError
+from subscriptions.ids import (
+    CustomerId,
+    InvoiceId,
+    PaymentId,
+    PaymentMethodId,
+    derived_id,
+    gateway_key,
+)
+from subscriptions.money import Currency, Money
+from subscriptions.payments.events import (
+    PaymentActionRequired,
+    PaymentFailed,
+    PaymentIntended,
+    PaymentNotExecuted,
+    PaymentOutcomeUnknown,
+    PaymentProcessing,
+    PaymentSucceeded,
+    PaymentVoided,
+)
+from subscriptions.payments.outcomes import (
+    ChargeIntent,
+    Outcome,
+    PaymentSnapshot,
+)
+from subscriptions.payments.payment import (
+    ALLOWED,
+    PAYMENT,
+    ActionRequired,
+    Allocation,
+    Declined,
+    Intended,
+    Payment,
+    PaymentState,
+    Processing,
+    Succeeded,
+    Unknown,
+    Voided,
+)
+from subscriptions.records import evolve
+
+MARGIN = timedelta(hours=1)
+
+
+TIMEOUT = timedelta(seconds=30)
+
+
+ACTION_WINDOW = timedelta(days=7)
+
+
+PROCESSING_POLL = timedelta(days=1)
+
+
+VOID_AGAIN = timedelta(hours=1)
+
+
+# Ask again after five minutes, an hour, six hours, then daily without end.
+BACKOFF = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
+
+
+def backoff(tries: int) -> timedelta:
+    """Return how long to wait after the `tries`-th silence: 5 min, 1 h, 6 h, then daily.
+
+    >>> backoff(1), backoff(99)
+    (datetime.timedelta(seconds=300), datetime.timedelta(days=1))
+    """
+    return BACKOFF[min(tries, len(BACKOFF)) - 1]
+
+
+def payment_id(tenant: str, invoice: InvoiceId, ordinal: int) -> PaymentId:
+    """Derive the id of the `ordinal`-th attempt on an invoice."""
+    return PaymentId(derived_id("pay", tenant, invoice, str(ordinal)))
+
+
+def intend(
+    *,
+    tenant: str,
+    customer: CustomerId,
+    invoice: InvoiceId,
+    ordinal: int,
+    amount_minor: int,
+    currency: Currency,
+    gateway: str,
+    method: PaymentMethodId,
+    method_ref: str,
+    at: datetime,
+) -> Change:
+    """Decide to charge a method for an invoice: the intent that is committed before the call."""
+    if amount_minor <= 0:
+        raise ValidationError("amount", Money(amount_minor, currency), "more than zero")
+    id = payment_id(tenant, invoice, ordinal)
+    payment = Payment(
+        id,
+        tenant,
+        1,
+        customer,
+        gateway,
+        amount_minor,
+        currency,
+        Intended(at),
+        at,
+        invoice,
+        ordinal,
+        method,
+        method_ref,
+    )
+    event = PaymentIntended(id, customer, invoice, Money(amount_minor, currency))
+    return created(PAYMENT, payment, event)
+
+
+def charge_intent(payment: Payment) -> ChargeIntent:
+    """Return what the gateway is asked, from the frozen facts alone: equal bytes every time."""
+    return ChargeIntent(
+        payment.id,
+        gateway_key(payment.tenant, "charge", payment.id),
+        payment.amount,
+        payment.method_ref,
+        payment.customer,
+        {"tenant": payment.tenant, "attempt": payment.id, "invoice": payment.invoice or ""},
+        payment.intended_at,
+    )
+
+
+def replayable(payment: Payment, *, at: datetime, window: timedelta) -> bool:
+    """Return whether sending the intent (again) is safe: its key is younger than the window.
+
+    A gateway forgets keys after its replay window; an hour is kept as a margin. After that the
+    gateway must be asked what happened instead, for a replay would be a second charge.
+    """
+    return at - payment.intended_at < window - MARGIN
+
+
+def last_call(payment: Payment, *, window: timedelta) -> datetime:
+    """Return the latest instant at which a call for this payment may still have been under way.
+
+    The intent is sent only while it is `replayable`, and a call is given up after `TIMEOUT`.
+    """
+    return payment.intended_at + window - MARGIN + TIMEOUT
+
+
+def merge(payment: Payment, snapshot: PaymentSnapshot, *, at: datetime) -> Change | None:
+    """Decide what an answer of the gateway makes of the payment; None if it says nothing new.
+
+    Answers may come late, twice and in any order: a state only moves as `ALLOWED` says, an older
+    answer changes nothing, and a success always wins. Raises `CurrencyMismatch` or
+    `ValidationError` if the gateway speaks of another amount than was asked for: such a payment is
+    parked for a person.
+    """
+    if snapshot.amount.currency != payment.currency:
+        raise CurrencyMismatch(payment.currency.code, snapshot.amount.currency.code)
+    if snapshot.amount.minor != payment.amount_minor:
+        raise ValidationError("amount", snapshot.amount, f"{payment.amount} as was asked for")
+    state, event = _answer(payment, snapshot, at=at)
+    if type(state) not in ALLOWED[type(payment.state)]:
+        return None
+    after = evolve(
+        payment,
+        state=state,
+        reference=snapshot.gateway_ref or payment.reference,
+        version=payment.version + 1,
+    )
+    return changed(PAYMENT, payment, after, event)
+
+
+def _answer(
+    payment: Payment, snapshot: PaymentSnapshot, *, at: datetime
+) -> tuple[PaymentState, object]:
+    id, customer, invoice = payment.id, payment.customer, payment.invoice
+    match snapshot.outcome:
+        case Outcome.SUCCEEDED:
+            return Succeeded(at), PaymentSucceeded(id, customer, invoice, payment.amount)
+        case Outcome.DECLINED_SOFT | Outcome.DECLINED_HARD:
+            hard = snapshot.outcome is Outcome.DECLINED_HARD
+            decline = snapshot.decline
+            assert decline is not None
+            event = PaymentFailed(id, customer, invoice, payment.amount, decline.code, hard)
+            return Declined(at, decline, hard), event
+        case Outcome.REQUIRES_ACTION if not isinstance(payment.state, ActionRequired):
+            url = snapshot.action_url or ""
+            return (
+                ActionRequired(url, at + ACTION_WINDOW),
+                PaymentActionRequired(id, customer, invoice, url),
+            )
+        case Outcome.PROCESSING:
+            state = Processing(
+                payment.state.since if isinstance(payment.state, Processing) else at,
+                at + PROCESSING_POLL,
+            )
+            return state, PaymentProcessing(id, customer, invoice)
+        case Outcome.NOT_EXECUTED if not isinstance(payment.state, Unknown | ActionRequired):
+            tries = payment.state.tries + 1 if isinstance(payment.state, Intended) else 1
+            send_at = at + backoff(tries)
+            return (
+                Intended(send_at, tries),
+                PaymentNotExecuted(id, customer, invoice, tries, send_at),
+            )
+        # What was asked before and is not reached now is as unknown as before: it is asked again.
+        case Outcome.UNKNOWN | Outcome.NOT_EXECUTED | Outcome.REQUIRES_ACTION:
+            before = payment.state
+            tries = before.tries + 1 if isinstance(before, Unknown) else 1
+            ask_at = at + backoff(tries)
+            if isinstance(before, ActionRequired) and before.expires_at <= at:
+                # It could not be voided; until it is, the customer may still act.
+                again_at = at + VOID_AGAIN
+                silence = PaymentOutcomeUnknown(id, customer, invoice, tries, again_at)
+                return ActionRequired(before.url, again_at), silence
+            since = before.since if isinstance(before, Unknown) else at
+            silence = PaymentOutcomeUnknown(id, customer, invoice, tries, ask_at)
+            return Unknown(since, ask_at, tries), silence
+        case other:
+            assert_never(other)
+
+
+def void(payment: Payment, *, reason: str, at: datetime) -> Change:
+    """Decide that an attempt never happened; raises `InvalidTransition` if it may have."""
+    if Voided not in ALLOWED[type(payment.state)]:
+        raise InvalidTransition(f"payment {payment.id}", payment.status, "void")
+    after = evolve(payment, state=Voided(at, reason), version=payment.version + 1)
+    event = PaymentVoided(payment.id, payment.customer, payment.invoice, reason)
+    return changed(PAYMENT, payment, after, event)
+
+
+def receive(
+    id: PaymentId,
+    amount: Money,
+    *,
+    tenant: str,
+    customer: CustomerId,
+    gateway: str,
+    reference: str | None,
+    at: datetime,
+) -> Payment:
+    """Return the record of money that came in by itself; what it pays is decided by `allocate`."""
+    if amount.minor <= 0:
+        raise ValidationError("amount", amount, "more than zero")
+    return Payment(
+        id,
+        tenant,
+        1,
+        customer,
+        gateway,
+        amount.minor,
+        amount.currency,
+        Succeeded(at),
+        at,
+        reference=reference,
+    )
+
+
+def allocated(payment: Payment, *parts: Allocation) -> Payment:
+    """Return the payment with further allocations; they never exceed what was received."""
+    if not isinstance(payment.state, Succeeded):
+        raise InvalidTransition(f"payment {payment.id}", payment.status, "allocate")
+    after = evolve(payment, allocations=(*payment.allocations, *parts))
+    if after.unallocated.minor < 0 or any(part.amount_minor <= 0 for part in parts):
+        expected = f"amounts above zero, together at most {payment.unallocated}"
+        raise ValidationError("allocations", parts, expected)
+    return after

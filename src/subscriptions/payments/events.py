@@ -1,0 +1,107 @@
+"""What happens to payments, in the past tense."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import frozen
+
+from subscriptions.ids import (
+    CustomerId,
+    InvoiceId,
+    PaymentId,
+)
+from subscriptions.money import Money
+
+
+@frozen
+class PaymentIntended:
+    """A charge was committed; the gateway is asked next."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    amount: Money
+
+
+@frozen
+class PaymentSucceeded:
+    """The money was taken, or arrived."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    amount: Money
+
+
+@frozen
+class PaymentFailed:
+    """The gateway declined; `hard` means that this method is not tried again."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    amount: Money
+    code: str
+    hard: bool
+
+
+@frozen
+class PaymentActionRequired:
+    """The customer must act at `url`, for example to authenticate with the bank."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    url: str
+
+
+@frozen
+class PaymentProcessing:
+    """The gateway accepted and will know in some days."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+
+
+@frozen
+class PaymentOutcomeUnknown:
+    """The gateway did not answer; nothing else is tried on the invoice until it has."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    tries: int
+    ask_at: datetime
+
+
+@frozen
+class PaymentNotExecuted:
+    """The gateway was not reached; the same attempt is sent again at `send_at`."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    tries: int
+    send_at: datetime
+
+
+@frozen
+class PaymentVoided:
+    """The attempt is proven never to have happened, or was given up before it was sent."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    reason: str
+
+
+@frozen
+class PaymentAllocated:
+    """Money that was received pays an invoice (or, with None, waits for one)."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    amount: Money
