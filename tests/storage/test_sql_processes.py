@@ -84,7 +84,7 @@ for batch in itertools.count():
 
 
 def start(script: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - this interpreter, and scripts of this file
+    return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", script, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

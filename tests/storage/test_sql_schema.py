@@ -185,9 +185,7 @@ def test_of_processes_that_migrate_at_once_one_does(engine: sa.Engine) -> None:
     )
     command = [sys.executable, "-W", "error", "-c", script]
     processes = [
-        subprocess.Popen(  # noqa: S603 - this interpreter, and a script of this test
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(6)
     ]
     for process in processes:

@@ -60,7 +60,7 @@ def column_value(column: Column[Any], value: object) -> SqlValue:
     match column.type:
         case ColumnType.TEXT:
             if isinstance(value, str):
-                return str(value)
+                return str.__str__(value)  # of a member of an enum, what is stored
         case ColumnType.INTEGER:
             if isinstance(value, int) and not isinstance(value, bool):
                 return value
