@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from subscriptions.invoice_numbering import Reset, Series
     from subscriptions.invoices import Seller
     from subscriptions.money import Currency, Money
-    from subscriptions.pricing import Flat, PerUnit
+    from subscriptions.pricing import Flat, Graduated, PerUnit, Tier, Volume
     from subscriptions.proration import prorate
     from subscriptions.storage.memory import MemoryStorage
     from subscriptions.storage.sql import SqlStorage
@@ -59,6 +59,7 @@ __all__ = [
     "Duplicate",
     "Flat",
     "GatewayError",
+    "Graduated",
     "Interval",
     "InvalidTransition",
     "MarkUncollectible",
@@ -80,8 +81,10 @@ __all__ = [
     "TaxCategory",
     "TaxRate",
     "TaxRates",
+    "Tier",
     "UnknownReference",
     "ValidationError",
+    "Volume",
     "prorate",
 ]
 
@@ -115,7 +118,7 @@ _HOME = {
         "subscriptions.invoice_numbering": ("Reset", "Series"),
         "subscriptions.invoices": ("Seller",),
         "subscriptions.money": ("Currency", "Money"),
-        "subscriptions.pricing": ("Flat", "PerUnit"),
+        "subscriptions.pricing": ("Flat", "Graduated", "PerUnit", "Tier", "Volume"),
         "subscriptions.proration": ("prorate",),
         "subscriptions.storage.memory": ("MemoryStorage",),
         "subscriptions.storage.sql": ("SqlStorage",),

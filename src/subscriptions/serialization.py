@@ -31,7 +31,17 @@ Json: TypeAlias = Any
 
 # For each union: what each member is called in storage, for ever.
 STATES: dict[object, dict[type, str]] = {
-    pricing.PriceModel: {pricing.Flat: "flat", pricing.PerUnit: "per_unit"},
+    pricing.PriceModel: {
+        pricing.Flat: "flat",
+        pricing.PerUnit: "per_unit",
+        pricing.Graduated: "graduated",
+        pricing.Volume: "volume",
+        pricing.Stairstep: "stairstep",
+        pricing.Package: "package",
+        pricing.Percentage: "percentage",
+        pricing.GraduatedPercentage: "graduated_percentage",
+        pricing.FreeUnits: "free_units",
+    },
     payment_methods.MethodState: {
         payment_methods.Usable: "usable",
         payment_methods.Refused: "refused",

@@ -74,6 +74,7 @@ class Billing:
         self.invoices = namespaces.Invoices(self.engine)
         self.payments = namespaces.Payments(self.engine)
         self.dunning = namespaces.Dunning(self.engine)
+        self.reports = namespaces.Reports(self.engine)
         self.events = namespaces.Events(self.engine)
         self.webhooks = namespaces.Webhooks(self.engine)
 
@@ -152,6 +153,7 @@ class AsyncBilling:
         self.invoices = namespaces.AsyncInvoices(self.engine)
         self.payments = namespaces.AsyncPayments(self.engine)
         self.dunning = namespaces.AsyncDunning(self.engine)
+        self.reports = namespaces.AsyncReports(self.engine)
         self.events = namespaces.AsyncEvents(self.engine)
         self.webhooks = namespaces.AsyncWebhooks(self.engine)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar
 
@@ -24,6 +24,7 @@ from subscriptions.engine.clock import Clock
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.imports import Source
 from subscriptions.engine.procedures import Procedure, blocking, call
+from subscriptions.engine.reporting import audit_numbers
 from subscriptions.engine.work import DUE, RunReport, Worker
 from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
 from subscriptions.events import Recorded
@@ -32,10 +33,19 @@ from subscriptions.idempotency import COMMAND, CommandRecord, command_id
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
 from subscriptions.payments import PAYMENT
-from subscriptions.records import AnyKind, Kind, Record, Ref, aware
+from subscriptions.records import AnyKind, Kind, Record, Ref, aware, plain_text
+from subscriptions.reports.numbers import NumberFinding
 from subscriptions.storage import Found, JoinsHost, Query, Reader, Storage, UnitOfWork
 from subscriptions.taxes import TaxRates
-from subscriptions.usecases.flows import Command, Context, Flow, Get, Listing, Question
+from subscriptions.usecases.flows import (
+    Command,
+    Context,
+    Flow,
+    ForgetMethod,
+    Get,
+    Listing,
+    Question,
+)
 from subscriptions.usecases.imports import ImportReport
 
 log = logging.getLogger("subscriptions")
@@ -50,10 +60,11 @@ DELIVERY = 1000
 
 @define
 class Transaction:
-    """A unit of work that several commands share, and what they changed."""
+    """A unit of work that several commands share, what they changed, and what is done after it."""
 
     unit: UnitOfWork
     changes: list[Change] = field(factory=list[Change])
+    forget: list[ForgetMethod] = field(factory=list[ForgetMethod])
     at: datetime | None = None
 
 
@@ -101,7 +112,7 @@ class Engine:
         With an idempotency key a second call returns that record and changes nothing; raises
         `IdempotencyMismatch` if it is another request.
         """
-        at = self.clock() if command.at is None else aware("at", command.at)
+        at = self._time(command.at)
         known = yield from self._known(self._reader(), command, request)
         if known is not None:
             return (yield from self._answer(command.kind, known))
@@ -122,9 +133,12 @@ class Engine:
             id, changes = yield from self._commit(command, request, context)
             yield from self.act(changes, at)
         answer = yield from self._answer(command.kind, id)
-        if command.after is not None and self.acts:
+        if command.after is not None:
             forget = command.after(answer)
-            yield from blocking(self.gateway(forget.gateway).detach, forget.reference)
+            if opened is not None:
+                opened.forget.append(forget)
+            else:
+                yield from blocking(self.gateway(forget.gateway).detach, forget.reference)
         return answer
 
     def act(self, changes: Sequence[Change], at: datetime) -> Procedure[None]:
@@ -197,9 +211,7 @@ class Engine:
     def _known(self, reader: Reader, command: Command[R], request: str) -> Procedure[str | None]:
         if command.key is None:
             return None
-        if not command.key.strip():
-            raise ValidationError("idempotency_key", command.key, "a text that is not empty")
-        id = command_id(self.tenant, command.key)
+        id = command_id(self.tenant, plain_text("idempotency_key", command.key))
         stored = (yield from call(reader.load, self.tenant, COMMAND, [id])).get(id)
         if stored is None:
             return None
@@ -224,7 +236,7 @@ class Engine:
     ) -> Procedure[ImportReport]:
         """Import a file of running customers; in an open transaction it is part of that."""
         count, rows, errors = imports.read(source, format)
-        context = self.context(self.clock() if at is None else aware("at", at))
+        context = self.context(self._time(at))
         opened = self._open.get()
         importer = imports.Importer(
             self.storage, self.gateways, context, None if opened is None else opened.unit
@@ -238,7 +250,7 @@ class Engine:
 
     def ask(self, question: Question[T]) -> Procedure[T]:
         """Answer a question; nothing is written."""
-        context = self.context(self.clock() if question.at is None else aware("at", question.at))
+        context = self.context(self._time(question.at))
         (result,) = yield from Batch(self._reader(), self.tenant).run([question.flow(context)])
         if isinstance(result, Exception):
             raise result
@@ -259,6 +271,14 @@ class Engine:
         )
         return (yield from call(self._reader().find, query))
 
+    def audit_numbers(self) -> Procedure[tuple[NumberFinding, ...]]:
+        """Audit every final invoice: gaps, doubles and changes; nothing is written."""
+        opened = self._open.get()
+        unit = None if opened is None else opened.unit
+        return (
+            yield from audit_numbers(self.storage, unit, tenant=self.tenant, seller=self.seller)
+        )
+
     # ---- time -------------------------------------------------------------------------------
 
     def run(
@@ -275,16 +295,18 @@ class Engine:
         return report
 
     def _instant(self, until: date | datetime | None) -> datetime:
-        if until is None:
-            return self.clock()
-        if isinstance(until, datetime):
-            return aware("until", until)
+        if until is None or isinstance(until, datetime):
+            return self._time(until, "until")
         if not isinstance(until, date):
             raise ValidationError("until", until, "a date or an aware datetime")
         # The whole day counts: the last microsecond before the next one begins.
         return first_instant(until + timedelta(days=1), self.seller.zone) - timedelta(
             microseconds=1
         )
+
+    def _time(self, given: datetime | None, name: str = "at") -> datetime:
+        # Always UTC: in an hour that comes twice, equal instants of a zone would compare unequal.
+        return aware(name, self.clock() if given is None else given).astimezone(UTC)
 
     # ---- transactions -----------------------------------------------------------------------
 
@@ -307,6 +329,8 @@ class Engine:
         except BaseException:
             yield from call(transaction.unit.rollback)
             raise
+        for method in transaction.forget:
+            yield from blocking(self.gateway(method.gateway).detach, method.reference)
         if transaction.at is not None:
             yield from self.act(transaction.changes, transaction.at)
 
@@ -320,7 +344,7 @@ class Engine:
         Raises `WebhookRefused` for a message that is not genuine. A message that comes twice or
         late changes nothing.
         """
-        now = self.clock() if at is None else aware("at", at)
+        now = self._time(at)
         adapter = self.gateway(gateway)
         event = adapter.parse_webhook(raw, headers, secrets=self.secrets.get(gateway, ()), now=now)
         snapshot = event.snapshot

@@ -9,7 +9,7 @@ else. Nothing that becomes due is done here: nothing is charged, and no invoice 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,8 @@ from subscriptions.usecases.imports import Enrolled, ImportReport
 
 T = TypeVar("T")
 Source: TypeAlias = str | bytes | os.PathLike[str] | IO[str] | IO[bytes]
+_Question: TypeAlias = Callable[[], MethodDetails | None]
+_Answer: TypeAlias = MethodDetails | Exception | None
 
 BATCH = 500
 TRIES = 3
@@ -85,11 +87,9 @@ class Importer:
         dry_run: bool,
     ) -> Procedure[ImportReport]:
         """Import the good rows; `errors` are those of the others, and are reported with these."""
-        # Numbers given by hand come first: the numbers of the range pass them by.
-        ordered = sorted(rows, key=lambda row: row.customer.number is None)
         tally = _Tally(errors=list(errors))
         wanted: list[CustomerRow] = []
-        for chunk in _chunks(ordered):
+        for chunk in _chunks(rows):
             results = yield from self._judge(chunk)
             wanted += tally.sort_out(chunk, results)
         attached = yield from self._ask(wanted, tally, dry_run=dry_run)
@@ -97,7 +97,10 @@ class Importer:
         if dry_run:
             tally.created = len(left)
         else:
-            for chunk in _chunks(left):
+            # Numbers given by hand are stored first: then the numbers of the range pass them by.
+            by_hand = [row for row in left if row.customer.number is not None]
+            of_range = [row for row in left if row.customer.number is None]
+            for chunk in (*_chunks(by_hand), *_chunks(of_range)):
                 yield from self._commit_all(chunk, attached, tally)
         found = tuple(sorted(tally.errors, key=lambda error: error.row))
         return ImportReport(count, tally.created, tally.unchanged, found, dry_run)
@@ -140,8 +143,8 @@ class Importer:
 
     def _questions(
         self, gateway: PaymentGateway, rows: Sequence[CustomerRow], *, dry_run: bool
-    ) -> list[Callable[[], MethodDetails | None]]:
-        questions: list[Callable[[], MethodDetails | None]] = []
+    ) -> list[_Question]:
+        questions: list[_Question] = []
         for row in rows:
             assert row.method is not None
             if dry_run and isinstance(gateway, ChecksTokens):
@@ -211,8 +214,8 @@ class _Tally:
 
     created: int = 0
     unchanged: int = 0
-    errors: list[RowError] = field(factory=list)
-    failed: set[int] = field(factory=set)
+    errors: list[RowError] = field(factory=list[RowError])
+    failed: set[int] = field(factory=set[int])
 
     def sort_out(
         self, rows: Sequence[CustomerRow], results: Sequence[Enrolled | Exception]
@@ -239,7 +242,7 @@ class _Tally:
         self.errors.append(RowError(row.row, name, value, message))
 
 
-def _ask_all(gateway: PaymentGateway, questions: Sequence[Callable[[], T]]) -> list[T | Exception]:
+def _ask_all(gateway: PaymentGateway, questions: Sequence[_Question]) -> list[_Answer]:
     at_once = min(gateway.capabilities.in_flight_max, len(questions))
     if at_once <= 1:
         return [_answer(question) for question in questions]
@@ -247,7 +250,7 @@ def _ask_all(gateway: PaymentGateway, questions: Sequence[Callable[[], T]]) -> l
         return list(pool.map(_answer, questions))
 
 
-def _answer(question: Callable[[], T]) -> T | Exception:
+def _answer(question: _Question) -> _Answer:
     try:
         return question()
     except Exception as error:  # noqa: BLE001 - it is the answer for one row; the others go on
@@ -272,7 +275,6 @@ def _whose(error: Exception) -> tuple[str, str, str]:
             return "row", "", str(error)
 
 
-def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:
-    listed = list(rows)
-    for start in range(0, len(listed), BATCH):
-        yield listed[start : start + BATCH]
+def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), BATCH):
+        yield rows[start : start + BATCH]

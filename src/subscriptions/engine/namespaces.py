@@ -21,10 +21,14 @@ from subscriptions.engine.binding import (
 from subscriptions.engine.core import Subscriber
 from subscriptions.engine.imports import Source
 from subscriptions.engine.procedures import run_async, run_sync
+from subscriptions.invoices import ChainBreak
 from subscriptions.records import plain_text
+from subscriptions.reports import questions as reports
+from subscriptions.reports.numbers import NumberFinding
 from subscriptions.usecases import (
     catalog,
     customers,
+    documents,
     dunning,
     events,
     invoices,
@@ -157,8 +161,18 @@ class Invoices(Namespace):
     pay = Does(invoices.pay)
     void = Does(invoices.void)
     mark_uncollectible = Does(invoices.mark_uncollectible)
+    text = Asks(documents.text)
     get = Asks(invoices.get)
     list = Lists(invoices.list_)
+
+    def verify(self) -> tuple[ChainBreak, ...]:
+        """Return the final invoices that do not fit into the chain of their series.
+
+        Each was sealed with a hash of its content and of the one before it, so that a change, an
+        insertion and a removal show. Nothing wrong is an empty tuple.
+        """
+        found = run_sync(self.engine.audit_numbers())
+        return tuple(each.finding for each in found if isinstance(each.finding, ChainBreak))
 
 
 class AsyncInvoices(Namespace):
@@ -169,8 +183,14 @@ class AsyncInvoices(Namespace):
     pay = AsyncDoes(invoices.pay)
     void = AsyncDoes(invoices.void)
     mark_uncollectible = AsyncDoes(invoices.mark_uncollectible)
+    text = AsyncAsks(documents.text)
     get = AsyncAsks(invoices.get)
     list = AsyncLists(invoices.list_)
+
+    async def verify(self) -> tuple[ChainBreak, ...]:
+        """Return the invoices that do not fit into their chain, as `Invoices.verify` does."""
+        found = await run_async(self.engine.audit_numbers())
+        return tuple(each.finding for each in found if isinstance(each.finding, ChainBreak))
 
 
 class Payments(Namespace):
@@ -213,6 +233,19 @@ class AsyncDunning(Namespace):
     list = AsyncLists(dunning.list_)
 
 
+class Reports(Namespace):
+    """What it adds up to."""
+
+    mrr = Asks(reports.mrr)
+
+    def numbers(self) -> tuple[NumberFinding, ...]:
+        """Audit the numbers of all final invoices, series by series; nothing wrong is empty.
+
+        Finds gaps, doubles, wrong order, numbers of no series, and what `invoices.verify` finds.
+        """
+        return run_sync(self.engine.audit_numbers())
+
+
 class Events(Namespace):
     """What happened."""
 
@@ -225,6 +258,16 @@ class Events(Namespace):
         begins with the first event there is. If the callable raises, it gets the event again later.
         """
         self.engine.subscribers[plain_text("name", name)] = subscriber
+
+
+class AsyncReports(Namespace):
+    """What it adds up to."""
+
+    mrr = AsyncAsks(reports.mrr)
+
+    async def numbers(self) -> tuple[NumberFinding, ...]:
+        """Audit the numbers of all final invoices, as `Reports.numbers` does."""
+        return await run_async(self.engine.audit_numbers())
 
 
 class AsyncEvents(Namespace):

@@ -39,7 +39,21 @@ from subscriptions.ids import (
 )
 from subscriptions.invoice_numbering import Reset, Series
 from subscriptions.money import CHF, EUR, JPY, USD, Money, Rounding
-from subscriptions.pricing import Flat, PerUnit
+from subscriptions.pricing import (
+    Flat,
+    FreeUnits,
+    Graduated,
+    GraduatedPercentage,
+    Package,
+    Percentage,
+    PerUnit,
+    PriceModel,
+    RateTier,
+    Stairstep,
+    Step,
+    Tier,
+    Volume,
+)
 from subscriptions.records import AnyKind, Metadata, Record
 from subscriptions.taxes import TaxableLine, TaxBehavior, TaxCategory, TaxRate, tax_totals
 from subscriptions.testing.builders import (
@@ -141,6 +155,37 @@ def _catalog() -> Iterator[Example]:
     }
     for name, price in priced.items():
         yield Example(f"price.{name}", catalog.PRICE, price)
+    for name, model in _price_models().items():
+        yield Example(f"price.{name}", catalog.PRICE, a_price(f"price_{name}", model=model))
+
+
+def _price_models() -> dict[str, PriceModel]:
+    tiers = (
+        Tier(up_to=10, unit="1.00"),
+        Tier(up_to=Decimal("100.5"), unit="0.50", flat="3.00"),
+        Tier(unit="0.000000000001"),
+    )
+    graduated = Graduated(tiers)
+    return {
+        "graduated": graduated,
+        "graduated_without_zero": Graduated(tiers, bill_zero=False),
+        "volume": Volume(tiers),
+        "stairstep": Stairstep((Step(up_to=10, price="9.00"), Step(price="49.00"))),
+        "package": Package(size=100, price="5.00", free=100),
+        "percentage": Percentage("1.5", fixed="0.30"),
+        "percentage_full": Percentage(
+            "2.9000000001",
+            fixed="0.30",
+            free_amount="1000.00",
+            free_events=3,
+            minimum="0.50",
+            maximum="25.00",
+        ),
+        "graduated_percentage": GraduatedPercentage(
+            (RateTier(up_to=1000, rate="2.9", flat="5.00"), RateTier(rate="2"))
+        ),
+        "free_units": FreeUnits(1000, graduated),
+    }
 
 
 def _subscriptions() -> Iterator[Example]:

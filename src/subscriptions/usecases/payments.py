@@ -8,7 +8,7 @@ from datetime import datetime
 from subscriptions import invoices, payment_methods, payments
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision, created
-from subscriptions.errors import UnknownReference, ValidationError
+from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, PaymentId
 from subscriptions.invoices import (
     INVOICE,
@@ -29,6 +29,7 @@ from subscriptions.payments import (
     PaymentAllocated,
     PaymentSnapshot,
     PaymentSucceeded,
+    Processing,
     Succeeded,
     Voided,
 )
@@ -142,6 +143,9 @@ def settle(id: str, snapshot: PaymentSnapshot, context: Context) -> Flow[Decisio
 def absent(id: str, context: Context) -> Flow[Decision]:
     """Decide that an attempt is proven never to have happened: void it, and try anew."""
     payment = yield from Get(PAYMENT, id)
+    if isinstance(payment.state, Processing):
+        # It said that it was at work on it: nobody may guess what became of the money.
+        raise InvalidTransition(f"payment {id}", payment.status, "gateway has never had it")
     if Voided not in payments.ALLOWED[type(payment.state)] or payment.invoice is None:
         return Decision()
     void = payments.void(payment, reason="the gateway never had it", at=context.at)

@@ -106,7 +106,7 @@ def create(
                 _item(price, quantity, counted_from, paid_until)
                 for price, (_, quantity) in zip(prices, wanted, strict=True)
             ),
-            Active(counted_from) if paid_until is not None else Scheduled(begin, trial_until),
+            Active(begin) if paid_until is not None else Scheduled(begin, trial_until),
             external_id=external_id,
             metadata=Metadata(metadata),
         )
@@ -246,7 +246,7 @@ def _invoice(
                 context.taxes.rate_for(country, period.start),
                 price.tax_behavior,
                 item.quantity,
-                _unit_price(price),
+                pricing.printed_unit_price(price.model, item.quantity),
                 period,
                 price.id,
             )
@@ -261,11 +261,6 @@ def _invoice(
         automatic=automatic,
         subscription=subscription.id,
     )
-
-
-def _unit_price(price: Price) -> Decimal:
-    model = price.model
-    return model.price if isinstance(model, pricing.Flat) else model.unit_price
 
 
 def _wanted(items: Iterable[Wanted]) -> tuple[tuple[str, int | Decimal], ...]:

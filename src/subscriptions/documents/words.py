@@ -1,0 +1,282 @@
+"""The words of documents, language by language. How dates and amounts are written is `formats`'s.
+
+A language that is not here gets English words, with its own dates and amounts. In German texts a
+correction of an invoice would be a "Rechnungskorrektur"; "Gutschrift" means something else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+from subscriptions.taxes import TaxCategory
+
+
+@frozen(kw_only=True)
+class Words:
+    """Every text of an invoice in one language."""
+
+    invoice: str
+    draft: str
+    number: str
+    customer_number: str
+    issued_on: str
+    due_on: str
+    period: str
+    tax_id: str
+    description: str
+    quantity: str
+    unit_price: str
+    amount: str
+    net: str
+    tax: str
+    on_base: str
+    total: str
+    paid: str
+    due: str
+    tax_inside: str
+    pay_by_transfer: str
+    account_holder: str
+    reference: str
+    charged: str
+    settled: str
+    void: str
+    given_up: str
+    reverse_charge: str
+
+    def reason(self, category: TaxCategory, reason: str | None) -> str:
+        """Return why no tax is due, in this language where it is the law's own phrase."""
+        if category is TaxCategory.REVERSE_CHARGE:
+            return self.reverse_charge
+        return reason or ""
+
+
+ENGLISH: Final = Words(
+    invoice="Invoice",
+    draft="Draft",
+    number="Invoice number",
+    customer_number="Customer number",
+    issued_on="Date of issue",
+    due_on="Due date",
+    period="Service period",
+    tax_id="VAT ID",
+    description="Description",
+    quantity="Quantity",
+    unit_price="Unit price",
+    amount="Amount",
+    net="Net",
+    tax="VAT",
+    on_base="on {base}",
+    total="Total",
+    paid="Paid",
+    due="Amount due",
+    tax_inside="Prices include VAT.",
+    pay_by_transfer="Please transfer {amount} by {day}:",
+    account_holder="Account holder",
+    reference="Reference",
+    charged="{amount} will be charged to your payment method.",
+    settled="This invoice is paid. Thank you.",
+    void="This invoice is void; nothing is to be paid.",
+    given_up="{amount} of this invoice is overdue.",
+    reverse_charge="Reverse charge: the recipient owes the VAT.",
+)
+
+GERMAN: Final = Words(
+    invoice="Rechnung",
+    draft="Entwurf",
+    number="Rechnungsnummer",
+    customer_number="Kundennummer",
+    issued_on="Rechnungsdatum",
+    due_on="Fällig am",
+    period="Leistungszeitraum",
+    tax_id="USt-IdNr.",
+    description="Leistung",
+    quantity="Menge",
+    unit_price="Einzelpreis",
+    amount="Betrag",
+    net="Netto",
+    tax="USt.",
+    on_base="auf {base}",
+    total="Gesamtbetrag",
+    paid="Bezahlt",
+    due="Offener Betrag",
+    tax_inside="Die Preise enthalten die Umsatzsteuer.",
+    pay_by_transfer="Bitte überweisen Sie {amount} bis zum {day}:",
+    account_holder="Kontoinhaber",
+    reference="Verwendungszweck",
+    charged="{amount} werden von Ihrem Zahlungsmittel abgebucht.",
+    settled="Diese Rechnung ist bezahlt. Vielen Dank.",
+    void="Diese Rechnung ist storniert; es ist nichts zu zahlen.",
+    given_up="{amount} dieser Rechnung sind überfällig.",
+    reverse_charge="Steuerschuldnerschaft des Leistungsempfängers",
+)
+
+FRENCH: Final = Words(
+    invoice="Facture",
+    draft="Brouillon",
+    number="Numéro de facture",
+    customer_number="Numéro de client",
+    issued_on="Date d’émission",
+    due_on="Échéance",
+    period="Période de service",
+    tax_id="N° de TVA",
+    description="Désignation",
+    quantity="Quantité",
+    unit_price="Prix unitaire",
+    amount="Montant",
+    net="Total HT",
+    tax="TVA",
+    on_base="sur {base}",
+    total="Total TTC",
+    paid="Payé",
+    due="Reste à payer",
+    tax_inside="Les prix s’entendent TVA comprise.",
+    pay_by_transfer="Merci de virer {amount} avant le {day} :",
+    account_holder="Titulaire",
+    reference="Référence",
+    charged="{amount} seront prélevés sur votre moyen de paiement.",
+    settled="Cette facture est payée. Merci.",
+    void="Cette facture est annulée ; il n’y a rien à payer.",
+    given_up="{amount} de cette facture sont en retard de paiement.",
+    reverse_charge="Autoliquidation",
+)
+
+SPANISH: Final = Words(
+    invoice="Factura",
+    draft="Borrador",
+    number="Número de factura",
+    customer_number="Número de cliente",
+    issued_on="Fecha de emisión",
+    due_on="Vencimiento",
+    period="Período de servicio",
+    tax_id="NIF-IVA",
+    description="Concepto",
+    quantity="Cantidad",
+    unit_price="Precio unitario",
+    amount="Importe",
+    net="Base imponible",
+    tax="IVA",
+    on_base="sobre {base}",
+    total="Total",
+    paid="Pagado",
+    due="Importe pendiente",
+    tax_inside="Los precios incluyen el IVA.",
+    pay_by_transfer="Por favor, transfiera {amount} antes del {day}:",
+    account_holder="Titular",
+    reference="Concepto",
+    charged="Se cargarán {amount} en su medio de pago.",
+    settled="Esta factura está pagada. Gracias.",
+    void="Esta factura está anulada; no hay nada que pagar.",
+    given_up="{amount} de esta factura están vencidos.",
+    reverse_charge="Inversión del sujeto pasivo",
+)
+
+ITALIAN: Final = Words(
+    invoice="Fattura",
+    draft="Bozza",
+    number="Numero fattura",
+    customer_number="Codice cliente",
+    issued_on="Data di emissione",
+    due_on="Scadenza",
+    period="Periodo del servizio",
+    tax_id="Partita IVA",
+    description="Descrizione",
+    quantity="Quantità",
+    unit_price="Prezzo unitario",
+    amount="Importo",
+    net="Imponibile",
+    tax="IVA",
+    on_base="su {base}",
+    total="Totale",
+    paid="Pagato",
+    due="Importo dovuto",
+    tax_inside="I prezzi comprendono l’IVA.",
+    pay_by_transfer="Si prega di versare {amount} entro il {day}:",
+    account_holder="Intestatario",
+    reference="Causale",
+    charged="{amount} saranno addebitati sul Suo metodo di pagamento.",
+    settled="Questa fattura è pagata. Grazie.",
+    void="Questa fattura è annullata; nulla è dovuto.",
+    given_up="{amount} di questa fattura sono scaduti.",
+    reverse_charge="Inversione contabile",
+)
+
+DUTCH: Final = Words(
+    invoice="Factuur",
+    draft="Concept",
+    number="Factuurnummer",
+    customer_number="Klantnummer",
+    issued_on="Factuurdatum",
+    due_on="Vervaldatum",
+    period="Leveringsperiode",
+    tax_id="Btw-nummer",
+    description="Omschrijving",
+    quantity="Aantal",
+    unit_price="Prijs per stuk",
+    amount="Bedrag",
+    net="Netto",
+    tax="Btw",
+    on_base="over {base}",
+    total="Totaal",
+    paid="Betaald",
+    due="Te betalen",
+    tax_inside="De prijzen zijn inclusief btw.",
+    pay_by_transfer="Gelieve {amount} uiterlijk op {day} over te maken:",
+    account_holder="Ten name van",
+    reference="Kenmerk",
+    charged="{amount} wordt van uw betaalmiddel afgeschreven.",
+    settled="Deze factuur is betaald. Dank u wel.",
+    void="Deze factuur is vervallen; u hoeft niets te betalen.",
+    given_up="{amount} van deze factuur is achterstallig.",
+    reverse_charge="Btw verlegd",
+)
+
+POLISH: Final = Words(
+    invoice="Faktura",
+    draft="Szkic",
+    number="Numer faktury",
+    customer_number="Numer klienta",
+    issued_on="Data wystawienia",
+    due_on="Termin płatności",
+    period="Okres świadczenia",
+    tax_id="NIP",
+    description="Nazwa usługi",
+    quantity="Ilość",
+    unit_price="Cena jednostkowa",
+    amount="Kwota",
+    net="Netto",
+    tax="VAT",
+    on_base="od {base}",
+    total="Razem",
+    paid="Zapłacono",
+    due="Do zapłaty",
+    tax_inside="Ceny zawierają VAT.",
+    pay_by_transfer="Prosimy o przelew {amount} do {day}:",
+    account_holder="Odbiorca",
+    reference="Tytuł przelewu",
+    charged="Kwota {amount} zostanie pobrana wybraną metodą płatności.",
+    settled="Ta faktura jest opłacona. Dziękujemy.",
+    void="Ta faktura jest anulowana; nie trzeba nic płacić.",
+    given_up="Kwota {amount} z tej faktury jest przeterminowana.",
+    reverse_charge="Odwrotne obciążenie",
+)
+
+WORDS: Final = {
+    "de": GERMAN,
+    "en": ENGLISH,
+    "es": SPANISH,
+    "fr": FRENCH,
+    "it": ITALIAN,
+    "nl": DUTCH,
+    "pl": POLISH,
+}
+
+
+def words_of(language: str) -> Words:
+    """Return the words of a BCP 47 tag; English for a language that is not here.
+
+    >>> words_of("de-AT").invoice, words_of("ja").invoice
+    ('Rechnung', 'Invoice')
+    """
+    return WORDS.get(language.partition("-")[0], ENGLISH)

@@ -1,0 +1,246 @@
+"""An invoice as text: everything that must stand on it, in the words of its customer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from attrs import evolve, fields
+
+from subscriptions import (
+    Address,
+    Billing,
+    Flat,
+    Interval,
+    Money,
+    NotFound,
+    OneOff,
+    Seller,
+    TaxCategory,
+    TaxRate,
+    TaxRates,
+)
+from subscriptions.documents.formats import locale_of, money_format, number_text
+from subscriptions.documents.text import WIDTH, render
+from subscriptions.documents.words import WORDS, Words
+from subscriptions.invoices import Invoice, MarkUncollectible, MarkVoid, decide
+from subscriptions.money import Currency
+from subscriptions.taxes import TaxBehavior
+
+GOLDEN = Path(__file__).parent / "golden"
+NOW = datetime(2027, 1, 31, 9, tzinfo=UTC)
+SELLER = Seller(
+    "Acme GmbH",
+    address=Address("Unter den Linden 1", postal_code="10117", city="Berlin", country="DE"),
+    tax_id="DE123456789",
+    email="billing@acme.example",
+    iban="DE02120300000000202051",
+    zone="Europe/Berlin",
+)
+TAXES = TaxRates(
+    {
+        "AT": TaxRate(0, TaxCategory.REVERSE_CHARGE, "Reverse charge"),
+        "DE": TaxRate("19"),
+        "FR": TaxRate("5.5"),
+    },
+    default=TaxRate(0, TaxCategory.OUTSIDE_SCOPE, "Not subject to VAT"),
+)
+
+
+def plain(text: str) -> str:
+    """Without the spaces that do not break, which differ between versions of CLDR."""
+    return text.replace("\xa0", " ").replace("\u202f", " ")
+
+
+def an_invoice(
+    language: str = "en", country: str = "DE", *, currency: str = "EUR", price: str = "1234.50"
+) -> tuple[Billing, Invoice]:
+    billing = Billing(seller=SELLER, taxes=TAXES, clock=lambda: NOW)
+    pro = billing.catalog.add_price("Pro", Money.of(price, currency), every=Interval.months(1))
+    ada = billing.customers.create(
+        name="Ada Lovelace",
+        company="Analytical Engines",
+        tax_id="XX42",
+        language=language,
+        address=Address("Allee 7", "Hof 2", "12345", "Irgendwo", "", country),
+    )
+    billing.subscriptions.create(ada.id, [(pro.id, 3)], start=date(2027, 1, 31))
+    (invoice,) = billing.invoices.list()
+    return billing, invoice
+
+
+@pytest.mark.parametrize("language", sorted(WORDS))
+def test_an_invoice_in_each_language(language: str) -> None:
+    billing, invoice = an_invoice(language)
+    text = plain(billing.invoices.text(invoice.id))
+    assert text == (GOLDEN / f"{language}.txt").read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_every_language_says_everything() -> None:
+    for language, words in WORDS.items():
+        for each in fields(Words):
+            text = getattr(words, each.name)
+            assert text.strip(), (language, each.name)
+            english = getattr(WORDS["en"], each.name)
+            for place in ("{amount}", "{day}", "{base}"):
+                assert (place in text) == (place in english), (language, each.name)
+
+
+def test_another_language_may_be_asked_for() -> None:
+    billing, invoice = an_invoice("de")
+    assert "FACTURE" in billing.invoices.text(invoice.id, language="fr-CA")
+    with pytest.raises(NotFound):
+        billing.invoices.text("inv_none")
+
+
+def test_a_language_without_words_gets_english_ones_with_its_own_amounts() -> None:
+    billing, invoice = an_invoice("sv")
+    text = plain(billing.invoices.text(invoice.id))
+    assert "Amount due" in text
+    assert "4 407,17 €" in text
+
+
+def test_an_unknown_language_gets_english() -> None:
+    assert str(locale_of("tlh")) == "en"
+    assert str(locale_of("x")) == "en"
+
+
+def test_the_reason_for_no_tax_is_stated() -> None:
+    billing, invoice = an_invoice("de", "AT")
+    assert "Steuerschuldnerschaft des Leistungsempfängers" in billing.invoices.text(invoice.id)
+    billing, invoice = an_invoice("en", "US", currency="USD")
+    assert "Not subject to VAT" in billing.invoices.text(invoice.id)
+
+
+def test_a_rate_may_have_a_fraction() -> None:
+    billing, invoice = an_invoice("fr", "FR")
+    assert "TVA 5,5 % sur 3 703,50 €" in plain(billing.invoices.text(invoice.id))
+
+
+@pytest.mark.parametrize(
+    ("currency", "minor", "expected"),
+    [
+        ("JPY", 1500, "¥1,500"),
+        ("KWD", 1500, "KWD 1.500"),
+        ("RSD", 150050, "RSD 1,500.50"),
+        ("ISK", 1500, "ISK 1,500"),
+        ("HUF", 150050, "HUF 1,500.50"),
+        ("EUR", -5, "-€0.05"),
+    ],
+)
+def test_the_currency_decides_the_decimals(currency: str, minor: int, expected: str) -> None:
+    write = money_format(locale_of("en"), Currency(currency))
+    assert plain(write(minor)) == expected
+
+
+def test_formats_are_made_once() -> None:
+    assert locale_of("de") is locale_of("de")
+    euro = Currency("EUR")
+    assert money_format(locale_of("de"), euro) is money_format(locale_of("de"), euro)
+
+
+def test_a_small_unit_price_is_written_in_full() -> None:
+    billing, invoice = an_invoice()
+    (line,) = invoice.lines
+    small = evolve(line, unit_price=Decimal("0.0005"), quantity=Decimal("1010.5"))
+    assert "1,010.5 × €0.0005" in render(evolve(invoice, lines=(small,)))
+    none = evolve(line, unit_price=None)
+    assert " × " not in render(evolve(invoice, lines=(none,)))
+    assert number_text(locale_of("de"), Decimal("0.123456789012")) == "0,123456789012"
+    del billing
+
+
+def test_lines_of_several_periods_name_theirs() -> None:
+    billing = Billing(seller=SELLER, taxes=TAXES, clock=lambda: NOW)
+    month = billing.catalog.add_price("Month", Money.of("1.00", "EUR"), every=Interval.months(1))
+    year = billing.catalog.add_price("Year", Flat("1.00"), currency="EUR", every=Interval.years(1))
+    ada = billing.customers.create(name="Ada", country="DE")
+    billing.subscriptions.create(ada.id, [month.id, year.id], start=date(2027, 1, 31))
+    (invoice,) = billing.invoices.list()
+    text = plain(billing.invoices.text(invoice.id))
+    assert "1 × €1.00; Jan 31, 2027 – Feb 27, 2027" in text
+    assert "1 × €1.00; Jan 31, 2027 – Jan 30, 2028" in text
+
+
+def test_prices_that_contain_tax_say_so() -> None:
+    billing, invoice = an_invoice()
+    (line,) = invoice.lines
+    inclusive = evolve(invoice, lines=(evolve(line, behavior=TaxBehavior.INCLUSIVE),))
+    assert "Prices include VAT." in render(inclusive)
+    assert "Prices include VAT." not in render(invoice)
+    del billing
+
+
+def test_long_descriptions_are_broken_and_wide_letters_count_twice() -> None:
+    billing = Billing(seller=SELLER, taxes=TAXES, clock=lambda: NOW)
+    ada = billing.customers.create(name="Ada", country="DE")
+    texts = ("consulting " * 20, "x" * 200, "課金" * 20)
+    lines = [OneOff(text.strip(), Money.of("1.00", "EUR")) for text in texts]
+    invoice = billing.invoices.create_one_off(ada.id, lines)
+    text = billing.invoices.text(invoice.id)
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert text.count("consulting") == 20
+    assert text.count("x" * 20) >= 8
+
+
+def test_how_to_pay_depends_on_what_is_owed() -> None:
+    billing, invoice = an_invoice()
+    assert "Please transfer €4,407.17 by Feb 14, 2027:" in render(invoice)
+    assert "IBAN            DE02 1203 0000 0000 2020 51" in render(invoice)
+    billing.payments.record(invoice.customer, Money.of("1000.00", "EUR"))
+    text = render(billing.invoices.get(invoice.id))
+    assert "-€1,000.00" in text
+    assert "Please transfer €3,407.17" in text
+    billing.payments.record(invoice.customer, Money.of("3407.17", "EUR"))
+    text = render(billing.invoices.get(invoice.id))
+    assert "This invoice is paid." in text
+    assert "IBAN" not in text
+
+
+def test_who_is_charged_is_not_asked_to_transfer() -> None:
+    billing, invoice = an_invoice()
+    billing.payment_methods.attach(invoice.customer, token="tok_sepa_debit")
+    billing.run(until=date(2027, 2, 28))
+    second = list(billing.invoices.list())[-1]
+    text = render(second)
+    assert "will be charged to your payment method" in text
+    assert "IBAN" not in text
+
+
+def test_void_written_off_and_draft_invoices_say_what_they_are() -> None:
+    billing, invoice = an_invoice()
+    void = decide(invoice, MarkVoid("wrong", NOW)).after
+    lost = decide(invoice, MarkUncollectible("gone", NOW)).after
+    assert isinstance(void, Invoice)
+    assert isinstance(lost, Invoice)
+    assert "This invoice is void" in render(void)
+    assert "overdue" in render(lost)
+    draft = billing.invoices.create_one_off(
+        invoice.customer, [OneOff("Setup", Money.of("5.00", "EUR"))], finalize=False
+    )
+    text = billing.invoices.text(draft.id)
+    assert "INVOICE (DRAFT)" in text
+    assert "Amount due" not in text
+
+
+def test_babel_is_loaded_when_a_text_is_asked_for_and_not_before() -> None:
+    program = """
+import sys
+from datetime import date
+import subscriptions
+late = {"babel", "cattrs", "sqlalchemy", "asyncio", "pytest", "rich"}
+assert not late & set(sys.modules), late & set(sys.modules)
+billing = subscriptions.Billing()
+ada = billing.customers.create(name="Ada")
+line = subscriptions.OneOff("Setup", subscriptions.Money.of("5.00", "EUR"))
+invoice = billing.invoices.create_one_off(ada.id, [line])
+assert "babel" not in sys.modules
+billing.invoices.text(invoice.id)
+assert "babel" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
