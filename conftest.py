@@ -18,11 +18,12 @@ documents = Sybil(
         markdown.PythonCodeBlockParser(doctest_optionflags=OPTIONS),
         markdown.SkipParser(),
     ],
-    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/*/*.md", "docs/*/*/*.md"],
 )
 docstrings = Sybil(
     parsers=[rest.DocTestParser(optionflags=OPTIONS)],
-    patterns=["src/**/*.py"],
+    # Patterns are matched from the right, and ** stands for one folder only (before Python 3.13).
+    patterns=[f"src/subscriptions/{'*/' * depth}*.py" for depth in range(4)],
     excludes=["*/migrations/*", "*/migrations/versions/*"],
 )
 pytest_collect_file = (documents + docstrings).pytest()

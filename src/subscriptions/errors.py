@@ -7,6 +7,7 @@ SubscriptionsError
 │   ├── InvalidTransition    the record's state does not allow this command
 │   ├── CurrencyMismatch     two currencies met in one sum
 │   ├── UnknownReference     an argument names a record that does not exist
+│   ├── StalePlan            a record that a plan rests on has moved on
 │   └── IdempotencyMismatch  a key came back with another request
 ├── StorageError             reload and retry
 │   ├── NotFound             no such record
@@ -80,6 +81,18 @@ class UnknownReference(DomainError):
 
     def __str__(self) -> str:
         return f"{self.field}: there is no record {self.value!r}"
+
+
+class StalePlan(DomainError):
+    """A record that a plan rests on has moved on; preview again. Nothing was changed."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(kind, what)
+        self.kind = kind
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"the plan rests on {self.kind} {self.what}, which has moved on; preview again"
 
 
 class IdempotencyMismatch(DomainError):

@@ -94,10 +94,10 @@ def number_text(locale: Locale, number: int | Decimal) -> str:
 
 
 def percent_text(locale: Locale, percent: Decimal) -> str:
-    r"""Return a rate in per cent as it is written.
+    """Return a rate in per cent as it is written.
 
-    >>> percent_text(locale_of("fr"), Decimal("5.5"))
-    '5,5\u202f%'
+    >>> percent_text(locale_of("en"), Decimal("5.5"))
+    '5.5%'
     """
     return format_percent(percent / 100, locale=locale, decimal_quantization=False)
 

@@ -6,11 +6,12 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
 from inspect import iscoroutinefunction
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from subscriptions.engine import namespaces
 from subscriptions.engine.clock import Clock, RandomIds, system_clock
 from subscriptions.engine.core import Engine
+from subscriptions.engine.plans import Plan
 from subscriptions.engine.procedures import run_async, run_sync
 from subscriptions.engine.work import RunReport
 from subscriptions.gateways import PaymentGateway, Secret
@@ -18,12 +19,14 @@ from subscriptions.gateways.bank_transfer import BankTransfer
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
-from subscriptions.records import plain_text
+from subscriptions.records import Record, plain_text
 from subscriptions.serialization import kind_named
 from subscriptions.storage import AsyncStorage, Storage
 from subscriptions.storage.memory import MemoryStorage
 from subscriptions.storage.threaded import ThreadedStorage
 from subscriptions.taxes import NO_TAX, TaxRates
+
+R = TypeVar("R", bound=Record)
 
 
 class Billing:
@@ -77,6 +80,7 @@ class Billing:
         self.reports = namespaces.Reports(self.engine)
         self.events = namespaces.Events(self.engine)
         self.webhooks = namespaces.Webhooks(self.engine)
+        self.preview = namespaces.Preview(self.engine)
 
     def run(
         self,
@@ -94,6 +98,24 @@ class Billing:
         Raises `ValidationError` for a naive datetime, `StorageError` if the storage fails.
         """
         return run_sync(self.engine.run(until, progress))
+
+    def commit(self, plan: Plan[R]) -> R:
+        """Do exactly what a preview showed; returns the record that it is about.
+
+        Raises `StalePlan` if a record that the plan rests on has moved on; preview again then.
+
+        >>> from datetime import UTC, date, datetime
+        >>> from subscriptions import Interval, Money
+        >>> billing = Billing(clock=lambda: datetime(2027, 1, 31, tzinfo=UTC))
+        >>> pro = billing.catalog.add_price("Pro", Money.of("29", "EUR"), every=Interval.months(1))
+        >>> ada = billing.customers.create(name="Ada Lovelace")
+        >>> plan = billing.preview.subscriptions.create(ada.id, [pro.id])
+        >>> plan.invoices[0].total, billing.subscriptions.list().total
+        (Money.of("29.00", "EUR"), 0)
+        >>> billing.commit(plan).status
+        'active'
+        """
+        return run_sync(self.engine.commit(plan))
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -156,6 +178,7 @@ class AsyncBilling:
         self.reports = namespaces.AsyncReports(self.engine)
         self.events = namespaces.AsyncEvents(self.engine)
         self.webhooks = namespaces.AsyncWebhooks(self.engine)
+        self.preview = namespaces.AsyncPreview(self.engine)
 
     async def run(
         self,
@@ -165,6 +188,10 @@ class AsyncBilling:
     ) -> RunReport:
         """Do everything that falls due, as `Billing.run` does."""
         return await run_async(self.engine.run(until, progress))
+
+    async def commit(self, plan: Plan[R]) -> R:
+        """Do exactly what a preview showed, as `Billing.commit` does."""
+        return await run_async(self.engine.commit(plan))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:

@@ -14,6 +14,7 @@ from typing import Generic, ParamSpec, TypeVar
 from attrs import evolve, field, frozen
 
 from subscriptions.engine.core import Engine, fingerprint
+from subscriptions.engine.plans import Plan
 from subscriptions.engine.procedures import run_async, run_sync
 from subscriptions.records import Record
 from subscriptions.usecases.flows import Command, Listing, Question
@@ -122,6 +123,23 @@ class Lists(Generic[P, R]):
         return method
 
 
+class Previews(Generic[P, R]):
+    """A command as a method that decides and does not commit."""
+
+    def __init__(self, build: Callable[P, Command[R]]) -> None:
+        self._build = build
+
+    def __get__(self, owner: Namespace, _: type) -> Callable[P, Plan[R]]:
+        build = self._build
+
+        @wraps(build)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Plan[R]:
+            request = fingerprint(_name(build), args, kwargs)
+            return run_sync(owner.engine.preview(build(*args, **kwargs), request))
+
+        return method
+
+
 class AsyncDoes(Generic[P, R]):
     """A command as an asynchronous method."""
 
@@ -135,6 +153,23 @@ class AsyncDoes(Generic[P, R]):
         async def method(*args: P.args, **kwargs: P.kwargs) -> R:
             request = fingerprint(_name(build), args, kwargs)
             return await run_async(owner.engine.execute(build(*args, **kwargs), request))
+
+        return method
+
+
+class AsyncPreviews(Generic[P, R]):
+    """A command as an asynchronous method that decides and does not commit."""
+
+    def __init__(self, build: Callable[P, Command[R]]) -> None:
+        self._build = build
+
+    def __get__(self, owner: Namespace, _: type) -> Callable[P, Awaitable[Plan[R]]]:
+        build = self._build
+
+        @wraps(build)
+        async def method(*args: P.args, **kwargs: P.kwargs) -> Plan[R]:
+            request = fingerprint(_name(build), args, kwargs)
+            return await run_async(owner.engine.preview(build(*args, **kwargs), request))
 
         return method
 

@@ -23,6 +23,7 @@ from subscriptions.engine import commit, imports
 from subscriptions.engine.clock import Clock
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.imports import Source
+from subscriptions.engine.plans import Plan, check_fresh
 from subscriptions.engine.procedures import Procedure, blocking, call
 from subscriptions.engine.reporting import audit_numbers
 from subscriptions.engine.work import DUE, RunReport, Worker
@@ -106,7 +107,9 @@ class Engine:
 
     # ---- commands ---------------------------------------------------------------------------
 
-    def execute(self, command: Command[R], request: str) -> Procedure[R]:
+    def execute(
+        self, command: Command[R], request: str, plan: Plan[R] | None = None
+    ) -> Procedure[R]:
         """Decide, commit, act; returns the record that the command is about, as it is then.
 
         With an idempotency key a second call returns that record and changes nothing; raises
@@ -126,11 +129,11 @@ class Engine:
             context = evolve(context, attached=attached)
         opened = self._open.get()
         if opened is not None:
-            id, changes = yield from self._decide(opened.unit, command, request, context)
+            id, changes = yield from self._decide(opened.unit, command, request, context, plan)
             opened.changes += changes
             opened.at = at if opened.at is None else max(at, opened.at)
         else:
-            id, changes = yield from self._commit(command, request, context)
+            id, changes = yield from self._commit(command, request, context, plan)
             yield from self.act(changes, at)
         answer = yield from self._answer(command.kind, id)
         if command.after is not None:
@@ -140,6 +143,30 @@ class Engine:
             else:
                 yield from blocking(self.gateway(forget.gateway).detach, forget.reference)
         return answer
+
+    def preview(self, command: Command[R], request: str) -> Procedure[Plan[R]]:
+        """Decide without committing; raises what the command would raise.
+
+        Raises `ValidationError` for a command that asks a gateway first: that cannot be undone.
+        """
+        if command.before is not None:
+            raise ValidationError("command", command.kind.name, "a command without a gateway")
+        at = self._time(command.at)
+        batch = Batch(self._reader(), self.tenant)
+        (result,) = yield from batch.run([command.flow(self.context(at))])
+        if isinstance(result, Exception):
+            raise result
+        return Plan(command.kind, result, at, batch.seen(), request, command.key)
+
+    def commit(self, plan: Plan[R]) -> Procedure[R]:
+        """Commit exactly what a plan says; raises `StalePlan` if what it rests on has moved on."""
+
+        def flow(_: Context) -> Flow[Decision]:
+            yield from ()  # all that it needs was read for the preview
+            return plan.decision
+
+        command = Command(plan.kind, flow, plan.at, plan.key)
+        return (yield from self.execute(command, plan.request, plan))
 
     def act(self, changes: Sequence[Change], at: datetime) -> Procedure[None]:
         """Do what a commit made due by `at`, then deliver its events."""
@@ -156,12 +183,12 @@ class Engine:
         return self.gateways[name]
 
     def _commit(
-        self, command: Command[R], request: str, context: Context
+        self, command: Command[R], request: str, context: Context, plan: Plan[R] | None
     ) -> Procedure[tuple[str, list[Change]]]:
         for left in reversed(range(TRIES)):
             unit = yield from call(self.storage.begin)
             try:
-                id, changes = yield from self._decide(unit, command, request, context)
+                id, changes = yield from self._decide(unit, command, request, context, plan)
                 yield from call(unit.commit)
             except Conflict:
                 yield from call(unit.rollback)
@@ -175,11 +202,18 @@ class Engine:
         raise AssertionError("unreachable")
 
     def _decide(
-        self, unit: UnitOfWork, command: Command[R], request: str, context: Context
+        self,
+        unit: UnitOfWork,
+        command: Command[R],
+        request: str,
+        context: Context,
+        plan: Plan[R] | None,
     ) -> Procedure[tuple[str, list[Change]]]:
         known = yield from self._known(unit, command, request)
         if known is not None:
             return known, []
+        if plan is not None:
+            yield from check_fresh(plan, unit, self.tenant)
         (result,) = yield from Batch(unit, self.tenant).run([command.flow(context)])
         if isinstance(result, Exception):
             raise result
@@ -289,6 +323,9 @@ class Engine:
         """Do everything that falls due until an instant, or until the end of a day."""
         if self._open.get() is not None:
             raise StorageError("a run has transactions of its own; leave the transaction first")
+        if not self.acts:
+            # It would call gateways, and the host may still roll back what it charges for.
+            raise StorageError("a run needs a storage of its own; this one joins the host's")
         report = RunReport()
         yield from self.worker.until(self._instant(until), report, progress)
         yield from self.deliver()

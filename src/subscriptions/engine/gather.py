@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+from attrs import frozen
+
 from subscriptions.decisions import Decision
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import NotFound
@@ -17,6 +19,16 @@ from subscriptions.storage import PAGE_LIMIT_MAX, Query, Reader
 from subscriptions.usecases.flows import Flow, Get, GetMany, Having, Maybe, Read
 
 Key = tuple[str, str]
+
+
+@frozen
+class Seen:
+    """Something that was read: one record, or all records whose column has a value."""
+
+    kind: AnyKind
+    what: str
+    versions: tuple[tuple[str, int], ...]
+    column: tuple[str, Any] | None = None
 
 
 class Batch:
@@ -130,6 +142,47 @@ class Batch:
                 break
         known = self._having.setdefault((kind, column), {})
         known.update({value: tuple(found) for value, found in rows.items()})
+
+    def seen(self) -> tuple[Seen, ...]:
+        """Return what the flows read, and in which versions."""
+        records = [
+            Seen(kind, id, ((id, _version(record)),))
+            for kind, found in self._records.items()
+            for id, record in found.items()
+        ]
+        lists = [
+            Seen(kind, f"{column}={value}", _versions(rows), (column, value))
+            for (kind, column), found in self._having.items()
+            for value, rows in found.items()
+        ]
+        return (*records, *lists)
+
+    def see_again(self, seen: Sequence[Seen]) -> Procedure[tuple[Seen, ...]]:
+        """Read the same things once more; returns them in the same order."""
+        reads: list[Read] = [
+            Maybe(each.kind, each.what) if each.column is None else Having(each.kind, *each.column)
+            for each in seen
+        ]
+        yield from self._answer(reads)
+        again: list[Seen] = []
+        for each, read in zip(seen, reads, strict=True):
+            found = self._lookup(read)
+            rows = cast("tuple[Record, ...]", found) if each.column is not None else None
+            versions = (
+                ((each.what, _version(cast("Record | None", found))),)
+                if rows is None
+                else _versions(rows)
+            )
+            again.append(Seen(each.kind, each.what, versions, each.column))
+        return tuple(again)
+
+
+def _version(record: Record | None) -> int:
+    return 0 if record is None else record.version
+
+
+def _versions(rows: Iterable[Record]) -> tuple[tuple[str, int], ...]:
+    return tuple((row.id, row.version) for row in rows)
 
 
 def _present(kind: AnyKind, id: str, record: Record | None) -> Record:

@@ -14,9 +14,11 @@ from subscriptions.engine.binding import (
     AsyncAsks,
     AsyncDoes,
     AsyncLists,
+    AsyncPreviews,
     Does,
     Lists,
     Namespace,
+    Previews,
 )
 from subscriptions.engine.core import Subscriber
 from subscriptions.engine.imports import Source
@@ -303,3 +305,65 @@ class AsyncWebhooks(Namespace):
     ) -> bool:
         """Take in a gateway's message, as `Webhooks.receive` does."""
         return await run_async(self.engine.receive(gateway, raw, headers, at))
+
+
+class SubscriptionPreviews(Namespace):
+    """What commands on subscriptions would do."""
+
+    create = Previews(subscriptions.create)
+    cancel = Previews(subscriptions.cancel)
+    undo_cancel = Previews(subscriptions.undo_cancel)
+
+
+class AsyncSubscriptionPreviews(Namespace):
+    """What commands on subscriptions would do."""
+
+    create = AsyncPreviews(subscriptions.create)
+    cancel = AsyncPreviews(subscriptions.cancel)
+    undo_cancel = AsyncPreviews(subscriptions.undo_cancel)
+
+
+class InvoicePreviews(Namespace):
+    """What commands on invoices would do."""
+
+    create_one_off = Previews(invoices.create_one_off)
+    finalize = Previews(invoices.finalize)
+    void = Previews(invoices.void)
+    mark_uncollectible = Previews(invoices.mark_uncollectible)
+
+
+class AsyncInvoicePreviews(Namespace):
+    """What commands on invoices would do."""
+
+    create_one_off = AsyncPreviews(invoices.create_one_off)
+    finalize = AsyncPreviews(invoices.finalize)
+    void = AsyncPreviews(invoices.void)
+    mark_uncollectible = AsyncPreviews(invoices.mark_uncollectible)
+
+
+class Preview(Namespace):
+    """The commands that can be previewed: each returns a plan, which `Billing.commit` takes."""
+
+    @property
+    def subscriptions(self) -> SubscriptionPreviews:
+        """What commands on subscriptions would do."""
+        return SubscriptionPreviews(self.engine)
+
+    @property
+    def invoices(self) -> InvoicePreviews:
+        """What commands on invoices would do."""
+        return InvoicePreviews(self.engine)
+
+
+class AsyncPreview(Namespace):
+    """The commands that can be previewed: each returns a plan for `AsyncBilling.commit`."""
+
+    @property
+    def subscriptions(self) -> AsyncSubscriptionPreviews:
+        """What commands on subscriptions would do."""
+        return AsyncSubscriptionPreviews(self.engine)
+
+    @property
+    def invoices(self) -> AsyncInvoicePreviews:
+        """What commands on invoices would do."""
+        return AsyncInvoicePreviews(self.engine)
