@@ -67,6 +67,7 @@ Event: TypeAlias = (
     | payments.PaymentOutcomeUnknown
     | payments.PaymentNotExecuted
     | payments.PaymentVoided
+    | payments.PaymentWithdrawn
     | payments.PaymentAllocated
     | dunning.DunningPolicySet
     | dunning.DunningStarted
@@ -123,6 +124,7 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         payments.PaymentOutcomeUnknown: "payment.outcome_unknown",
         payments.PaymentNotExecuted: "payment.not_executed",
         payments.PaymentVoided: "payment.voided",
+        payments.PaymentWithdrawn: "payment.withdrawn",
         payments.PaymentAllocated: "payment.allocated",
         dunning.DunningPolicySet: "dunning.policy_set",
         dunning.DunningStarted: "dunning.started",
@@ -141,7 +143,7 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
 
 @frozen
 class Recorded:
-    """An event as it was committed: about which record, as its how-manieth event, and when.
+    """An event as it was committed: about which record, its number among those, and when.
 
     The events of one record are numbered 1…n without a gap.
     """

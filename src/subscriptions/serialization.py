@@ -175,10 +175,11 @@ def _write_instant(value: datetime) -> str:
 
 
 def _money(value: Json, _: type) -> Money:
-    if type(value) is not list:
-        raise TypeError(f"{value!r} is not a list of minor units and a currency")
-    minor, currency = value
-    return Money(_exactly(int)(minor, int), Currency.of(_text(currency)))
+    match value:
+        case [minor, currency] if type(value) is list:
+            return Money(_exactly(int)(minor, int), Currency.of(_text(currency)))
+        case _:
+            raise TypeError(f"{value!r} is not a list of minor units and a currency")
 
 
 def _metadata(value: Json, _: type) -> Metadata:
@@ -197,9 +198,11 @@ def _tuple_reader(wanted: type, converter: BaseConverter) -> Callable[[Json, typ
     read_member = converter.get_structure_hook(member)
 
     def read(value: Json, _: type) -> Json:
-        if type(value) is not list:
-            raise TypeError(f"{value!r} is not a list")
-        return tuple([read_member(each, member) for each in value])
+        match value:
+            case [*members] if type(value) is list:
+                return tuple([read_member(each, member) for each in members])
+            case _:
+                raise TypeError(f"{value!r} is not a list")
 
     return read
 

@@ -18,6 +18,7 @@ from subscriptions.errors import (
     IdempotencyMismatch,
     InvalidTransition,
     NotFound,
+    StalePlan,
     StorageBusy,
     StorageError,
     SubscriptionsError,
@@ -33,6 +34,10 @@ RAISED: list[tuple[SubscriptionsError, str]] = [
     ),
     (CurrencyMismatch("EUR", "USD"), "cannot combine EUR with USD"),
     (UnknownReference("customer", "cus_1"), "customer: there is no record 'cus_1'"),
+    (
+        StalePlan("customer", "cus_1"),
+        "the plan rests on customer cus_1, which has moved on; preview again",
+    ),
     (
         IdempotencyMismatch("key-1", "customers.create"),
         "idempotency key 'key-1' was used before with another request",

@@ -44,6 +44,7 @@ from subscriptions.payments import (
     backoff,
     charge_intent,
     intend,
+    last_call,
     merge,
     payment_id,
     receive,
@@ -108,6 +109,7 @@ def a_payment(state: PaymentState | None = None) -> Payment:
         method=PaymentMethodId("pm_1"),
         method_ref="pm_visa",
         at=NOON,
+        now=NOON,
     )
     assert isinstance(change.after, Payment)
     return change.after if state is None else evolve(change.after, state=state)
@@ -119,7 +121,7 @@ def snapshot(
     declines = {Outcome.DECLINED_SOFT: FUNDS, Outcome.DECLINED_HARD: LOST}
     url = URL if outcome is Outcome.REQUIRES_ACTION else None
     return PaymentSnapshot(
-        outcome, amount, NOON, PaymentId("pay_1"), ref, declines.get(outcome), url
+        outcome, amount, NOON, payment_id("acme", INVOICE, 1), ref, declines.get(outcome), url
     )
 
 
@@ -162,6 +164,7 @@ class TestIntending:
             method=PaymentMethodId("pm_1"),
             method_ref="pm_visa",
             at=NOON,
+            now=NOON,
         )
         id = payment_id("acme", INVOICE, 2)
         assert change.events == (PaymentIntended(id, CUSTOMER, INVOICE, Money(1, JPY)),)
@@ -181,6 +184,7 @@ class TestIntending:
                 method=PaymentMethodId("pm_1"),
                 method_ref="pm_visa",
                 at=NOON,
+                now=NOON,
             )
 
     def test_ids_are_derived_from_tenant_invoice_and_ordinal(self) -> None:
@@ -233,13 +237,20 @@ class TestReplaying:
     def test_a_key_is_sent_until_an_hour_before_the_window_ends(self, window: timedelta) -> None:
         payment = a_payment()
         edge = NOON + window - MARGIN
-        assert replayable(payment, at=NOON, window=window)
-        assert replayable(payment, at=edge - timedelta(microseconds=1), window=window)
-        assert not replayable(payment, at=edge, window=window)
-        assert not replayable(payment, at=NOON + window, window=window)
+        assert replayable(payment, at=NOON, now=NOON, window=window)
+        assert replayable(payment, at=edge - timedelta(microseconds=1), now=NOON, window=window)
+        assert not replayable(payment, at=edge, now=NOON, window=window)
+        assert not replayable(payment, at=NOON + window, now=NOON, window=window)
+
+    @pytest.mark.parametrize("window", [timedelta(hours=24), timedelta(days=7)])
+    def test_a_key_ages_by_the_clock_while_a_run_catches_up(self, window: timedelta) -> None:
+        payment = a_payment()
+        monday = NOON + window
+        assert not replayable(payment, at=NOON + MINUTE, now=monday, window=window)
+        assert last_call(payment, window=window) < monday
 
     def test_a_gateway_without_memory_is_never_asked_twice(self) -> None:
-        assert not replayable(a_payment(), at=NOON, window=timedelta(0))
+        assert not replayable(a_payment(), at=NOON, now=NOON, window=timedelta(0))
 
     def test_waits_grow_to_a_day_and_never_end(self) -> None:
         waits = [backoff(tries) for tries in range(1, 8)]
@@ -400,6 +411,12 @@ class TestMerging:
         again, events = merged(waiting, outcome, at=edge)
         assert again.state == ActionRequired(URL, edge + VOID_AGAIN)
         assert events == (PaymentOutcomeUnknown(again.id, CUSTOMER, INVOICE, 1, edge + VOID_AGAIN),)
+
+    def test_an_answer_about_another_attempt_is_refused(self) -> None:
+        mixed_up = evolve(snapshot(Outcome.SUCCEEDED), attempt_id=PaymentId("pay_of_another"))
+        with pytest.raises(ValidationError) as caught:
+            merge(a_payment(), mixed_up, at=LATER)
+        assert caught.value.field == "attempt_id"
 
     def test_another_currency_is_refused(self) -> None:
         with pytest.raises(CurrencyMismatch):

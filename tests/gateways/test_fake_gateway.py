@@ -323,11 +323,15 @@ class TestKeys:
         assert gateway.succeeded_minor("inv_1") == 2 * 1999
         assert [charge.attempt for charge in gateway.charges] == ["pay_1", "pay_1"]
 
+    def test_a_window_too_short_to_ask_again_in_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="replay_window"):
+            FakeGateway(replay_window=HOUR)
+
     def test_the_window_is_configurable(self) -> None:
-        gateway = FakeGateway(replay_window=HOUR)
-        assert gateway.capabilities.replay_window == HOUR
+        gateway = FakeGateway(replay_window=2 * HOUR)
+        assert gateway.capabilities.replay_window == 2 * HOUR
         gateway.charge(an_intent())
-        gateway.charge(an_intent("pay_2", at=NOON + HOUR))
+        gateway.charge(an_intent("pay_2", at=NOON + 2 * HOUR))
         gateway.charge(an_intent())
         assert len(gateway.charges_for("inv_1")) == 3
 

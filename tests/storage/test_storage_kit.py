@@ -103,7 +103,7 @@ def test_a_waived_law_still_runs_and_must_fail(
     laws = "test_consumers_are_independent or test_an_id_can_be_new_once"
     options = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-k", laws]
     command = [sys.executable, "-m", "pytest", *options, str(file)]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     counts = re.findall(r"(\d+) (passed|failed|xfailed|xpassed|errors?)\b", ran.stdout)
     assert {word: int(count) for count, word in counts} == outcomes, ran.stdout + ran.stderr
 

@@ -22,9 +22,10 @@ class Running:
 
 @frozen
 class Held:
-    """A person asked to wait, until an instant or until it is released."""
+    """A person asked to wait since an instant, until another or until it is released."""
 
     reason: str
+    since: datetime
     until: datetime | None = None
 
 

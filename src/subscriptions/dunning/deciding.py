@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from subscriptions.decisions import Change, changed, created
 from subscriptions.dunning.case import (
@@ -99,20 +99,25 @@ def stop(case: DunningCase, *, reason: str, at: datetime) -> Change | None:
     return changed(DUNNING_CASE, case, after, event)
 
 
-def hold(case: DunningCase, *, reason: str, until: datetime | None) -> Change:
+def hold(case: DunningCase, *, reason: str, until: datetime | None, at: datetime) -> Change:
     """Decide to wait; raises `InvalidTransition` unless the case is running."""
     if not isinstance(case.state, Running):
         raise InvalidTransition(f"dunning_case {case.id}", case.status, "hold")
-    state = Held(plain_text("reason", reason), until)
+    state = Held(plain_text("reason", reason), at, until)
     after = evolve(case, state=state, version=case.version + 1)
     return changed(DUNNING_CASE, case, after, DunningHeld(case.id, case.customer, reason, until))
 
 
-def release(case: DunningCase) -> Change:
-    """Decide to go on after a hold; raises `InvalidTransition` unless the case is held."""
+def release(case: DunningCase, *, at: datetime) -> Change:
+    """Decide to go on after a hold: what is left of the ladder is put off by the time held.
+
+    Who promised to pay is not charged four times in one second because the promise took a month.
+    Raises `InvalidTransition` unless the case is held.
+    """
     if not isinstance(case.state, Held):
         raise InvalidTransition(f"dunning_case {case.id}", case.status, "release")
-    after = evolve(case, state=Running(), version=case.version + 1)
+    held = max(at - case.state.since, timedelta(0))
+    after = evolve(case, state=Running(), failed_at=case.failed_at + held, version=case.version + 1)
     return changed(DUNNING_CASE, case, after, DunningReleased(case.id, case.customer))
 
 

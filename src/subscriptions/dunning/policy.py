@@ -85,6 +85,18 @@ def _reminders(value: Iterable[Reminder]) -> tuple[Reminder, ...]:
     return tuple(value)
 
 
+# An invoice that is written off needs no ladder any more, so that comes last; and what is written
+# off does not leave its subscription unpaid.
+_FINAL: frozenset[tuple[type[FinalAction], ...]] = frozenset(
+    {
+        (CancelSubscription,),
+        (MarkUnpaid,),
+        (MarkUncollectible,),
+        (CancelSubscription, MarkUncollectible),
+    }
+)
+
+
 def _final(value: FinalAction | Iterable[FinalAction]) -> tuple[FinalAction, ...]:
     if isinstance(value, CancelSubscription | MarkUnpaid | MarkUncollectible):
         return (value,)
@@ -121,13 +133,11 @@ class DunningPolicy:
 
     def __attrs_post_init__(self) -> None:
         plain_text("name", self.name, length_max=100)
-        if not self.final:
-            raise ValidationError("final", (), "at least one final action")
-        if len({type(action) for action in self.final}) != len(self.final) or (
-            any(isinstance(action, CancelSubscription) for action in self.final)
-            and any(isinstance(action, MarkUnpaid) for action in self.final)
-        ):
-            raise ValidationError("final", self.final, "actions that do not contradict each other")
+        kinds = [type(action) for action in self.final]
+        if tuple(kinds) not in _FINAL:
+            raise ValidationError(
+                "final", self.final, "one final action, or CancelSubscription, MarkUncollectible"
+            )
         last = max((*self.retries.days, *(step.after_days for step in self.steps)), default=0)
         if (
             self.final_after_days is not None

@@ -13,9 +13,10 @@ from typing import Generic, ParamSpec, TypeVar
 
 from attrs import evolve, field, frozen
 
-from subscriptions.engine.core import Engine, fingerprint
+from subscriptions.engine.core import Engine
 from subscriptions.engine.plans import Plan
 from subscriptions.engine.procedures import run_async, run_sync
+from subscriptions.engine.requests import requested
 from subscriptions.records import Record
 from subscriptions.usecases.flows import Command, Listing, Question
 
@@ -85,8 +86,8 @@ class Does(Generic[P, R]):
 
         @wraps(build)
         def method(*args: P.args, **kwargs: P.kwargs) -> R:
-            request = fingerprint(_name(build), args, kwargs)
-            return run_sync(owner.engine.execute(build(*args, **kwargs), request))
+            command, request = requested(build, *args, **kwargs)
+            return run_sync(owner.engine.execute(command, request))
 
         return method
 
@@ -134,8 +135,8 @@ class Previews(Generic[P, R]):
 
         @wraps(build)
         def method(*args: P.args, **kwargs: P.kwargs) -> Plan[R]:
-            request = fingerprint(_name(build), args, kwargs)
-            return run_sync(owner.engine.preview(build(*args, **kwargs), request))
+            command, request = requested(build, *args, **kwargs)
+            return run_sync(owner.engine.preview(command, request))
 
         return method
 
@@ -151,8 +152,8 @@ class AsyncDoes(Generic[P, R]):
 
         @wraps(build)
         async def method(*args: P.args, **kwargs: P.kwargs) -> R:
-            request = fingerprint(_name(build), args, kwargs)
-            return await run_async(owner.engine.execute(build(*args, **kwargs), request))
+            command, request = requested(build, *args, **kwargs)
+            return await run_async(owner.engine.execute(command, request))
 
         return method
 
@@ -168,8 +169,8 @@ class AsyncPreviews(Generic[P, R]):
 
         @wraps(build)
         async def method(*args: P.args, **kwargs: P.kwargs) -> Plan[R]:
-            request = fingerprint(_name(build), args, kwargs)
-            return await run_async(owner.engine.preview(build(*args, **kwargs), request))
+            command, request = requested(build, *args, **kwargs)
+            return await run_async(owner.engine.preview(command, request))
 
         return method
 
@@ -204,10 +205,6 @@ class AsyncLists(Generic[P, R]):
             return await _async_page(owner.engine, build(*args, **kwargs), None)
 
         return method
-
-
-def _name(build: Callable[..., object]) -> str:
-    return f"{build.__module__}.{build.__qualname__}"
 
 
 # The total is counted for the first page and handed on.

@@ -13,8 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeAlias
 
+from attrs import frozen
+
 from subscriptions.engine.procedures import Procedure, blocking
-from subscriptions.gateways import AbsentForSure, CannotTell, FollowsTime, Found, PaymentGateway
+from subscriptions.gateways import (
+    AbsentForSure,
+    CannotTell,
+    FollowsTime,
+    Found,
+    PaymentGateway,
+    Reconciled,
+)
 from subscriptions.payments import (
     ActionRequired,
     Outcome,
@@ -31,65 +40,97 @@ log = logging.getLogger("subscriptions")
 Answer: TypeAlias = PaymentSnapshot | AbsentForSure
 
 
+@frozen
+class Asked:
+    """A payment that a gateway is asked about; `wanted` says that its invoice still needs it."""
+
+    payment: Payment
+    wanted: bool
+
+
 def ask(
-    payments: Sequence[Payment], gateways: Mapping[str, PaymentGateway], *, at: datetime
+    asked: Sequence[Asked],
+    gateways: Mapping[str, PaymentGateway],
+    *,
+    at: datetime,
+    now: datetime,
 ) -> Procedure[list[Answer]]:
     """Ask the gateways about payments that are due, several at once where a gateway allows it.
 
-    The answers come in the order of the payments. No transaction is open meanwhile.
+    The answers come in the order of the payments. No transaction is open meanwhile. `at` is the
+    time of the work, `now` what the clock says.
     """
     by_gateway: dict[str, list[int]] = {}
-    for index, payment in enumerate(payments):
-        by_gateway.setdefault(payment.gateway, []).append(index)
-    answers: list[Answer | None] = [None] * len(payments)
+    for index, each in enumerate(asked):
+        by_gateway.setdefault(each.payment.gateway, []).append(index)
+    answers: list[Answer | None] = [None] * len(asked)
     for name, indexes in by_gateway.items():
-        asked = [payments[index] for index in indexes]
-        found = yield from blocking(_ask_all, asked, gateways.get(name), at)
+        there = [asked[index] for index in indexes]
+        found = yield from blocking(_ask_all, there, gateways.get(name), at, now)
         for index, answer in zip(indexes, found, strict=True):
             answers[index] = answer
     return [answer for answer in answers if answer is not None]
 
 
 def _ask_all(
-    payments: Sequence[Payment], gateway: PaymentGateway | None, at: datetime
+    asked: Sequence[Asked], gateway: PaymentGateway | None, at: datetime, now: datetime
 ) -> list[Answer]:
     if gateway is None:
-        return [_silence(payment, at) for payment in payments]
+        return [_silence(each.payment, at) for each in asked]
     if isinstance(gateway, FollowsTime):
         gateway.at(at)
-    at_once = min(gateway.capabilities.in_flight_max, len(payments))
+    at_once = min(gateway.capabilities.in_flight_max, len(asked))
     if at_once == 1:
-        return [_ask(payment, gateway, at) for payment in payments]
+        return [_ask(each, gateway, at, now) for each in asked]
     with ThreadPoolExecutor(at_once, thread_name_prefix="charge") as pool:
-        futures = [pool.submit(_ask, payment, gateway, at) for payment in payments]
+        futures = [pool.submit(_ask, each, gateway, at, now) for each in asked]
         return [future.result() for future in futures]
 
 
-def _ask(payment: Payment, gateway: PaymentGateway, at: datetime) -> Answer:
-    """Ask about one payment; whatever an adapter raises is silence, never a decline."""
-    intent = charge_intent(payment)
+def _ask(asked: Asked, gateway: PaymentGateway, at: datetime, now: datetime) -> Answer:
+    """Ask about one payment; whatever an adapter raises or makes up is silence, never a decline."""
+    payment = asked.payment
     try:
-        match payment.state:
-            case Processing():
-                answer = gateway.reconcile(intent, payment.reference)
-            case ActionRequired():
-                return gateway.void(intent)
-            case _:
-                if replayable(payment, at=at, window=gateway.capabilities.replay_window):
-                    return gateway.charge(intent)
-                answer = gateway.reconcile(intent, payment.reference)
+        answer: object = _answer(asked, gateway, at, now)
     except Exception:
         log.exception("gateway %s did not answer about %s", payment.gateway, payment.id)
         return _silence(payment, at)
     match answer:
+        case PaymentSnapshot():
+            return answer
         case Found(snapshot=snapshot):
             return snapshot
         case AbsentForSure(as_of=as_of):
             # An answer from before the last moment at which we may have called proves nothing.
             window = gateway.capabilities.replay_window
-            return answer if as_of >= last_call(payment, window=window) else _silence(payment, at)
+            simulated = isinstance(gateway, FollowsTime)
+            proven = as_of >= last_call(payment, window=window, simulated=simulated)
+            return answer if proven else _silence(payment, at)
         case CannotTell():
             return _silence(payment, at)
+        case _:
+            log.error("gateway %s gave %r about %s", payment.gateway, answer, payment.id)
+            return _silence(payment, at)
+
+
+def _answer(
+    asked: Asked, gateway: PaymentGateway, at: datetime, now: datetime
+) -> PaymentSnapshot | Reconciled:
+    payment = asked.payment
+    intent = charge_intent(payment)
+    match payment.state:
+        case Processing():
+            return gateway.reconcile(intent, payment.reference)
+        case ActionRequired():
+            return gateway.void(intent)
+        case _ if not asked.wanted:
+            # Paid otherwise, or given up: a charge now would only have to be given back.
+            return gateway.void(intent)
+        case _:
+            window = gateway.capabilities.replay_window
+            if replayable(payment, at=at, now=now, window=window):
+                return gateway.charge(intent)
+            return gateway.reconcile(intent, payment.reference)
 
 
 def _silence(payment: Payment, at: datetime) -> PaymentSnapshot:

@@ -11,8 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
-from hashlib import sha256
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from attrs import define, evolve, field, frozen
 
@@ -21,6 +20,7 @@ from subscriptions.customer_files import FileFormat
 from subscriptions.decisions import Change, Decision, created, unpark
 from subscriptions.engine import commit, imports
 from subscriptions.engine.clock import Clock
+from subscriptions.engine.deliveries import Deliveries
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.imports import Source
 from subscriptions.engine.plans import Plan, check_fresh
@@ -28,7 +28,6 @@ from subscriptions.engine.procedures import Procedure, blocking, call
 from subscriptions.engine.reporting import audit_numbers
 from subscriptions.engine.work import DUE, RunReport, Worker
 from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
-from subscriptions.events import Recorded
 from subscriptions.gateways import PaymentGateway, Secret
 from subscriptions.idempotency import COMMAND, CommandRecord, command_id
 from subscriptions.ids import IdSource
@@ -53,10 +52,14 @@ log = logging.getLogger("subscriptions")
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-Subscriber: TypeAlias = Callable[[Recorded], object]
-
 TRIES = 5
-DELIVERY = 1000
+
+
+@define
+class Reached:
+    """How far runs have come in this process: a run may be ahead of the clock, as in a test."""
+
+    instant: datetime | None = None
 
 
 @define
@@ -67,6 +70,7 @@ class Transaction:
     changes: list[Change] = field(factory=list[Change])
     forget: list[ForgetMethod] = field(factory=list[ForgetMethod])
     at: datetime | None = None
+    over: bool = False
 
 
 @frozen
@@ -81,18 +85,18 @@ class Engine:
     ids: IdSource
     tenant: str
     secrets: Mapping[str, Sequence[Secret]]
-    subscribers: dict[str, Subscriber] = field(factory=dict[str, Subscriber])
+    deliveries: Deliveries = field(factory=Deliveries)
+    reached: Reached = field(factory=Reached)
     _open: ContextVar[Transaction | None] = field(
         init=False, factory=lambda: ContextVar("transaction", default=None)
-    )
-    _delivering: ContextVar[bool] = field(
-        init=False, factory=lambda: ContextVar("delivering", default=False)
     )
 
     def context(self, at: datetime) -> Context:
         """Return what flows may know at a time."""
         capabilities = {name: each.capabilities for name, each in self.gateways.items()}
-        return Context(at, self.tenant, self.ids, self.seller, self.taxes, capabilities)
+        return Context(
+            at, self.clock(), self.tenant, self.ids, self.seller, self.taxes, capabilities
+        )
 
     @property
     def worker(self) -> Worker:
@@ -103,7 +107,12 @@ class Engine:
     def acts(self) -> bool:
         """Whether work may be done after a commit: not inside the host's own transaction."""
         joins = isinstance(self.storage, JoinsHost) and self.storage.joins_host
-        return self._open.get() is None and not joins
+        return self._transaction() is None and not joins
+
+    def _transaction(self) -> Transaction | None:
+        """Return the open transaction of this context; a task may outlive the one it began in."""
+        opened = self._open.get()
+        return None if opened is None or opened.over else opened
 
     # ---- commands ---------------------------------------------------------------------------
 
@@ -119,6 +128,8 @@ class Engine:
         known = yield from self._known(self._reader(), command, request)
         if known is not None:
             return (yield from self._answer(command.kind, known))
+        if command.catch_up is not None and self.acts and plan is None:
+            yield from self._catch_up(command.catch_up, at)
         attached = None
         if command.before is not None:
             asked = command.before
@@ -127,7 +138,7 @@ class Engine:
         context = self.context(at)
         if attached is not None:
             context = evolve(context, attached=attached)
-        opened = self._open.get()
+        opened = self._transaction()
         if opened is not None:
             id, changes = yield from self._decide(opened.unit, command, request, context, plan)
             opened.changes += changes
@@ -141,7 +152,7 @@ class Engine:
             if opened is not None:
                 opened.forget.append(forget)
             else:
-                yield from blocking(self.gateway(forget.gateway).detach, forget.reference)
+                yield from self._forget(forget)
         return answer
 
     def preview(self, command: Command[R], request: str) -> Procedure[Plan[R]]:
@@ -168,6 +179,15 @@ class Engine:
         command = Command(plan.kind, flow, plan.at, plan.key)
         return (yield from self.execute(command, plan.request, plan))
 
+    def _catch_up(self, ref: Ref, at: datetime) -> Procedure[None]:
+        """Do what is due for one record up to `at`, each thing at its own time."""
+        while True:
+            found = yield from call(self.storage.load, self.tenant, ref.kind, [ref.id])
+            record = found.get(ref.id)
+            if record is None or record.due_at is None or record.due_at > at:
+                return
+            yield from self.worker.now([(ref.kind, record)], record.due_at)
+
     def act(self, changes: Sequence[Change], at: datetime) -> Procedure[None]:
         """Do what a commit made due by `at`, then deliver its events."""
         if not self.acts:
@@ -175,6 +195,13 @@ class Engine:
         due = [(each.kind, each.after) for each in changes if each.kind in DUE]
         yield from self.worker.now(due, at)
         yield from self.deliver()
+
+    def _forget(self, method: ForgetMethod) -> Procedure[None]:
+        # It is detached here already, so it is never charged: a gateway that is down may keep it.
+        try:
+            yield from blocking(self.gateway(method.gateway).detach, method.reference)
+        except Exception:
+            log.exception("gateway %s did not forget a method", method.gateway)
 
     def gateway(self, name: str) -> PaymentGateway:
         """Return a gateway by its name; raises `ValidationError` for an unknown one."""
@@ -262,7 +289,7 @@ class Engine:
         return record
 
     def _reader(self) -> Reader:
-        opened = self._open.get()
+        opened = self._transaction()
         return self.storage if opened is None else opened.unit
 
     def import_customers(
@@ -271,7 +298,7 @@ class Engine:
         """Import a file of running customers; in an open transaction it is part of that."""
         count, rows, errors = imports.read(source, format)
         context = self.context(self._time(at))
-        opened = self._open.get()
+        opened = self._transaction()
         importer = imports.Importer(
             self.storage, self.gateways, context, None if opened is None else opened.unit
         )
@@ -307,7 +334,7 @@ class Engine:
 
     def audit_numbers(self) -> Procedure[tuple[NumberFinding, ...]]:
         """Audit every final invoice: gaps, doubles and changes; nothing is written."""
-        opened = self._open.get()
+        opened = self._transaction()
         unit = None if opened is None else opened.unit
         return (
             yield from audit_numbers(self.storage, unit, tenant=self.tenant, seller=self.seller)
@@ -321,13 +348,17 @@ class Engine:
         progress: Callable[[date, RunReport], object] | None,
     ) -> Procedure[RunReport]:
         """Do everything that falls due until an instant, or until the end of a day."""
-        if self._open.get() is not None:
+        if self._transaction() is not None:
             raise StorageError("a run has transactions of its own; leave the transaction first")
         if not self.acts:
             # It would call gateways, and the host may still roll back what it charges for.
             raise StorageError("a run needs a storage of its own; this one joins the host's")
         report = RunReport()
-        yield from self.worker.until(self._instant(until), report, progress)
+        try:
+            yield from self.worker.until(self._instant(until), report, progress)
+        finally:
+            if report.reached is not None:
+                self.reached.instant = report.reached
         yield from self.deliver()
         return report
 
@@ -336,6 +367,8 @@ class Engine:
             return self._time(until, "until")
         if not isinstance(until, date):
             raise ValidationError("until", until, "a date or an aware datetime")
+        if until == date.max:
+            raise ValidationError("until", until, f"before {date.max}")
         # The whole day counts: the last microsecond before the next one begins.
         return first_instant(until + timedelta(days=1), self.seller.zone) - timedelta(
             microseconds=1
@@ -343,13 +376,17 @@ class Engine:
 
     def _time(self, given: datetime | None, name: str = "at") -> datetime:
         # Always UTC: in an hour that comes twice, equal instants of a zone would compare unequal.
-        return aware(name, self.clock() if given is None else given).astimezone(UTC)
+        if given is not None:
+            return aware(name, given).astimezone(UTC)
+        clock = aware("clock", self.clock()).astimezone(UTC)
+        reached = self.reached.instant
+        return clock if reached is None else max(clock, reached)
 
     # ---- transactions -----------------------------------------------------------------------
 
     def begin(self) -> Procedure[Transaction]:
         """Open a transaction that the following commands of this context share."""
-        if self._open.get() is not None:
+        if self._transaction() is not None:
             raise StorageError("a transaction is open already")
         transaction = Transaction((yield from call(self.storage.begin)))
         self._open.set(transaction)
@@ -358,6 +395,7 @@ class Engine:
     def end(self, transaction: Transaction, *, commit: bool) -> Procedure[None]:
         """Commit what the commands decided, then act on it; or forget all of it."""
         self._open.set(None)
+        transaction.over = True
         if not commit:
             yield from call(transaction.unit.rollback)
             return
@@ -367,7 +405,7 @@ class Engine:
             yield from call(transaction.unit.rollback)
             raise
         for method in transaction.forget:
-            yield from blocking(self.gateway(method.gateway).detach, method.reference)
+            yield from self._forget(method)
         if transaction.at is not None:
             yield from self.act(transaction.changes, transaction.at)
 
@@ -405,39 +443,9 @@ class Engine:
         return (yield from self.execute(Command(kind, flow, at), ""))
 
     def deliver(self) -> Procedure[None]:
-        """Hand committed events to the subscribers, in order, at least once.
-
-        A subscriber that raises gets the same event again next time; billing goes on. What a
-        subscriber itself changes is delivered after the events that it is being handed.
-        """
-        if self._delivering.get():
-            return
-        token = self._delivering.set(True)
-        try:
-            for name, subscriber in tuple(self.subscribers.items()):
-                yield from self._deliver(name, subscriber)
-        finally:
-            self._delivering.reset(token)
-
-    def _deliver(self, name: str, subscriber: Subscriber) -> Procedure[None]:
-        while True:
-            delivery = yield from call(self.storage.undelivered, self.tenant, name, DELIVERY)
-            if not delivery.events:
-                return
-            for event in delivery.events:
-                try:
-                    yield from call(subscriber, event)
-                except Exception:
-                    log.exception("subscriber %s failed; the event will come again", name)
-                    return
-            yield from call(self.storage.acknowledge, self.tenant, name, delivery.position)
+        """Hand committed events to the subscribers, in order, at least once."""
+        yield from self.deliveries.deliver(self.storage, self.tenant)
 
 
 def _read(kind: Kind[R], id: str) -> Flow[R]:
     return (yield from Get(kind, id))
-
-
-def fingerprint(name: str, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
-    """Return a digest of a request: its name and its arguments, without time and key."""
-    given = sorted((k, v) for k, v in kwargs.items() if k not in ("at", "idempotency_key"))
-    return sha256(repr((name, args, given)).encode()).hexdigest()

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from attrs import frozen
 
-from subscriptions.decisions import Decision
+from subscriptions.decisions import Change, Decision, Issue
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import NotFound
 from subscriptions.records import AnyKind, Record
@@ -43,10 +43,12 @@ class Batch:
         self._having: dict[tuple[AnyKind, str], dict[object, tuple[Record, ...]]] = {}
         for kind, record in seed:
             self._records.setdefault(kind, {})[record.id] = record
+        self.reads: list[list[Read]] = []
 
     def run(self, flows: Sequence[Flow[Any]]) -> Procedure[list[Any]]:
         """Run the flows to their ends; each gives its result, or the exception it ended with."""
         results: list[Any] = [None] * len(flows)
+        self.reads = [[] for _ in flows]
         waiting: list[tuple[int, Flow[Any], Read]] = []
         for index, flow in enumerate(flows):
             self._step(index, flow, None, results, waiting)
@@ -66,10 +68,13 @@ class Batch:
         waiting: list[tuple[int, Flow[Any], Read]],
     ) -> None:
         """Drive one flow until it waits for something that was not read yet, or ends."""
+        reads = self.reads[index]
         try:
             wanted = next(flow) if read is None else self._resume(flow, read)
+            reads.append(wanted)
             while self._has(wanted):
                 wanted = self._resume(flow, wanted)
+                reads.append(wanted)
         except StopIteration as stop:
             results[index] = stop.value
         except Exception as error:  # noqa: BLE001 - one flow's failure is that flow's result
@@ -191,23 +196,40 @@ def _present(kind: AnyKind, id: str, record: Record | None) -> Record:
     return record
 
 
-def together(decisions: Sequence[Any]) -> tuple[list[int], list[int]]:
+def together(
+    decisions: Sequence[Any], reads: Sequence[Sequence[Read]]
+) -> tuple[list[int], list[int]]:
     """Return which decisions can be committed together, and which must be decided again.
 
-    A decision that touches a record that an earlier one of the batch touches was made on a state
-    that will be gone: it waits for the next batch.
+    A decision that writes or has read a record that an earlier one of the batch writes was made on
+    a state that will be gone: it waits for the next batch. So does one that asked for all records
+    with a value, if an earlier one writes such a record.
     """
-    taken: set[tuple[AnyKind, str]] = set()
+    written: dict[AnyKind, dict[str, Record]] = {}
     accepted: list[int] = []
     deferred: list[int] = []
     for index, decision in enumerate(decisions):
         if not isinstance(decision, Decision):
             continue
-        touched = {(change.kind, change.after.id) for change in decision.changes}
-        touched |= {(issue.kind, issue.after.id) for issue in decision.issues}
-        if taken.isdisjoint(touched):
-            taken |= touched
-            accepted.append(index)
-        else:
+        moves: list[Change | Issue] = [*decision.changes, *decision.issues]
+        if any(each.after.id in written.get(each.kind, ()) for each in moves) or any(
+            _is_stale(read, written) for read in reads[index]
+        ):
             deferred.append(index)
+            continue
+        accepted.append(index)
+        for each in moves:
+            written.setdefault(each.kind, {})[each.after.id] = each.after
     return accepted, deferred
+
+
+def _is_stale(read: Read, written: dict[AnyKind, dict[str, Record]]) -> bool:
+    there = written.get(read.kind)
+    if there is None:
+        return False
+    if type(read) is Having:
+        get = read.kind.by_name[read.column].get
+        return any(get(record) == read.value for record in there.values())
+    if type(read) is GetMany:
+        return any(id in there for id in read.ids)
+    return cast("Get[Any]", read).id in there

@@ -190,8 +190,9 @@ class Importer:
             flows: list[Flow[Enrolled]] = [
                 imports.enroll(row, context, attached=attached.get(row.row)) for row in rows
             ]
-            results = yield from Batch(unit, context.tenant).run(flows)
-            accepted, deferred = together(results)
+            batch = Batch(unit, context.tenant)
+            results = yield from batch.run(flows)
+            accepted, deferred = together(results, batch.reads)
             yield from commit.write(
                 unit,
                 [results[index] for index in accepted],

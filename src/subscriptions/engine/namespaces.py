@@ -20,7 +20,7 @@ from subscriptions.engine.binding import (
     Namespace,
     Previews,
 )
-from subscriptions.engine.core import Subscriber
+from subscriptions.engine.deliveries import Subscriber
 from subscriptions.engine.imports import Source
 from subscriptions.engine.procedures import run_async, run_sync
 from subscriptions.invoices import ChainBreak
@@ -259,7 +259,7 @@ class Events(Namespace):
         Its place is remembered under `name`: after a restart it goes on where it was. A new name
         begins with the first event there is. If the callable raises, it gets the event again later.
         """
-        self.engine.subscribers[plain_text("name", name)] = subscriber
+        self.engine.deliveries.subscribers[plain_text("name", name)] = subscriber
 
 
 class AsyncReports(Namespace):
@@ -279,7 +279,7 @@ class AsyncEvents(Namespace):
 
     def subscribe(self, subscriber: Subscriber, *, name: str = "default") -> None:
         """Hand every committed event to a callable or a coroutine function, as `Events` does."""
-        self.engine.subscribers[plain_text("name", name)] = subscriber
+        self.engine.deliveries.subscribers[plain_text("name", name)] = subscriber
 
 
 class Webhooks(Namespace):

@@ -18,12 +18,12 @@ from attrs import define, evolve, field, frozen
 from subscriptions.decisions import Change, Decision, park
 from subscriptions.dunning import DUNNING_CASE
 from subscriptions.engine import commit
-from subscriptions.engine.charging import Answer, ask
+from subscriptions.engine.charging import Answer, Asked, ask
 from subscriptions.engine.gather import Batch, together
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import Conflict, DomainError, Duplicate, StorageError
 from subscriptions.gateways import AbsentForSure, PaymentGateway
-from subscriptions.invoices import INVOICE
+from subscriptions.invoices import INVOICE, Invoice, Open
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.payments import PAYMENT, Payment, PaymentSnapshot
 from subscriptions.records import AnyKind, Record
@@ -64,6 +64,7 @@ class RunReport:
     parked: list[Parked] = field(factory=list[Parked])
     days: int = 0
     until: datetime | None = None
+    reached: datetime | None = None
 
     @property
     def invoices(self) -> int:
@@ -120,6 +121,7 @@ class Worker:
                 if progress is not None:
                     progress(day, report)
             yield from self._instant(instant, report)
+            report.reached = instant
         report.until = until
 
     def now(self, records: Sequence[tuple[AnyKind, Record]], at: datetime) -> Procedure[None]:
@@ -155,13 +157,19 @@ class Worker:
         return earliest
 
     def _instant(self, instant: datetime, report: RunReport) -> Procedure[None]:
-        for kind in DUE:
+        kinds = iter(DUE)
+        while (kind := next(kinds, None)) is not None:
             while True:
                 query = due(kind, self.tenant, now=instant, limit=BATCH)
                 page = yield from call(self.storage.find, query)
                 if not page.items:
                     break
                 yield from self._batch(kind, page.items, instant, report)
+                if kind is DUNNING_CASE:
+                    # A retry comes before the reminder of its day, and so does its outcome: why
+                    # write if the charge succeeds? So the payments are done before the next step.
+                    kinds = iter(DUE)
+                    break
 
     def _batch(
         self, kind: AnyKind, records: Sequence[Any], at: datetime, report: RunReport
@@ -179,7 +187,10 @@ class Worker:
         return changes
 
     def _asked(self, records: Sequence[Payment], at: datetime) -> Procedure[list[_Work]]:
-        answers = yield from ask(records, self.gateways, at=at)
+        ids = sorted({each.invoice for each in records if each.invoice is not None})
+        found = yield from call(self.storage.load, self.tenant, INVOICE, ids)
+        asked = [Asked(each, _wanted(each, found)) for each in records]
+        answers = yield from ask(asked, self.gateways, at=at, now=self.context(at).now)
         return [
             _Work(PAYMENT, payment, _answered(answer))
             for payment, answer in zip(records, answers, strict=True)
@@ -195,7 +206,7 @@ class Worker:
             batch = Batch(unit, self.tenant, [(each.kind, each.record) for each in work])
             flows = [each.step(each.record.id, context) for each in work]
             results = yield from batch.run(flows)
-            accepted, deferred = together(results)
+            accepted, deferred = together(results, batch.reads)
             decisions = [results[index] for index in accepted]
             changes = yield from commit.write(
                 unit, decisions, tenant=self.tenant, zone=self.zone, at=at
@@ -261,6 +272,12 @@ class Worker:
     ) -> Procedure[list[Change]]:
         reason = f"{type(error).__name__}: {error}"[:500]
         log.warning("parked %s %s: %s", work.kind.name, work.id, reason, exc_info=error)
+        changes = yield from self._set_aside(work, reason, at)
+        if changes:
+            report.parked.append(Parked(work.kind.name, work.id, reason))
+        return changes
+
+    def _set_aside(self, work: _Work, reason: str, at: datetime) -> Procedure[list[Change]]:
         unit = yield from call(self.storage.begin)
         try:
             found = yield from call(unit.load, self.tenant, work.kind, [work.id])
@@ -273,10 +290,14 @@ class Worker:
                 unit, [Decision((change,))], tenant=self.tenant, zone=self.zone, at=at
             )
             yield from call(unit.commit)
+        except Conflict:
+            # Somebody is at work on it at this moment, so it is not for a person to look at.
+            yield from call(unit.rollback)
+            log.info("%s %s moved on while it was to be parked", work.kind.name, work.id)
+            return []
         except BaseException:
             yield from call(unit.rollback)
             raise
-        report.parked.append(Parked(work.kind.name, work.id, reason))
         return changes
 
 
@@ -294,6 +315,14 @@ class _Work:
     def id(self) -> str:
         record_id: str = self.record.id
         return record_id
+
+
+def _wanted(payment: Payment, invoices: Mapping[str, Invoice]) -> bool:
+    """Return whether the invoice of a payment still needs all of it."""
+    if payment.invoice is None:
+        return True
+    invoice = invoices[payment.invoice]
+    return isinstance(invoice.state, Open) and invoice.due_minor >= payment.amount_minor
 
 
 def _answered(answer: Answer) -> Step:

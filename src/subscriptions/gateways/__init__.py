@@ -16,8 +16,12 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from attrs import field, frozen
 
+from subscriptions.errors import ValidationError
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.payments import ChargeIntent, PaymentSnapshot
+
+WINDOW_MIN = timedelta(hours=2)
+"""A gateway that forgets keys sooner could not be asked again with safety."""
 
 
 @frozen
@@ -33,6 +37,12 @@ class Capabilities:
     replay_window: timedelta = timedelta(hours=24)
     collects: bool = True
     in_flight_max: int = 1
+
+    def __attrs_post_init__(self) -> None:
+        if self.in_flight_max < 1:
+            raise ValidationError("in_flight_max", self.in_flight_max, "at least 1")
+        if self.collects and self.replay_window < WINDOW_MIN:
+            raise ValidationError("replay_window", self.replay_window, f"at least {WINDOW_MIN}")
 
 
 @frozen

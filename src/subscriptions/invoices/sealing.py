@@ -225,9 +225,11 @@ def _hash(
             str(issued_on),
             str(due_on),
             invoice.customer,
+            invoice.subscription,
             commitment,
-            [] if seller is None else [seller.name, *_address(seller.address), seller.tax_id],
+            [] if seller is None else _seller_texts(seller),
             invoice.currency.code,
+            invoice.rounding.value,
             [
                 [
                     line.description,
@@ -235,14 +237,24 @@ def _hash(
                     str(line.unit_price),
                     line.amount_minor,
                     line.net_minor,
-                    str(line.period),
+                    line.currency.code,
                     line.rate.category,
                     str(line.rate.percent),
+                    line.rate.reason,
+                    line.behavior,
+                    str(line.period),
+                    line.price,
                 ]
                 for line in invoice.lines
             ],
             [
-                [group.category, str(group.percent), group.base_minor, group.tax_minor]
+                [
+                    group.category,
+                    str(group.percent),
+                    group.reason,
+                    group.base_minor,
+                    group.tax_minor,
+                ]
                 for group in invoice.taxes
             ],
             invoice.net_minor,
@@ -261,6 +273,10 @@ def _address(address: Address) -> list[str]:
         address.region,
         address.country,
     ]
+
+
+def _seller_texts(seller: SellerSnapshot) -> list[str]:
+    return [seller.name, *_address(seller.address), seller.tax_id, seller.email, seller.iban]
 
 
 def _party_texts(party: Party) -> list[str]:

@@ -23,6 +23,7 @@ from subscriptions.lifecycle.commands import (
 )
 from subscriptions.lifecycle.deciding import (
     apply,
+    check_end,
     create,
     decide,
     end_of_paid_time,
@@ -100,6 +101,7 @@ __all__ = [
     "UndoCancel",
     "Unpaid",
     "apply",
+    "check_end",
     "create",
     "decide",
     "end_of_paid_time",

@@ -90,7 +90,7 @@ Command: TypeAlias = (
 
 
 ALLOWED: dict[type[Contract], frozenset[type[Command]]] = {
-    Scheduled: frozenset({Begin, Cancel, End}),
+    Scheduled: frozenset({Begin, Cancel, UndoCancel, End}),
     Trialing: frozenset({EndTrial, Cancel, UndoCancel, End, MarkPastDue, ClearPastDue}),
     Active: frozenset(
         {BillPeriods, Cancel, UndoCancel, End, MarkPastDue, ClearPastDue, MarkUnpaid}

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import assert_never
 
-from subscriptions.billing_cycles import local_date
+from subscriptions.billing_cycles import first_instant, local_date
 from subscriptions.decisions import Change, changed, created
-from subscriptions.errors import InvalidTransition
+from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId
 from subscriptions.lifecycle.commands import (
     ALLOWED,
@@ -107,8 +107,9 @@ def next_commands(subscription: Subscription, *, at: datetime) -> tuple[Command,
 def end_of_paid_time(subscription: Subscription, *, at: datetime) -> date:
     """Return the day on which a cancellation "at period end" takes effect.
 
-    That is the first day not billed yet; during a trial the day the trial ends; before the start,
-    the start: what was paid for is given, and nothing more is billed.
+    That is the end of the present periods, and of what is billed already; during a trial the day
+    the trial ends; before the start, the start: what was paid for is given, and no further period
+    begins.
     """
     match subscription.contract:
         case Scheduled(start=start):
@@ -116,11 +117,25 @@ def end_of_paid_time(subscription: Subscription, *, at: datetime) -> date:
         case Trialing(until=until):
             return until
         case Active():
-            return max(subscription.paid_through, local_date(at, subscription.zone))
+            today = local_date(at, subscription.zone)
+            return max(_end_of_period(item, today) for item in subscription.items)
         case Ended():
             raise _refused(subscription, Cancel(local_date(at, subscription.zone)))
         case other:
             assert_never(other)
+
+
+def _end_of_period(item: Item, today: date) -> date:
+    if item.billed_through > today:
+        return item.billed_through
+    return item.cycle.period_containing(today).end
+
+
+def check_end(subscription: Subscription, *, at: datetime) -> None:
+    """Raise `ValidationError` for an end before the subscription began."""
+    contract = subscription.contract
+    if isinstance(contract, Active) and at < first_instant(contract.since, subscription.zone):
+        raise ValidationError("at", at, f"not before it began, on {contract.since}")
 
 
 def _refused(subscription: Subscription, command: Command) -> InvalidTransition:

@@ -178,7 +178,7 @@ def _due_day(subscription: Subscription) -> date | None:
         case Ended():
             return None
         case Scheduled(start=start):
-            return start
+            day = start
         case Trialing(until=until):
             day = until
         case Active():

@@ -26,6 +26,7 @@ from subscriptions.payments.deciding import (
     receive,
     replayable,
     void,
+    withdraw,
 )
 from subscriptions.payments.events import (
     PaymentActionRequired,
@@ -37,8 +38,10 @@ from subscriptions.payments.events import (
     PaymentProcessing,
     PaymentSucceeded,
     PaymentVoided,
+    PaymentWithdrawn,
 )
 from subscriptions.payments.outcomes import (
+    VOIDED,
     Advice,
     ChargeIntent,
     Decline,
@@ -72,6 +75,7 @@ __all__ = [
     "PROCESSING_POLL",
     "STATUS",
     "TIMEOUT",
+    "VOIDED",
     "VOID_AGAIN",
     "ActionRequired",
     "Advice",
@@ -93,6 +97,7 @@ __all__ = [
     "PaymentState",
     "PaymentSucceeded",
     "PaymentVoided",
+    "PaymentWithdrawn",
     "Processing",
     "Succeeded",
     "Unknown",
@@ -107,4 +112,5 @@ __all__ = [
     "receive",
     "replayable",
     "void",
+    "withdraw",
 ]

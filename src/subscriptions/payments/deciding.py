@@ -28,8 +28,10 @@ from subscriptions.payments.events import (
     PaymentProcessing,
     PaymentSucceeded,
     PaymentVoided,
+    PaymentWithdrawn,
 )
 from subscriptions.payments.outcomes import (
+    VOIDED,
     ChargeIntent,
     Outcome,
     PaymentSnapshot,
@@ -95,6 +97,7 @@ def intend(
     method: PaymentMethodId,
     method_ref: str,
     at: datetime,
+    now: datetime,
 ) -> Change:
     """Decide to charge a method for an invoice: the intent that is committed before the call."""
     if amount_minor <= 0:
@@ -114,6 +117,7 @@ def intend(
         ordinal,
         method,
         method_ref,
+        keyed_at=now,
     )
     event = PaymentIntended(id, customer, invoice, Money(amount_minor, currency))
     return created(PAYMENT, payment, event)
@@ -132,21 +136,28 @@ def charge_intent(payment: Payment) -> ChargeIntent:
     )
 
 
-def replayable(payment: Payment, *, at: datetime, window: timedelta) -> bool:
+def replayable(payment: Payment, *, at: datetime, now: datetime, window: timedelta) -> bool:
     """Return whether sending the intent (again) is safe: its key is younger than the window.
 
     A gateway forgets keys after its replay window; an hour is kept as a margin. After that the
-    gateway must be asked what happened instead, for a replay would be a second charge.
+    gateway must be asked what happened instead, for a replay would be a second charge. The age is
+    taken by the clock (`now`) and by the time of the work (`at`), whichever is more: a run that
+    catches up after a weekend works at Friday's time, but the gateway's clock went on.
     """
-    return at - payment.intended_at < window - MARGIN
+    keyed_at = payment.keyed_at or payment.intended_at
+    return max(at - payment.intended_at, now - keyed_at) < window - MARGIN
 
 
-def last_call(payment: Payment, *, window: timedelta) -> datetime:
+def last_call(payment: Payment, *, window: timedelta, simulated: bool = False) -> datetime:
     """Return the latest instant at which a call for this payment may still have been under way.
 
-    The intent is sent only while it is `replayable`, and a call is given up after `TIMEOUT`.
+    The intent is sent only while it is `replayable`, and a call is given up after `TIMEOUT`. For a
+    gateway whose time is `simulated` the time of the work counts, not the clock.
     """
-    return payment.intended_at + window - MARGIN + TIMEOUT
+    start = payment.intended_at
+    if not simulated and payment.keyed_at is not None:
+        start = max(start, payment.keyed_at)
+    return start + window - MARGIN + TIMEOUT
 
 
 def merge(payment: Payment, snapshot: PaymentSnapshot, *, at: datetime) -> Change | None:
@@ -157,6 +168,8 @@ def merge(payment: Payment, snapshot: PaymentSnapshot, *, at: datetime) -> Chang
     `ValidationError` if the gateway speaks of another amount than was asked for: such a payment is
     parked for a person.
     """
+    if snapshot.attempt_id not in (None, payment.id):
+        raise ValidationError("attempt_id", snapshot.attempt_id, f"{payment.id}, as was asked for")
     if snapshot.amount.currency != payment.currency:
         raise CurrencyMismatch(payment.currency.code, snapshot.amount.currency.code)
     if snapshot.amount.minor != payment.amount_minor:
@@ -184,6 +197,8 @@ def _answer(
             hard = snapshot.outcome is Outcome.DECLINED_HARD
             decline = snapshot.decline
             assert decline is not None
+            if decline.code == VOIDED:
+                return Voided(at, VOIDED), PaymentVoided(id, customer, invoice, VOIDED)
             event = PaymentFailed(id, customer, invoice, payment.amount, decline.code, hard)
             return Declined(at, decline, hard), event
         case Outcome.REQUIRES_ACTION if not isinstance(payment.state, ActionRequired):
@@ -220,6 +235,27 @@ def _answer(
             return Unknown(since, ask_at, tries), silence
         case other:
             assert_never(other)
+
+
+def withdraw(payment: Payment, *, at: datetime) -> Change | None:
+    """Decide that an attempt is not wanted any more: the gateway is asked now to void it.
+
+    Returns None for one that is over, or whose money is on its way and cannot be stopped.
+    """
+    match payment.state:
+        case Intended(tries=tries):
+            state: PaymentState = Intended(at, tries)
+        case Unknown(since=since, tries=tries):
+            state = Unknown(since, at, tries)
+        case ActionRequired(url=url):
+            state = ActionRequired(url, at)
+        case Processing() | Succeeded() | Declined() | Voided():
+            return None
+        case other:
+            assert_never(other)
+    after = evolve(payment, state=state, version=payment.version + 1)
+    event = PaymentWithdrawn(payment.id, payment.customer, payment.invoice)
+    return changed(PAYMENT, payment, after, event)
 
 
 def void(payment: Payment, *, reason: str, at: datetime) -> Change:

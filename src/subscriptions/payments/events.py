@@ -88,6 +88,15 @@ class PaymentNotExecuted:
 
 
 @frozen
+class PaymentWithdrawn:
+    """The attempt is not wanted any more: its invoice was settled otherwise. It is being voided."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+
+
+@frozen
 class PaymentVoided:
     """The attempt is proven never to have happened, or was given up before it was sent."""
 

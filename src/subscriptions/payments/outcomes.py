@@ -40,6 +40,10 @@ class Advice(Enum):
     AUTHENTICATE = "authenticate"
 
 
+VOIDED = "voided"
+"""The code of a decline that is not a bank's: the attempt was voided before it took money."""
+
+
 @frozen
 class Decline:
     """Why a charge was declined: the network's code, in words, and its advice."""

@@ -123,8 +123,9 @@ class Allocation:
 class Payment:
     """One attempt to take money, or one sum that came in.
 
-    `method`, `gateway_customer`, `method_ref` and `intended_at` are frozen when it is intended, so
-    that the gateway is asked with the same parameters for ever.
+    `method`, `method_ref` and `intended_at` are frozen when it is intended, so that the gateway is
+    asked with the same parameters for ever. `intended_at` is the time of the work that intended it,
+    which a run that catches up takes from the calendar; `keyed_at` is what the clock said then.
     """
 
     id: PaymentId
@@ -143,6 +144,7 @@ class Payment:
     reference: str | None = None
     allocations: tuple[Allocation, ...] = ()
     parked: str | None = None
+    keyed_at: datetime | None = None
 
     @property
     def amount(self) -> Money:

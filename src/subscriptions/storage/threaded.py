@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -54,8 +55,16 @@ class ThreadedStorage:
     async def begin(self) -> ThreadedUnitOfWork:
         """Begin a unit of work; waits while another one is open."""
         await self._turn.acquire()
+        begun = self._thread.submit(self._storage.begin)
         try:
-            unit = await self._thread.call(self._storage.begin)
+            unit = await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            # It cannot be stopped, and nobody else will ever hold what it opens: give it back.
+            await _done(begun)
+            if begun.exception() is None:
+                await _done(self._thread.submit(begun.result().rollback))
+            self._turn.release()
+            raise
         except BaseException:
             self._turn.release()
             raise
@@ -118,13 +127,23 @@ class _Thread:
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="subscriptions-storage")
 
+    def submit(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Have a function called in the thread."""
+        return asyncio.get_running_loop().run_in_executor(self._executor, function)
+
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in the thread, and wait for its end even if the caller is cancelled."""
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._executor, partial(function, *args, **kwargs))
+        future = self.submit(partial(function, *args, **kwargs))
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             # What runs in the thread cannot be stopped: a transaction must not be left behind.
-            await asyncio.wait([future])
+            await _done(future)
             raise
+
+
+async def _done(future: asyncio.Future[T]) -> None:
+    """Wait for the end of a call, however often the one who waits is cancelled."""
+    while not future.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([future])

@@ -321,8 +321,8 @@ def _payments() -> Iterator[Example]:
 def _dunning() -> Iterator[Example]:
     states: dict[str, dunning.CaseState] = {
         "running": dunning.Running(),
-        "held": dunning.Held("asked for time", LATER),
-        "held_without_end": dunning.Held("in court"),
+        "held": dunning.Held("asked for time", AT, LATER),
+        "held_without_end": dunning.Held("in court", AT),
         "stopped": dunning.Stopped(LATER, "paid"),
         "exhausted": dunning.Exhausted(LATER),
     }
@@ -334,7 +334,7 @@ def _dunning() -> Iterator[Example]:
     unpaid = dunning.DunningPolicy(
         retries=dunning.Retries.after_days(3),
         steps=(dunning.Reminder(1, level=9),),
-        final=(dunning.MarkUnpaid(), dunning.MarkUncollectible()),
+        final=dunning.MarkUnpaid(),
         name="gentle",
     )
     yield Example("dunning_policy", dunning.DUNNING_POLICY, a_dunning_policy())
@@ -399,6 +399,7 @@ def event_bodies() -> tuple[events.Event, ...]:
         payments.PaymentProcessing(PAYMENT, CUSTOMER, INVOICE),
         payments.PaymentOutcomeUnknown(PAYMENT, CUSTOMER, INVOICE, 1, LATER),
         payments.PaymentNotExecuted(PAYMENT, CUSTOMER, INVOICE, 1, LATER),
+        payments.PaymentWithdrawn(PAYMENT, CUSTOMER, INVOICE),
         payments.PaymentVoided(PAYMENT, CUSTOMER, INVOICE, "never executed"),
         payments.PaymentAllocated(PAYMENT, CUSTOMER, INVOICE, DUE),
         dunning.DunningPolicySet("default"),

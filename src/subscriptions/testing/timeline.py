@@ -135,13 +135,9 @@ class Timeline:
     _read: int = field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
-        self._now = self._billing.engine.clock()
-        begin = self._now if self._start is None else self._instant("start", self._start)
-        clock = self._billing.engine.clock
-        if isinstance(clock, TestClock) and begin < clock.now:
-            raise ValidationError("start", begin, f"not before the clock's time, {clock.now}")
-        self._move(begin)
-        self._tell_gateways()
+        engine = self._billing.engine
+        start = engine.clock() if self._start is None else self._start
+        self._move(_instant("start", start, engine.seller.zone))
         self._happened()
 
     @property
@@ -170,9 +166,10 @@ class Timeline:
 
     def _advance(self, by: By) -> list[Recorded]:
         until = _until(self._now, by, self._billing.engine.seller.zone)
-        self._move(until)
+        # The clock and the gateways follow the run: what will be known in five days is not known
+        # today, and a key that is sent again after five minutes is five minutes old.
         self._billing.run(until=until)
-        self._tell_gateways()
+        self._move(until)
         return self._happened()
 
     def _move(self, instant: datetime) -> None:
@@ -180,12 +177,9 @@ class Timeline:
         clock = self._billing.engine.clock
         if isinstance(clock, TestClock):
             clock.now = instant
-
-    def _tell_gateways(self) -> None:
-        # After the run, not before: what a gateway will know in five days it does not know today.
         for gateway in self._billing.engine.gateways.values():
             if isinstance(gateway, FollowsTime):
-                gateway.at(self._now)
+                gateway.at(instant)
 
     def _happened(self) -> list[Recorded]:
         """Return the events since the last call."""
@@ -197,9 +191,6 @@ class Timeline:
             if page.next_cursor is None:
                 return happened
             self._cursor, self._read = page.next_cursor, 0
-
-    def _instant(self, name: str, value: date | datetime) -> datetime:
-        return _instant(name, value, self._billing.engine.seller.zone)
 
 
 @frozen

@@ -86,4 +86,5 @@ def _intent(
         method=method.id,
         method_ref=method.details.reference,
         at=context.at,
+        now=context.now,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from subscriptions import dunning, invoices, lifecycle
+from subscriptions import dunning, invoices, lifecycle, payments
 from subscriptions.customers import CUSTOMER
-from subscriptions.decisions import Change, Decision
+from subscriptions.decisions import Change, Decision, join
 from subscriptions.dunning import (
     DEFAULT_POLICY,
     DUNNING_CASE,
@@ -23,9 +23,9 @@ from subscriptions.dunning import (
     Step,
     StoredPolicy,
 )
-from subscriptions.errors import NotFound
+from subscriptions.errors import NotFound, ValidationError
 from subscriptions.ids import SubscriptionId
-from subscriptions.invoices import EndDunning, Invoice, Open, StartDunning
+from subscriptions.invoices import Draft, EndDunning, Invoice, Open, StartDunning
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
     ClearPastDue,
@@ -35,7 +35,10 @@ from subscriptions.lifecycle import (
     EndReason,
     MarkPastDue,
     PastDue,
+    Subscription,
+    Unpaid,
 )
+from subscriptions.payments import PAYMENT
 from subscriptions.records import Ref, aware
 from subscriptions.usecases import collection
 from subscriptions.usecases.flows import (
@@ -57,7 +60,14 @@ WAIT = timedelta(days=1)
 def set_policy(
     policy: DunningPolicy, *, at: datetime | None = None, idempotency_key: str | None = None
 ) -> Command[StoredPolicy]:
-    """Let a policy apply to all cases that begin from now on; running cases keep theirs."""
+    """Let a policy apply to all cases that begin from now on; running cases keep theirs.
+
+    Raises `ValidationError` for another name than "default": there is one policy for all.
+    """
+    if not isinstance(policy, DunningPolicy):
+        raise ValidationError("policy", policy, "a DunningPolicy")
+    if policy.name != DEFAULT_POLICY.name:
+        raise ValidationError("name", policy.name, f"{DEFAULT_POLICY.name!r}")
 
     def flow(context: Context) -> Flow[Decision]:
         before = yield from Maybe(DUNNING_POLICY, policy.name)
@@ -122,10 +132,11 @@ def hold(
 
     Raises `InvalidTransition` unless it is running.
     """
+    end = None if until is None else aware("until", until).astimezone(UTC)
 
-    def flow(_: Context) -> Flow[Decision]:
+    def flow(context: Context) -> Flow[Decision]:
         case = yield from Get(DUNNING_CASE, id)
-        change = dunning.hold(case, reason=reason, until=until)
+        change = dunning.hold(case, reason=reason, until=end, at=context.at)
         return Decision((change,), about=Ref(DUNNING_CASE, id))
 
     return Command(DUNNING_CASE, flow, at, idempotency_key)
@@ -134,14 +145,15 @@ def hold(
 def release(
     id: str, *, at: datetime | None = None, idempotency_key: str | None = None
 ) -> Command[DunningCase]:
-    """Go on with a held case; steps that came due meanwhile are taken now, one after another.
+    """Go on with a held case; the steps that are left come later by the time it was held.
 
     Raises `InvalidTransition` unless it is held.
     """
 
-    def flow(_: Context) -> Flow[Decision]:
+    def flow(context: Context) -> Flow[Decision]:
         case = yield from Get(DUNNING_CASE, id)
-        return Decision((dunning.release(case),), about=Ref(DUNNING_CASE, id))
+        change = dunning.release(case, at=context.at)
+        return Decision((change,), about=Ref(DUNNING_CASE, id))
 
     return Command(DUNNING_CASE, flow, at, idempotency_key)
 
@@ -181,13 +193,18 @@ def close_cases(
 ) -> Flow[Decision]:
     """Decide what follows when invoices are settled: cases stop, subscriptions recover.
 
-    `settled` are the changes that settle them; the rest is added. It is about the first invoice.
+    An attempt that is still under way is withdrawn: nobody pays twice. `settled` are the changes
+    that settle the invoices; the rest is added. It is about the first invoice.
     """
     changes: tuple[Change, ...] = ()
     cleared: dict[SubscriptionId, tuple[ClearPastDue, ...]] = {}
     for decided in settled:
         invoice = decided.after
         assert isinstance(invoice, Invoice)
+        if invoice.collecting is not None:
+            attempt = yield from Get(PAYMENT, invoice.collecting)
+            withdrawn = payments.withdraw(attempt, at=context.at)
+            changes += () if withdrawn is None else (withdrawn,)
         if not invoice.dunning:
             changes += (decided,)
             continue
@@ -201,19 +218,38 @@ def close_cases(
             clear = ClearPastDue(invoice.id, paid=paid)
             earlier = cleared.get(invoice.subscription, ())
             cleared[invoice.subscription] = (*earlier, clear)
+    decision = Decision(changes)
     for id, commands in cleared.items():
-        changes += yield from _clear(id, commands)
+        decision = join(decision, (yield from _clear(id, commands, context)))
     about = Ref(settled[0].kind, settled[0].after.id) if settled else None
-    return Decision(changes, about=about)
+    return join(decision, about=about)
 
 
-def _clear(id: SubscriptionId, commands: Sequence[ClearPastDue]) -> Flow[tuple[Change, ...]]:
+def _clear(
+    id: SubscriptionId, commands: Sequence[ClearPastDue], context: Context
+) -> Flow[Decision]:
+    """Decide that debts of a subscription are settled; then what was only drafted is invoiced."""
     subscription = yield from Get(SUBSCRIPTION, id)
     state = subscription.collection
     if isinstance(subscription.contract, Ended) or isinstance(state, Current):
-        return ()
+        return Decision()
     known = [command for command in commands if command.invoice in state.invoices]
-    return (lifecycle.decide(subscription, *known),) if known else ()
+    if not known:
+        return Decision()
+    change = lifecycle.decide(subscription, *known)
+    after = change.after
+    assert isinstance(after, Subscription)
+    if not isinstance(state, Unpaid) or not isinstance(after.collection, Current):
+        return Decision((change,))
+    drafts = yield from Having(invoices.INVOICE, "subscription", id)
+    owner = yield from Get(CUSTOMER, subscription.customer)
+    method = yield from collection.method_of(owner, context)
+    issued = [
+        collection.issue(collection.composed_for(each, method, context), owner, method, context)
+        for each in drafts
+        if isinstance(each.state, Draft)
+    ]
+    return join(Decision((change,)), *issued)
 
 
 # ---- the next step --------------------------------------------------------------------------
@@ -226,7 +262,7 @@ def advance(id: str, context: Context) -> Flow[Decision]:
     if due_at is None or step is None or due_at > context.at:
         return Decision()
     if isinstance(case.state, Held):
-        return Decision((dunning.release(case),))
+        return Decision((dunning.release(case, at=context.at),))
     invoice = yield from Get(invoices.INVOICE, case.invoice)
     if not isinstance(invoice.state, Open):
         stop = dunning.stop(case, reason=f"invoice {invoice.status}", at=context.at)
@@ -283,7 +319,8 @@ def _write_off(case: DunningCase, invoice: Invoice, context: Context) -> Flow[De
     taken = dunning.take_step(case, at=context.at)
     given_up = invoices.MarkUncollectible("dunning ended without payment", context.at)
     commands: tuple[invoices.Command, ...] = (given_up, EndDunning())
-    changes: tuple[Change, ...] = (taken, invoices.decide(invoice, *commands))
-    if invoice.subscription is not None:
-        changes += yield from _clear(invoice.subscription, [ClearPastDue(invoice.id, paid=False)])
-    return Decision(changes)
+    decided = Decision((taken, invoices.decide(invoice, *commands)))
+    if invoice.subscription is None:
+        return decided
+    clear = ClearPastDue(invoice.id, paid=False)
+    return join(decided, (yield from _clear(invoice.subscription, [clear], context)))

@@ -19,7 +19,7 @@ from subscriptions.gateways import Capabilities
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
 from subscriptions.payment_methods import MethodDetails
-from subscriptions.records import ColumnValue, Kind, Record
+from subscriptions.records import ColumnValue, Kind, Record, Ref
 from subscriptions.taxes import TaxRates
 
 R = TypeVar("R", bound=Record)
@@ -83,10 +83,13 @@ Flow: TypeAlias = Generator[Read, Any, T]
 class Context:
     """What a flow may know besides records: the time, the seller, where ids come from.
 
-    `attached` is what a gateway said of a token, for the one command that needs it.
+    `at` is the time of the work, `now` what the clock says: a run that catches up works at times
+    that have passed. `attached` is what a gateway said of a token, for the one command that needs
+    it.
     """
 
     at: datetime
+    now: datetime
     tenant: str
     ids: IdSource
     seller: Seller
@@ -120,7 +123,8 @@ class ForgetMethod:
 class Command(Generic[R]):
     """A request that changes something; answered with the record that it is about.
 
-    `at` is the host's time for it (None: the engine's clock), `key` its idempotency key.
+    `at` is the host's time for it (None: the engine's clock), `key` its idempotency key. What is
+    due for the record `catch_up` is done before it is decided.
     """
 
     kind: Kind[R]
@@ -129,6 +133,7 @@ class Command(Generic[R]):
     key: str | None = None
     before: AttachToken | None = None
     after: Callable[[R], ForgetMethod] | None = None
+    catch_up: Ref | None = None
 
 
 @frozen

@@ -7,7 +7,6 @@ from datetime import datetime
 from subscriptions import customers, payment_methods
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision
-from subscriptions.dunning import DUNNING_CASE, Held, Running
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, PaymentMethodId
 from subscriptions.invoices import INVOICE, Open
@@ -25,7 +24,6 @@ from subscriptions.usecases.flows import (
     Flow,
     ForgetMethod,
     Get,
-    GetMany,
     Having,
     Listing,
     Maybe,
@@ -43,8 +41,9 @@ def attach(
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[PaymentMethod]:
-    """Attach what a gateway's token stands for; a customer's first method becomes the default.
+    """Attach what a gateway's token stands for.
 
+    It becomes the default if the customer has none that is usable, unless `default=False`.
     `default=True` makes it the default: then open invoices that dunning looks after are charged
     with it at once. The gateway is asked before anything is stored.
 
@@ -69,7 +68,10 @@ def attach(
             at=context.at,
         )
         changes: list[Change] = [change]
-        if default or (default is None and owner.default_method is None):
+        present = None
+        if owner.default_method is not None:
+            present = yield from Maybe(PAYMENT_METHOD, owner.default_method)
+        if default or (default is None and (present is None or not present.usable)):
             chosen = customers.set_default_method(owner, id)
             changes += [chosen] if chosen is not None else []
             method = change.after
@@ -142,11 +144,9 @@ def _retry_open_invoices(method: PaymentMethod, context: Context) -> Flow[tuple[
     """Decide to charge a new default method for what dunning looks after: do not wait."""
     if not method.details.automatic or not context.gateways[method.gateway].collects:
         return ()
-    cases = yield from Having(DUNNING_CASE, "customer", method.customer)
-    waiting = tuple(case.invoice for case in cases if isinstance(case.state, Running | Held))
-    found = yield from GetMany(INVOICE, waiting)
+    found = yield from Having(INVOICE, "customer", method.customer)
     changes: tuple[Change, ...] = ()
     for invoice in found:
-        if isinstance(invoice.state, Open) and invoice.collecting is None:
+        if isinstance(invoice.state, Open) and invoice.dunning and invoice.collecting is None:
             changes += collection.collect(invoice, method, context)
     return changes

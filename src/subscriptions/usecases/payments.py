@@ -7,7 +7,7 @@ from datetime import datetime
 
 from subscriptions import invoices, payment_methods, payments
 from subscriptions.customers import CUSTOMER
-from subscriptions.decisions import Change, Decision, created
+from subscriptions.decisions import Change, Decision, created, join
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, PaymentId
 from subscriptions.invoices import (
@@ -25,15 +25,17 @@ from subscriptions.payments import (
     PAYMENT,
     Allocation,
     Declined,
+    Intended,
     Payment,
     PaymentAllocated,
     PaymentSnapshot,
     PaymentSucceeded,
     Processing,
     Succeeded,
+    Unknown,
     Voided,
 )
-from subscriptions.records import Ref, evolve
+from subscriptions.records import Ref, evolve, plain_text
 from subscriptions.usecases import collection, flows
 from subscriptions.usecases.dunning import close_cases, open_case
 from subscriptions.usecases.flows import (
@@ -71,7 +73,12 @@ def record(
     if not isinstance(amount, Money):
         raise ValidationError("amount", amount, "a Money, such as Money.of('5.00', 'EUR')")
 
+    if reference is not None:
+        plain_text("reference", reference)
+
     def flow(context: Context) -> Flow[Decision]:
+        if gateway not in context.gateways:
+            raise ValidationError("gateway", gateway, f"one of {', '.join(context.gateways)}")
         owner = yield from Maybe(CUSTOMER, customer)
         if owner is None:
             raise UnknownReference("customer", customer)
@@ -101,7 +108,7 @@ def record(
         events: tuple[object, ...] = (succeeded, *_allocations(payment))
         after = evolve(payment, version=len(events))
         about = Ref(PAYMENT, after.id)
-        return Decision((created(PAYMENT, after, *events), *settled), about=about)
+        return join(Decision((created(PAYMENT, after, *events),)), settled, about=about)
 
     return Command(PAYMENT, flow, at, idempotency_key)
 
@@ -134,8 +141,8 @@ def settle(id: str, snapshot: PaymentSnapshot, context: Context) -> Flow[Decisio
     match after.state:
         case Succeeded():
             return (yield from _succeeded(change, after, context))
-        case Declined():
-            return (yield from _declined(change, after, context))
+        case Declined() | Voided():
+            return (yield from _brought_nothing(change, after, context))
         case _:
             return Decision((change,))
 
@@ -146,20 +153,16 @@ def absent(id: str, context: Context) -> Flow[Decision]:
     if isinstance(payment.state, Processing):
         # It said that it was at work on it: nobody may guess what became of the money.
         raise InvalidTransition(f"payment {id}", payment.status, "gateway has never had it")
-    if Voided not in payments.ALLOWED[type(payment.state)] or payment.invoice is None:
+    if not isinstance(payment.state, Intended | Unknown) or payment.invoice is None:
         return Decision()
     void = payments.void(payment, reason="the gateway never had it", at=context.at)
     invoice = yield from Get(INVOICE, payment.invoice)
     if invoice.collecting != payment.id:
         return Decision((void,))
+    ended = EndCollection(payment.id)
     if isinstance(invoice.state, Open):
-        owner = yield from Get(CUSTOMER, invoice.customer)
-        method = yield from collection.method_of(owner, context)
-        if method is not None:
-            again, start = collection.attempt(invoice, method, context)
-            moved = invoices.decide(invoice, EndCollection(payment.id), start)
-            return Decision((void, again, moved))
-    return Decision((void, invoices.decide(invoice, EndCollection(payment.id))))
+        return Decision((void, *(yield from _another_attempt(invoice, ended, context))))
+    return Decision((void, invoices.decide(invoice, ended)))
 
 
 def _succeeded(change: Change, payment: Payment, context: Context) -> Flow[Decision]:
@@ -171,7 +174,8 @@ def _succeeded(change: Change, payment: Payment, context: Context) -> Flow[Decis
     if share == payment.amount_minor:
         paid = evolve(payment, allocations=(Allocation(invoice.id, share),))
         settled = yield from _apply(invoice, payment.id, share, context)
-        return Decision((Change(change.kind, change.before, paid, change.events), *settled))
+        received = Change(change.kind, change.before, paid, change.events)
+        return join(Decision((received,)), settled)
     parts = (Allocation(invoice.id, share),) if share else ()
     surplus = Money(payment.amount_minor - share, payment.currency)
     waits = PaymentAllocated(payment.id, payment.customer, None, surplus)
@@ -179,13 +183,14 @@ def _succeeded(change: Change, payment: Payment, context: Context) -> Flow[Decis
     received = Change(change.kind, change.before, paid, (*change.events, waits))
     if share:
         settled = yield from _apply(invoice, payment.id, share, context)
-        return Decision((received, *settled))
+        return join(Decision((received,)), settled)
     if invoice.collecting != payment.id:
         return Decision((received,))
     return Decision((received, invoices.decide(invoice, EndCollection(payment.id))))
 
 
-def _declined(change: Change, payment: Payment, context: Context) -> Flow[Decision]:
+def _brought_nothing(change: Change, payment: Payment, context: Context) -> Flow[Decision]:
+    """End the collection; a first failure begins dunning, a part payment asks for the rest."""
     changes = [change]
     if payment.method is not None and isinstance(payment.state, Declined) and payment.state.hard:
         method = yield from Get(PAYMENT_METHOD, payment.method)
@@ -198,24 +203,40 @@ def _declined(change: Change, payment: Payment, context: Context) -> Flow[Decisi
     if invoice.collecting != payment.id:
         return Decision(tuple(changes))
     ended = EndCollection(payment.id)
+    partly_paid = 0 < invoice.due_minor < payment.amount_minor
+    if isinstance(payment.state, Voided) and isinstance(invoice.state, Open) and partly_paid:
+        rest = yield from _another_attempt(invoice, ended, context)
+        return Decision((*changes, *rest))
     if isinstance(invoice.state, Open) and not invoice.dunning:
         opened = yield from open_case(invoice, (ended,), context=context)
         return Decision((*changes, *opened.changes))
     return Decision((*changes, invoices.decide(invoice, ended)))
 
 
+def _another_attempt(
+    invoice: Invoice, ended: EndCollection, context: Context
+) -> Flow[tuple[Change, ...]]:
+    """End one attempt and begin the next for what is still owed, if there is a method."""
+    owner = yield from Get(CUSTOMER, invoice.customer)
+    method = yield from collection.method_of(owner, context)
+    if method is None:
+        return (invoices.decide(invoice, ended),)
+    again, start = collection.attempt(invoice, method, context)
+    return again, invoices.decide(invoice, ended, start)
+
+
 def _apply(
     invoice: Invoice, payment: PaymentId, amount_minor: int, context: Context
-) -> Flow[tuple[Change, ...]]:
+) -> Flow[Decision]:
     applied = invoices.decide(invoice, ApplyPayment(payment, amount_minor, context.at))
     return (yield from _settled([applied], context))
 
 
-def _settled(applied: Sequence[Change], context: Context) -> Flow[tuple[Change, ...]]:
+def _settled(applied: Sequence[Change], context: Context) -> Flow[Decision]:
     """Add to payments of invoices what follows for those that are paid now."""
     paid = [c for c in applied if isinstance(c.after, Invoice) and isinstance(c.after.state, Paid)]
     closed = yield from close_cases(*paid, reason="paid", context=context, paid=True)
-    return (*[c for c in applied if c not in paid], *closed.changes)
+    return join(Decision(tuple(c for c in applied if c not in paid)), closed)
 
 
 def _owed(payment: Payment, invoice: str | None) -> Flow[Sequence[Invoice]]:

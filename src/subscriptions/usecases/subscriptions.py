@@ -50,6 +50,9 @@ from subscriptions.usecases.flows import (
 
 Wanted: TypeAlias = str | tuple[str, int | Decimal]
 
+CATCH_UP_MAX = 36
+"""How many periods a new subscription may have behind it that are still to be billed."""
+
 
 def create(
     customer: str,
@@ -89,6 +92,8 @@ def create(
         prices = yield from _offered(wanted)
         zone = owner.zone or context.seller.zone
         begin = start or context.today(zone)
+        if trial_until is not None and paid_until is not None:
+            raise ValidationError("trial_until", trial_until, "no trial where something is paid")
         if trial_until is not None and trial_until <= begin:
             raise ValidationError("trial_until", trial_until, f"after the start, {begin}")
         first = trial_until or begin
@@ -111,6 +116,7 @@ def create(
             metadata=Metadata(metadata),
         )
         made = lifecycle.create(subscription, start=begin)
+        _check_backlog(subscription, context.today(zone))
         about = Ref(SUBSCRIPTION, subscription.id)
         if subscription.due_day != begin or begin > context.today(zone) or paid_until is not None:
             return Decision((made,), about=about)
@@ -167,6 +173,7 @@ def cancel(
     def flow(context: Context) -> Flow[Decision]:
         subscription = yield from Get(SUBSCRIPTION, id)
         if when == "now":
+            lifecycle.check_end(subscription, at=context.at)
             change = lifecycle.decide(subscription, End(context.at, EndReason.CANCELED))
         else:
             on = when
@@ -177,7 +184,8 @@ def cancel(
             change = lifecycle.decide(subscription, Cancel(on, reason))
         return Decision((change,), about=Ref(SUBSCRIPTION, id))
 
-    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+    # What should have been billed by now is billed first, or a late run would make it cheaper.
+    return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
 
 
 def undo_cancel(
@@ -295,6 +303,18 @@ def _offered(wanted: tuple[tuple[str, int | Decimal], ...]) -> Flow[tuple[Price,
         if price.currency != prices[0].currency:
             raise CurrencyMismatch(prices[0].currency.code, price.currency.code)
     return prices
+
+
+def _check_backlog(subscription: Subscription, today: date) -> None:
+    """Refuse a start so long ago that it would bill a flood: a slip in a year costs thousands."""
+    for item in subscription.items:
+        if item.billed_through > today:
+            continue
+        missed = item.cycle.index_of(today) + 1 - item.next_index
+        if missed > CATCH_UP_MAX:
+            raise ValidationError(
+                "start", item.billed_through, f"at most {CATCH_UP_MAX} periods ago, not {missed}"
+            )
 
 
 def _item(

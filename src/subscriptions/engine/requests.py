@@ -1,0 +1,62 @@
+"""What makes two requests the same: the fingerprint that an idempotency key is remembered with.
+
+Arguments count by value: by name or by place, a list or a tuple, a set in any order, and a default
+that is said or not, are the same request. Time and the key itself do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from hashlib import sha256
+from inspect import signature
+from typing import ParamSpec, TypeVar, cast
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_NOT_PART = frozenset({"at", "idempotency_key"})
+
+
+def requested(build: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> tuple[T, str]:
+    """Return what a use case makes of its arguments, and the fingerprint of the request.
+
+    An iterator is read into a tuple first, for it can be read only once. The fingerprint is ""
+    where no idempotency key asks for one.
+    """
+    given = [_read(each) for each in args]
+    named = {name: _read(each) for name, each in kwargs.items()}
+    untyped: Callable[..., T] = build
+    return untyped(*given, **named), _fingerprint(build, given, named)
+
+
+def _fingerprint(
+    build: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]
+) -> str:
+    if kwargs.get("idempotency_key") is None:
+        return ""
+    bound = signature(build).bind(*args, **kwargs)
+    bound.apply_defaults()
+    given = [(k, _plain(v)) for k, v in bound.arguments.items() if k not in _NOT_PART]
+    name = f"{build.__module__}.{build.__qualname__}"
+    return sha256(repr((name, given)).encode()).hexdigest()
+
+
+def _read(value: object) -> object:
+    return tuple(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Mapping():
+            items = cast("Mapping[object, object]", value).items()
+            return ("mapping", sorted((repr(k), _plain(v)) for k, v in items))
+        case AbstractSet():
+            return (
+                "set",
+                sorted(repr(_plain(each)) for each in cast("AbstractSet[object]", value)),
+            )
+        case list() | tuple():
+            return tuple([_plain(each) for each in cast("list[object]", value)])
+        case _:
+            return value

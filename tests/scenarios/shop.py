@@ -1,0 +1,236 @@
+"""A host for the scenarios: its billing, its gateway and its time, and an audit of its books."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+from attrs import frozen
+
+from subscriptions import Billing, Interval, Money, Seller, TaxRates
+from subscriptions.billing_cycles import Period
+from subscriptions.catalog import Price
+from subscriptions.customers import Customer
+from subscriptions.gateways import PaymentGateway
+from subscriptions.gateways.fake import FakeGateway
+from subscriptions.invoices import Invoice, Open, Paid
+from subscriptions.lifecycle import Subscription
+from subscriptions.payments import Outcome, Payment, Succeeded
+from subscriptions.storage import Storage
+from subscriptions.taxes import NO_TAX, TaxBehavior
+from subscriptions.testing import TestClock, Timeline, counting_ids
+
+MONTHLY = Interval.months(1)
+YEARLY = Interval.years(1)
+
+
+def eur(amount: str) -> Money:
+    return Money.of(amount, "EUR")
+
+
+@frozen
+class Shop:
+    """One seller with a scripted gateway, on logical time."""
+
+    storage: Storage
+    gateway: FakeGateway
+    clock: TestClock
+    billing: Billing
+    time: Timeline
+
+    def price(
+        self,
+        amount: Money | None = None,
+        *,
+        every: Interval | None = MONTHLY,
+        name: str = "Pro",
+        tax_behavior: TaxBehavior = TaxBehavior.EXCLUSIVE,
+    ) -> Price:
+        given = eur("29.00") if amount is None else amount
+        return self.billing.catalog.add_price(name, given, every=every, tax_behavior=tax_behavior)
+
+    def customer(
+        self,
+        token: str | None = "tok_visa",
+        *,
+        name: str = "Ada Lovelace",
+        country: str = "DE",
+        zone: str | None = None,
+    ) -> Customer:
+        """Return a customer; without a token one who pays by transfer."""
+        customer = self.billing.customers.create(name=name, country=country, zone=zone)
+        if token is not None:
+            self.billing.payment_methods.attach(customer.id, token)
+        return self.billing.customers.get(customer.id)
+
+    def subscribe(
+        self,
+        customer: Customer,
+        price: Price | None = None,
+        *,
+        quantity: int | Decimal = 1,
+        start: date | None = None,
+        trial_until: date | None = None,
+    ) -> Subscription:
+        """Subscribe a customer to a price, by default 29.00 EUR each month."""
+        chosen = price or self.price()
+        return self.billing.subscriptions.create(
+            customer.id, [(chosen.id, quantity)], start=start, trial_until=trial_until
+        )
+
+    def subscription(self, subscription: Subscription) -> Subscription:
+        """Return a subscription as it is now."""
+        return self.billing.subscriptions.get(subscription.id)
+
+    def invoices(self, customer: Customer | None = None) -> list[Invoice]:
+        """Return the invoices of a customer, or all, in the order they were made."""
+        found = self.billing.invoices.list(customer=None if customer is None else customer.id)
+        return list(found)
+
+    def only_invoice(self, customer: Customer | None = None) -> Invoice:
+        """Return the one invoice that there is."""
+        (invoice,) = self.invoices(customer)
+        return invoice
+
+    def payments(self, invoice: Invoice | None = None) -> list[Payment]:
+        """Return the payments and attempts on an invoice, or all, in the order they were made."""
+        found = self.billing.payments.list(invoice=None if invoice is None else invoice.id)
+        return list(found)
+
+    def periods(self, customer: Customer | None = None) -> list[str]:
+        """Return what was billed, as `start/end`, line by line."""
+        invoices = self.invoices(customer)
+        return [str(line.period) for invoice in invoices for line in invoice.lines]
+
+    def statuses(self, customer: Customer | None = None) -> list[str]:
+        """Return the states of the invoices in the order they were made."""
+        return [invoice.status.value for invoice in self.invoices(customer)]
+
+    def deliver_webhooks(self) -> list[bool]:
+        """Deliver what the gateway has to tell; returns whether each message was ours."""
+        receive = self.billing.webhooks.receive
+        return [receive("card", each.raw, each.headers) for each in self.gateway.webhooks()]
+
+    def events(self, subject: str | None = None) -> list[str]:
+        """Return the stored names of all events, or of one record's, in order."""
+        return [event.type for event in self.billing.events.list(subject=subject)]
+
+
+def open_shop(
+    storage: Storage,
+    *,
+    start: date | datetime = date(2027, 1, 1),
+    seller: Seller | None = None,
+    taxes: TaxRates = NO_TAX,
+    gateways: Mapping[str, PaymentGateway] | None = None,
+    tenant: str = "default",
+    process: str = "",
+) -> Shop:
+    """Open a shop on a storage; those that share one need a tenant or a `process` each."""
+    gateway = FakeGateway()
+    clock = TestClock(start)
+    billing = Billing(
+        storage=storage,
+        gateways={"card": gateway, **(gateways or {})},
+        seller=seller or Seller("Acme GmbH"),
+        taxes=taxes,
+        clock=clock,
+        ids=counting_ids(process),
+        tenant=tenant,
+        webhook_secrets={"card": [gateway.webhook_secret]},
+    )
+    return Shop(storage, gateway, clock, billing, Timeline(billing, start))
+
+
+Findings: TypeAlias = list[str]
+
+
+def audit(shop: Shop) -> Findings:
+    """Return what is wrong with a shop's books; nothing ever should be."""
+    billing = shop.billing
+    invoices = list(billing.invoices.list(limit=1000))
+    payments = list(billing.payments.list(limit=1000))
+    subscriptions = list(billing.subscriptions.list(limit=1000))
+    findings = [str(finding) for finding in billing.reports.numbers()]
+    for invoice in invoices:
+        findings += _sums(invoice, payments)
+    for payment in payments:
+        findings += _at_the_gateway(payment, shop.gateway)
+    live = Counter(payment.invoice for payment in payments if payment.live)
+    findings += [f"{n} attempts at once on {id}" for id, n in live.items() if n > 1]
+    for subscription in subscriptions:
+        findings += _periods(subscription, invoices)
+    return findings + _sequences(billing)
+
+
+def _sums(invoice: Invoice, payments: list[Payment]) -> Findings:
+    name = invoice.number or invoice.id
+    net = sum(line.net_minor for line in invoice.lines)
+    tax = sum(group.tax_minor for group in invoice.taxes)
+    bases = sum(group.base_minor for group in invoice.taxes)
+    allocated = sum(
+        part.amount_minor
+        for payment in payments
+        for part in payment.allocations
+        if part.invoice == invoice.id
+    )
+    laws = {
+        "net is the sum of lines and of bases": net == bases == invoice.net_minor,
+        "tax is the sum of taxes": tax == invoice.tax_minor,
+        "total is net plus tax": net + tax == invoice.total_minor,
+        "paid is what was allocated": allocated == invoice.paid_minor,
+        "no more is paid than owed": 0 <= invoice.paid_minor <= invoice.total_minor,
+        "it is paid when nothing is left to pay": (
+            not isinstance(invoice.state, Open | Paid)
+            or isinstance(invoice.state, Paid) == (invoice.paid_minor == invoice.total_minor)
+        ),
+    }
+    return [f"{name}: {law}" for law, holds in laws.items() if not holds]
+
+
+def _at_the_gateway(payment: Payment, gateway: FakeGateway) -> Findings:
+    taken = [
+        charge
+        for charge in gateway.charges
+        if charge.attempt == payment.id and charge.outcome is Outcome.SUCCEEDED
+    ]
+    if len(taken) > 1:
+        return [f"{payment.id} took money {len(taken)} times"]
+    if payment.gateway == "card" and isinstance(payment.state, Succeeded) and not taken:
+        return [f"{payment.id} took no money"]
+    parts = sum(part.amount_minor for part in payment.allocations)
+    if isinstance(payment.state, Succeeded) and parts + payment.unallocated.minor != (
+        payment.amount_minor
+    ):
+        return [f"{payment.id} lost money"]
+    return []
+
+
+def _periods(subscription: Subscription, invoices: list[Invoice]) -> Findings:
+    findings: Findings = []
+    for item in subscription.items:
+        billed: list[Period] = [
+            line.period
+            for invoice in invoices
+            if invoice.subscription == subscription.id
+            for line in invoice.lines
+            if line.price == item.price and line.period is not None
+        ]
+        expected = [item.cycle.period(n) for n in range(item.next_index)][-len(billed) :]
+        if billed and billed != expected:
+            findings.append(f"{subscription.id} was billed {billed}, not {expected}")
+    return findings
+
+
+def _sequences(billing: Billing) -> Findings:
+    sequences: dict[tuple[str, str], list[int]] = {}
+    for event in billing.events.list(limit=1000):
+        sequences.setdefault((event.kind, event.subject), []).append(event.sequence)
+    return [
+        f"events of {kind} {subject}: {numbers}"
+        for (kind, subject), numbers in sequences.items()
+        if numbers != list(range(1, len(numbers) + 1))
+    ]
