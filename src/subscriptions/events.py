@@ -22,62 +22,179 @@ from subscriptions import (
     payment_methods,
     payments,
 )
+from subscriptions.catalog import PriceAdded, PriceArchived, ProductAdded
+from subscriptions.customers import CustomerCreated, CustomerUpdated, DefaultMethodChanged
 from subscriptions.decisions import Change, RecordParked, RecordUnparked
+from subscriptions.dunning import (
+    DunningExhausted,
+    DunningHeld,
+    DunningPolicySet,
+    DunningPostponed,
+    DunningReleased,
+    DunningReminderDue,
+    DunningStarted,
+    DunningStepTaken,
+    DunningStopped,
+)
 from subscriptions.idempotency import COMMAND
+from subscriptions.invoices import (
+    CollectionEnded,
+    CollectionStarted,
+    InvoiceDrafted,
+    InvoiceDunningEnded,
+    InvoiceFinalized,
+    InvoiceMarkedUncollectible,
+    InvoiceOverdue,
+    InvoicePaid,
+    InvoicePartlyPaid,
+    InvoiceVoided,
+)
+from subscriptions.lifecycle import (
+    CancellationScheduled,
+    CancellationWithdrawn,
+    SubscriptionCreated,
+    SubscriptionDebtWrittenOff,
+    SubscriptionEnded,
+    SubscriptionPastDue,
+    SubscriptionRecovered,
+    SubscriptionRenewed,
+    SubscriptionStarted,
+    SubscriptionUnpaid,
+    TrialEnded,
+    TrialStarted,
+)
 from subscriptions.number_series import NUMBER_SERIES
+from subscriptions.payment_methods import (
+    PaymentMethodAttached,
+    PaymentMethodDetached,
+    PaymentMethodRefused,
+)
+from subscriptions.payments import (
+    PaymentActionRequired,
+    PaymentAllocated,
+    PaymentFailed,
+    PaymentIntended,
+    PaymentNotExecuted,
+    PaymentOutcomeUnknown,
+    PaymentProcessing,
+    PaymentSucceeded,
+    PaymentVoided,
+    PaymentWithdrawn,
+)
 from subscriptions.records import AnyKind, Column, ColumnType, Kind
 
+__all__ = [
+    "EVENT",
+    "KINDS",
+    "TAGS",
+    "CancellationScheduled",
+    "CancellationWithdrawn",
+    "CollectionEnded",
+    "CollectionStarted",
+    "CustomerCreated",
+    "CustomerUpdated",
+    "DefaultMethodChanged",
+    "DunningExhausted",
+    "DunningHeld",
+    "DunningPolicySet",
+    "DunningPostponed",
+    "DunningReleased",
+    "DunningReminderDue",
+    "DunningStarted",
+    "DunningStepTaken",
+    "DunningStopped",
+    "Event",
+    "InvoiceDrafted",
+    "InvoiceDunningEnded",
+    "InvoiceFinalized",
+    "InvoiceMarkedUncollectible",
+    "InvoiceOverdue",
+    "InvoicePaid",
+    "InvoicePartlyPaid",
+    "InvoiceVoided",
+    "PaymentActionRequired",
+    "PaymentAllocated",
+    "PaymentFailed",
+    "PaymentIntended",
+    "PaymentMethodAttached",
+    "PaymentMethodDetached",
+    "PaymentMethodRefused",
+    "PaymentNotExecuted",
+    "PaymentOutcomeUnknown",
+    "PaymentProcessing",
+    "PaymentSucceeded",
+    "PaymentVoided",
+    "PaymentWithdrawn",
+    "PriceAdded",
+    "PriceArchived",
+    "ProductAdded",
+    "RecordParked",
+    "RecordUnparked",
+    "Recorded",
+    "SubscriptionCreated",
+    "SubscriptionDebtWrittenOff",
+    "SubscriptionEnded",
+    "SubscriptionPastDue",
+    "SubscriptionRecovered",
+    "SubscriptionRenewed",
+    "SubscriptionStarted",
+    "SubscriptionUnpaid",
+    "TrialEnded",
+    "TrialStarted",
+    "record",
+]
+
 Event: TypeAlias = (
-    customers.CustomerCreated
-    | customers.CustomerUpdated
-    | customers.DefaultMethodChanged
-    | payment_methods.PaymentMethodAttached
-    | payment_methods.PaymentMethodRefused
-    | payment_methods.PaymentMethodDetached
-    | catalog.ProductAdded
-    | catalog.PriceAdded
-    | catalog.PriceArchived
-    | lifecycle.SubscriptionCreated
-    | lifecycle.TrialStarted
-    | lifecycle.TrialEnded
-    | lifecycle.SubscriptionStarted
-    | lifecycle.SubscriptionRenewed
-    | lifecycle.CancellationScheduled
-    | lifecycle.CancellationWithdrawn
-    | lifecycle.SubscriptionEnded
-    | lifecycle.SubscriptionPastDue
-    | lifecycle.SubscriptionRecovered
-    | lifecycle.SubscriptionDebtWrittenOff
-    | lifecycle.SubscriptionUnpaid
-    | invoices.InvoiceDrafted
-    | invoices.InvoiceFinalized
-    | invoices.InvoicePaid
-    | invoices.InvoicePartlyPaid
-    | invoices.CollectionStarted
-    | invoices.CollectionEnded
-    | invoices.InvoiceOverdue
-    | invoices.InvoiceDunningEnded
-    | invoices.InvoiceVoided
-    | invoices.InvoiceMarkedUncollectible
-    | payments.PaymentIntended
-    | payments.PaymentSucceeded
-    | payments.PaymentFailed
-    | payments.PaymentActionRequired
-    | payments.PaymentProcessing
-    | payments.PaymentOutcomeUnknown
-    | payments.PaymentNotExecuted
-    | payments.PaymentVoided
-    | payments.PaymentWithdrawn
-    | payments.PaymentAllocated
-    | dunning.DunningPolicySet
-    | dunning.DunningStarted
-    | dunning.DunningStepTaken
-    | dunning.DunningReminderDue
-    | dunning.DunningPostponed
-    | dunning.DunningHeld
-    | dunning.DunningReleased
-    | dunning.DunningStopped
-    | dunning.DunningExhausted
+    CustomerCreated
+    | CustomerUpdated
+    | DefaultMethodChanged
+    | PaymentMethodAttached
+    | PaymentMethodRefused
+    | PaymentMethodDetached
+    | ProductAdded
+    | PriceAdded
+    | PriceArchived
+    | SubscriptionCreated
+    | TrialStarted
+    | TrialEnded
+    | SubscriptionStarted
+    | SubscriptionRenewed
+    | CancellationScheduled
+    | CancellationWithdrawn
+    | SubscriptionEnded
+    | SubscriptionPastDue
+    | SubscriptionRecovered
+    | SubscriptionDebtWrittenOff
+    | SubscriptionUnpaid
+    | InvoiceDrafted
+    | InvoiceFinalized
+    | InvoicePaid
+    | InvoicePartlyPaid
+    | CollectionStarted
+    | CollectionEnded
+    | InvoiceOverdue
+    | InvoiceDunningEnded
+    | InvoiceVoided
+    | InvoiceMarkedUncollectible
+    | PaymentIntended
+    | PaymentSucceeded
+    | PaymentFailed
+    | PaymentActionRequired
+    | PaymentProcessing
+    | PaymentOutcomeUnknown
+    | PaymentNotExecuted
+    | PaymentVoided
+    | PaymentWithdrawn
+    | PaymentAllocated
+    | DunningPolicySet
+    | DunningStarted
+    | DunningStepTaken
+    | DunningReminderDue
+    | DunningPostponed
+    | DunningHeld
+    | DunningReleased
+    | DunningStopped
+    | DunningExhausted
     | RecordParked
     | RecordUnparked
 )
@@ -85,56 +202,56 @@ Event: TypeAlias = (
 # The stored names. A class may be renamed; its name here may not.
 TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
     {
-        customers.CustomerCreated: "customer.created",
-        customers.CustomerUpdated: "customer.updated",
-        customers.DefaultMethodChanged: "customer.default_method_changed",
-        payment_methods.PaymentMethodAttached: "payment_method.attached",
-        payment_methods.PaymentMethodRefused: "payment_method.refused",
-        payment_methods.PaymentMethodDetached: "payment_method.detached",
-        catalog.ProductAdded: "product.added",
-        catalog.PriceAdded: "price.added",
-        catalog.PriceArchived: "price.archived",
-        lifecycle.SubscriptionCreated: "subscription.created",
-        lifecycle.TrialStarted: "subscription.trial_started",
-        lifecycle.TrialEnded: "subscription.trial_ended",
-        lifecycle.SubscriptionStarted: "subscription.started",
-        lifecycle.SubscriptionRenewed: "subscription.renewed",
-        lifecycle.CancellationScheduled: "subscription.cancellation_scheduled",
-        lifecycle.CancellationWithdrawn: "subscription.cancellation_withdrawn",
-        lifecycle.SubscriptionEnded: "subscription.ended",
-        lifecycle.SubscriptionPastDue: "subscription.past_due",
-        lifecycle.SubscriptionRecovered: "subscription.recovered",
-        lifecycle.SubscriptionDebtWrittenOff: "subscription.debt_written_off",
-        lifecycle.SubscriptionUnpaid: "subscription.unpaid",
-        invoices.InvoiceDrafted: "invoice.drafted",
-        invoices.InvoiceFinalized: "invoice.finalized",
-        invoices.InvoicePaid: "invoice.paid",
-        invoices.InvoicePartlyPaid: "invoice.partly_paid",
-        invoices.CollectionStarted: "invoice.collection_started",
-        invoices.CollectionEnded: "invoice.collection_ended",
-        invoices.InvoiceOverdue: "invoice.overdue",
-        invoices.InvoiceDunningEnded: "invoice.dunning_ended",
-        invoices.InvoiceVoided: "invoice.voided",
-        invoices.InvoiceMarkedUncollectible: "invoice.marked_uncollectible",
-        payments.PaymentIntended: "payment.intended",
-        payments.PaymentSucceeded: "payment.succeeded",
-        payments.PaymentFailed: "payment.failed",
-        payments.PaymentActionRequired: "payment.action_required",
-        payments.PaymentProcessing: "payment.processing",
-        payments.PaymentOutcomeUnknown: "payment.outcome_unknown",
-        payments.PaymentNotExecuted: "payment.not_executed",
-        payments.PaymentVoided: "payment.voided",
-        payments.PaymentWithdrawn: "payment.withdrawn",
-        payments.PaymentAllocated: "payment.allocated",
-        dunning.DunningPolicySet: "dunning.policy_set",
-        dunning.DunningStarted: "dunning.started",
-        dunning.DunningStepTaken: "dunning.step_taken",
-        dunning.DunningReminderDue: "dunning.reminder_due",
-        dunning.DunningPostponed: "dunning.postponed",
-        dunning.DunningHeld: "dunning.held",
-        dunning.DunningReleased: "dunning.released",
-        dunning.DunningStopped: "dunning.stopped",
-        dunning.DunningExhausted: "dunning.exhausted",
+        CustomerCreated: "customer.created",
+        CustomerUpdated: "customer.updated",
+        DefaultMethodChanged: "customer.default_method_changed",
+        PaymentMethodAttached: "payment_method.attached",
+        PaymentMethodRefused: "payment_method.refused",
+        PaymentMethodDetached: "payment_method.detached",
+        ProductAdded: "product.added",
+        PriceAdded: "price.added",
+        PriceArchived: "price.archived",
+        SubscriptionCreated: "subscription.created",
+        TrialStarted: "subscription.trial_started",
+        TrialEnded: "subscription.trial_ended",
+        SubscriptionStarted: "subscription.started",
+        SubscriptionRenewed: "subscription.renewed",
+        CancellationScheduled: "subscription.cancellation_scheduled",
+        CancellationWithdrawn: "subscription.cancellation_withdrawn",
+        SubscriptionEnded: "subscription.ended",
+        SubscriptionPastDue: "subscription.past_due",
+        SubscriptionRecovered: "subscription.recovered",
+        SubscriptionDebtWrittenOff: "subscription.debt_written_off",
+        SubscriptionUnpaid: "subscription.unpaid",
+        InvoiceDrafted: "invoice.drafted",
+        InvoiceFinalized: "invoice.finalized",
+        InvoicePaid: "invoice.paid",
+        InvoicePartlyPaid: "invoice.partly_paid",
+        CollectionStarted: "invoice.collection_started",
+        CollectionEnded: "invoice.collection_ended",
+        InvoiceOverdue: "invoice.overdue",
+        InvoiceDunningEnded: "invoice.dunning_ended",
+        InvoiceVoided: "invoice.voided",
+        InvoiceMarkedUncollectible: "invoice.marked_uncollectible",
+        PaymentIntended: "payment.intended",
+        PaymentSucceeded: "payment.succeeded",
+        PaymentFailed: "payment.failed",
+        PaymentActionRequired: "payment.action_required",
+        PaymentProcessing: "payment.processing",
+        PaymentOutcomeUnknown: "payment.outcome_unknown",
+        PaymentNotExecuted: "payment.not_executed",
+        PaymentVoided: "payment.voided",
+        PaymentWithdrawn: "payment.withdrawn",
+        PaymentAllocated: "payment.allocated",
+        DunningPolicySet: "dunning.policy_set",
+        DunningStarted: "dunning.started",
+        DunningStepTaken: "dunning.step_taken",
+        DunningReminderDue: "dunning.reminder_due",
+        DunningPostponed: "dunning.postponed",
+        DunningHeld: "dunning.held",
+        DunningReleased: "dunning.released",
+        DunningStopped: "dunning.stopped",
+        DunningExhausted: "dunning.exhausted",
         RecordParked: "record.parked",
         RecordUnparked: "record.unparked",
     }

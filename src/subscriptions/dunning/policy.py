@@ -81,6 +81,10 @@ FinalAction: TypeAlias = CancelSubscription | MarkUnpaid | MarkUncollectible
 Action: TypeAlias = Retry | Reminder | FinalAction
 
 
+def _retries(value: Retries | Iterable[int]) -> Retries:
+    return value if isinstance(value, Retries) else Retries(tuple(value))
+
+
 def _reminders(value: Iterable[Reminder]) -> tuple[Reminder, ...]:
     return tuple(value)
 
@@ -125,7 +129,7 @@ class DunningPolicy:
     ['2027-01-02', '2027-01-04', '2027-01-04']
     """
 
-    retries: Retries = Retries.after_days(1, 3, 5, 7)
+    retries: Retries = field(default=Retries.after_days(1, 3, 5, 7), converter=_retries)
     steps: tuple[Reminder, ...] = field(default=(), converter=_reminders)
     final: tuple[FinalAction, ...] = field(default=(CancelSubscription(),), converter=_final)
     final_after_days: int | None = None

@@ -14,6 +14,7 @@ from subscriptions.engine.core import Engine
 from subscriptions.engine.plans import Plan
 from subscriptions.engine.procedures import run_async, run_sync
 from subscriptions.engine.work import RunReport
+from subscriptions.errors import ValidationError
 from subscriptions.gateways import PaymentGateway, Secret
 from subscriptions.gateways.bank_transfer import BankTransfer
 from subscriptions.gateways.fake import FakeGateway
@@ -27,6 +28,7 @@ from subscriptions.storage.threaded import ThreadedStorage
 from subscriptions.taxes import NO_TAX, TaxRates
 
 R = TypeVar("R", bound=Record)
+StorageT = TypeVar("StorageT")
 
 
 class Billing:
@@ -61,7 +63,7 @@ class Billing:
         webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
     ) -> None:
         self.engine = Engine(
-            storage or MemoryStorage(),
+            _checked(storage or MemoryStorage()),
             _with_transfer(gateways),
             seller or Seller(),
             taxes,
@@ -159,7 +161,7 @@ class AsyncBilling:
         webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
     ) -> None:
         self.engine = Engine(
-            _asynchronous(storage or MemoryStorage()),
+            _asynchronous(_checked(storage or MemoryStorage())),
             _with_transfer(gateways),
             seller or Seller(),
             taxes,
@@ -213,7 +215,16 @@ def _with_transfer(
     gateways: Mapping[str, PaymentGateway] | None,
 ) -> Mapping[str, PaymentGateway]:
     given = {"card": FakeGateway()} if gateways is None else gateways
+    for name, gateway in given.items():
+        if not callable(getattr(gateway, "charge", None)):
+            raise ValidationError(f"gateways[{name!r}]", gateway, "a PaymentGateway")
     return {"transfer": BankTransfer(), **given}
+
+
+def _checked(storage: StorageT) -> StorageT:
+    if not callable(getattr(storage, "begin", None)):
+        raise ValidationError("storage", storage, "a storage, such as SqlStorage('sqlite:///…')")
+    return storage
 
 
 def _asynchronous(storage: AsyncStorage | Storage) -> Storage:

@@ -55,6 +55,9 @@ class Page(Generic[R]):
     def __len__(self) -> int:
         return len(self.items)
 
+    def __getitem__(self, place: int) -> R:
+        return self.items[place]
+
 
 @frozen
 class AsyncPage(Generic[R]):

@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from subscriptions.decisions import Change, Decision
 from subscriptions.engine.gather import Batch, Seen
-from subscriptions.engine.procedures import Procedure
+from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import StalePlan, ValidationError
 from subscriptions.invoices import Invoice
 from subscriptions.records import AnyKind, Kind, Record
@@ -72,3 +72,8 @@ def check_fresh(plan: Plan[R], reader: Reader, tenant: str) -> Procedure[None]:
     for before, after in zip(plan.seen, now, strict=True):
         if before != after:
             raise StalePlan(before.kind.name, before.what)
+    for change in plan.decision.changes:
+        if change.before is None:
+            found = yield from call(reader.load, tenant, change.kind, [change.after.id])
+            if found:
+                raise StalePlan(change.kind.name, change.after.id)

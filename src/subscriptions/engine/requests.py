@@ -6,22 +6,27 @@ that is said or not, are the same request. Time and the key itself do not count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from inspect import signature
 from typing import ParamSpec, TypeVar, cast
 
+from subscriptions.events import KINDS
+from subscriptions.records import Record
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_RECORDS = frozenset({kind.record for kind in KINDS})
 _NOT_PART = frozenset({"at", "idempotency_key"})
 
 
 def requested(build: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> tuple[T, str]:
     """Return what a use case makes of its arguments, and the fingerprint of the request.
 
-    An iterator is read into a tuple first, for it can be read only once. The fingerprint is ""
+    An iterator is read into a tuple first, for it can be read only once, and a record that is given
+    where an id is wanted stands for its id. The fingerprint is ""
     where no idempotency key asks for one.
     """
     given = [_read(each) for each in args]
@@ -43,7 +48,14 @@ def _fingerprint(
 
 
 def _read(value: object) -> object:
-    return tuple(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
+    """Return an argument as use cases take it: iterators read, records as their ids."""
+    match value:
+        case Iterator() | list() | tuple():
+            return tuple([_read(each) for each in cast("Iterable[object]", value)])
+        case _ if type(value) in _RECORDS:
+            return cast("Record", value).id
+        case _:
+            return value
 
 
 def _plain(value: object) -> object:

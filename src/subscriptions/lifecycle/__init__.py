@@ -45,6 +45,7 @@ from subscriptions.lifecycle.events import (
     TrialStarted,
 )
 from subscriptions.lifecycle.subscription import (
+    STATUSES,
     SUBSCRIPTION,
     Active,
     Cancellation,
@@ -63,6 +64,7 @@ from subscriptions.lifecycle.subscription import (
 
 __all__ = [
     "ALLOWED",
+    "STATUSES",
     "SUBSCRIPTION",
     "Active",
     "Begin",

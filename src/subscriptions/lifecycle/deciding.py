@@ -83,13 +83,13 @@ def decide(subscription: Subscription, *commands: Command) -> Change:
 
 def next_commands(subscription: Subscription, *, at: datetime) -> tuple[Command, ...]:
     """Return what is due at `at`, in order; nothing if it is not due yet."""
+    contract, cancellation = subscription.contract, subscription.cancellation
     due_at, on = subscription.due_at, subscription.due_day
-    if due_at is None or on is None or due_at > at:
+    if isinstance(contract, Ended) or due_at is None or on is None or due_at > at:
         return ()
-    cancellation = subscription.cancellation
     if cancellation is not None and cancellation.on <= on:
         return (End(due_at, EndReason.CANCELED),)
-    match subscription.contract:
+    match contract:
         case Scheduled(trial_until=None):
             return Begin(), BillPeriods(on)
         case Scheduled():
@@ -98,8 +98,6 @@ def next_commands(subscription: Subscription, *, at: datetime) -> tuple[Command,
             return EndTrial(), BillPeriods(on)
         case Active():
             return (BillPeriods(on),)
-        case Ended():
-            return ()
         case other:
             assert_never(other)
 

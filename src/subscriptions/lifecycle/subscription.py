@@ -189,6 +189,9 @@ def _due_day(subscription: Subscription) -> date | None:
     return day if cancellation is None else min(day, cancellation.on)
 
 
+STATUSES = ("scheduled", "trialing", "active", "past_due", "unpaid", "canceled")
+"""The words that `Subscription.status` can be."""
+
 _COLLECTION_WORD: dict[type[Collection], str] = {
     Current: "active",
     PastDue: "past_due",

@@ -14,6 +14,8 @@ from subscriptions.records import Metadata, Ref
 from subscriptions.usecases import flows
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Listing, Question, only
 
+_REMOVABLE = frozenset({"email", "external_id", "zone"})
+
 
 def create(
     *,
@@ -113,6 +115,8 @@ def update(
 ) -> Command[Customer]:
     """Edit the fields that are given; the others stay. Final invoices do not change.
 
+    An empty text takes an e-mail address, an external id or a zone away.
+
     The zone of running subscriptions stays what it was when they were made. Raises
     `ValidationError` for a wrong value and `Duplicate` for a taken number or external id.
     """
@@ -128,7 +132,11 @@ def update(
         "zone": zone,
         "metadata": None if metadata is None else Metadata(metadata),
     }
-    fields = {field: value for field, value in given.items() if value is not None}
+    fields = {
+        field: None if value == "" and field in _REMOVABLE else value
+        for field, value in given.items()
+        if value is not None
+    }
 
     def flow(_: Context) -> Flow[Decision]:
         customer = yield from Get(CUSTOMER, id)

@@ -50,6 +50,7 @@ from subscriptions.usecases.flows import (
     Listing,
     Maybe,
     Question,
+    one_of,
     only,
 )
 
@@ -117,7 +118,8 @@ def list_(
     after: str | None = None,
 ) -> Listing[DunningCase]:
     """List cases in the order they began; each filter is an exact match."""
-    return Listing(DUNNING_CASE, only(customer=customer, status=status), limit=limit, after=after)
+    where = only(customer=customer, status=one_of("status", status, dunning.STATUS.values()))
+    return Listing(DUNNING_CASE, where, limit=limit, after=after)
 
 
 def hold(

@@ -7,7 +7,7 @@ hundreds of flows side by side and answers all that wait for one kind with one q
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from subscriptions.billing_cycles import local_date
 from subscriptions.decisions import Decision
+from subscriptions.errors import ValidationError
 from subscriptions.gateways import Capabilities
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
@@ -159,6 +160,14 @@ class Listing(Generic[R]):
 def only(**columns: ColumnValue) -> dict[str, tuple[ColumnValue, ...]]:
     """Return the filter of a listing: the given columns, without those that are None."""
     return {name: (value,) for name, value in columns.items() if value is not None}
+
+
+def one_of(name: str, value: str | None, known: Iterable[str]) -> str | None:
+    """Return a filter's value if it is a known word; raises `ValidationError` for a slip."""
+    words = tuple(known)
+    if value is not None and value not in words:
+        raise ValidationError(name, value, f"one of {', '.join(words)}")
+    return value
 
 
 def get(kind: Kind[R], id: str) -> Question[R]:

@@ -21,13 +21,24 @@ from subscriptions.invoices import (
     MarkUncollectible,
     MarkVoid,
     Open,
+    Status,
 )
 from subscriptions.money import Money
 from subscriptions.records import Ref, plain_text
 from subscriptions.taxes import TaxBehavior
 from subscriptions.usecases import collection, flows
 from subscriptions.usecases.dunning import close_cases, open_case
-from subscriptions.usecases.flows import Command, Context, Flow, Get, Listing, Maybe, Question, only
+from subscriptions.usecases.flows import (
+    Command,
+    Context,
+    Flow,
+    Get,
+    Listing,
+    Maybe,
+    Question,
+    one_of,
+    only,
+)
 
 
 @frozen
@@ -189,6 +200,7 @@ def list_(
     after: str | None = None,
 ) -> Listing[Invoice]:
     """List invoices in the order they were made; each filter is an exact match."""
+    status = one_of("status", status, Status)
     where = only(customer=customer, subscription=subscription, status=status, number=number)
     return Listing(INVOICE, where, limit=limit, after=after)
 

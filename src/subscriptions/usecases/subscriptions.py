@@ -45,6 +45,7 @@ from subscriptions.usecases.flows import (
     Listing,
     Maybe,
     Question,
+    one_of,
     only,
 )
 
@@ -145,6 +146,7 @@ def list_(
     after: str | None = None,
 ) -> Listing[Subscription]:
     """List subscriptions in the order they were made; each filter is an exact match."""
+    status = one_of("status", status, lifecycle.STATUSES)
     where = only(customer=customer, status=status, external_id=external_id)
     return Listing(SUBSCRIPTION, where, limit=limit, after=after)
 
