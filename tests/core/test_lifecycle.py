@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from itertools import product
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -274,8 +274,24 @@ class TestBilling:
         sub = a_sub()
         assert after(sub, BillPeriods(date(2027, 12, 1))).items[0].next_index == 2
 
-    @pytest.mark.parametrize("quantity", [0, -1, Decimal(0), Decimal("-0.5")])
-    def test_a_quantity_is_more_than_zero(self, quantity: int | Decimal) -> None:
+    @pytest.mark.parametrize(
+        "quantity",
+        [
+            0,
+            -1,
+            10**18 + 1,
+            Decimal(0),
+            Decimal("-0.5"),
+            Decimal("NaN"),
+            Decimal("sNaN"),
+            Decimal("Infinity"),
+            Decimal("0.1234567890123"),
+            Decimal(10**18 + 1),
+        ],
+    )
+    def test_a_quantity_is_more_than_zero_and_one_that_can_be_priced(
+        self, quantity: int | Decimal
+    ) -> None:
         with pytest.raises(ValidationError) as refused:
             Item(PriceId("p"), quantity, MONTHLY)
         assert refused.value.field == "quantity"
@@ -438,10 +454,7 @@ BEGINNINGS: st.SearchStrategy[Contract] = st.one_of(
 
 
 def fold(subscription: Subscription, happened: tuple[object, ...]) -> Subscription:
-    step: Callable[[Subscription, object], Subscription] = lambda sub, event: apply(  # noqa: E731
-        sub,
-        event,  # type: ignore[arg-type]
-    )
+    step = cast("Callable[[Subscription, object], Subscription]", apply)
     return reduce(step, happened, subscription)
 
 
@@ -449,7 +462,8 @@ def fold(subscription: Subscription, happened: tuple[object, ...]) -> Subscripti
 @given(BEGINNINGS, st.lists(ANY_COMMAND, max_size=30))
 def test_the_state_is_the_fold_of_its_events(contract: Contract, commands: list[Command]) -> None:
     first = a_sub(contract=contract, items=(an_item(next_index=0),))
-    now, happened = first, ()
+    now = first
+    happened: tuple[object, ...] = ()
     ended = False
     for command in commands:
         try:

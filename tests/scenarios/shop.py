@@ -23,6 +23,7 @@ from subscriptions.storage import Storage
 from subscriptions.taxes import NO_TAX, TaxBehavior
 from subscriptions.testing import TestClock, Timeline, counting_ids
 
+GOOD = "tok_visa"
 MONTHLY = Interval.months(1)
 YEARLY = Interval.years(1)
 
@@ -54,7 +55,7 @@ class Shop:
 
     def customer(
         self,
-        token: str | None = "tok_visa",
+        token: str | None = GOOD,
         *,
         name: str = "Ada Lovelace",
         country: str = "DE",

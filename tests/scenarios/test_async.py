@@ -165,10 +165,13 @@ def test_a_subscriber_may_be_a_coroutine_function(storage: Storage) -> None:
 
 def test_a_transaction_that_fails_leaves_nothing(storage: Storage) -> None:
     async def story(billing: AsyncBilling) -> None:
-        with pytest.raises(RuntimeError):
+        async def failing() -> None:
             async with billing.transaction():
                 await billing.customers.create(name="Ada")
                 raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await failing()
         assert [each async for each in await billing.events.list()] == []
         with pytest.raises(NotFound):
             await billing.customers.get("cus_000001")

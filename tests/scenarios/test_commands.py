@@ -110,11 +110,16 @@ def test_commands_of_a_transaction_are_committed_together(shop: Shop) -> None:
 def test_a_transaction_that_fails_leaves_nothing_and_gives_the_number_back(shop: Shop) -> None:
     ada = shop.customer(token=None)
     before = shop.events()
-    with pytest.raises(RuntimeError, match="the host's own"), shop.billing.transaction():
-        taken = shop.billing.invoices.create_one_off(ada.id, [OneOff("Work", eur("10.00"))])
-        assert taken.number == "INV-2027-00001"
-        shop.customer(name="Bob")
-        raise RuntimeError("the host's own fault")
+
+    def failing() -> None:
+        with shop.billing.transaction():
+            taken = shop.billing.invoices.create_one_off(ada.id, [OneOff("Work", eur("10.00"))])
+            assert taken.number == "INV-2027-00001"
+            shop.customer(name="Bob")
+            raise RuntimeError("the host's own fault")
+
+    with pytest.raises(RuntimeError, match="the host's own"):
+        failing()
     assert shop.events() == before
     assert shop.invoices() == []
     invoice = shop.billing.invoices.create_one_off(ada.id, [OneOff("Work", eur("10.00"))])
@@ -124,9 +129,13 @@ def test_a_transaction_that_fails_leaves_nothing_and_gives_the_number_back(shop:
 
 def test_a_command_refused_inside_a_transaction_undoes_all_of_it(shop: Shop) -> None:
     before = shop.events()
-    with pytest.raises(UnknownReference), shop.billing.transaction():
-        ada = shop.customer()
-        shop.billing.subscriptions.create(ada.id, ["price_none"])
+
+    def failing() -> None:
+        with shop.billing.transaction():
+            shop.billing.subscriptions.create(shop.customer().id, ["price_none"])
+
+    with pytest.raises(UnknownReference):
+        failing()
     assert shop.events() == before
 
 
@@ -149,9 +158,14 @@ def test_a_transaction_is_not_begun_within_another(shop: Shop) -> None:
 def test_after_a_transaction_the_next_command_commits_by_itself(shop: Shop) -> None:
     with shop.billing.transaction():
         pass
-    with pytest.raises(Duplicate), shop.billing.transaction():
-        shop.billing.customers.create(name="Ada", external_id="1")
-        shop.billing.customers.create(name="Bob", external_id="1")
+
+    def failing() -> None:
+        with shop.billing.transaction():
+            shop.billing.customers.create(name="Ada", external_id="1")
+            shop.billing.customers.create(name="Bob", external_id="1")
+
+    with pytest.raises(Duplicate):
+        failing()
     assert shop.billing.customers.create(name="Cy", external_id="1").name == "Cy"
 
 
@@ -277,10 +291,15 @@ def test_a_subscriber_may_call_billing_itself(shop: Shop) -> None:
 def test_nothing_is_delivered_from_a_transaction_that_fails(shop: Shop) -> None:
     got: list[Recorded] = []
     shop.billing.events.subscribe(got.append)
-    with pytest.raises(RuntimeError), shop.billing.transaction():
-        shop.customer()
-        assert got == []
-        raise RuntimeError
+
+    def failing() -> None:
+        with shop.billing.transaction():
+            shop.customer()
+            assert got == []
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        failing()
     shop.time.advance()
     assert got == []
 

@@ -170,14 +170,29 @@ BERLIN = Seller("Acme GmbH", zone="Europe/Berlin")
     ("zone", "start", "due_at", "issued_on"),
     [
         # A day begins in the customer's zone; a document is dated in the seller's.
-        ("Asia/Tokyo", date(2027, 3, 1), datetime(2027, 2, 28, 15), date(2027, 2, 28)),
-        ("America/Los_Angeles", date(2027, 3, 1), datetime(2027, 3, 1, 8), date(2027, 3, 1)),
-        (None, date(2027, 3, 1), datetime(2027, 2, 28, 23), date(2027, 3, 1)),
+        ("Asia/Tokyo", date(2027, 3, 1), datetime(2027, 2, 28, 15, tzinfo=UTC), date(2027, 2, 28)),
+        (
+            "America/Los_Angeles",
+            date(2027, 3, 1),
+            datetime(2027, 3, 1, 8, tzinfo=UTC),
+            date(2027, 3, 1),
+        ),
+        (None, date(2027, 3, 1), datetime(2027, 2, 28, 23, tzinfo=UTC), date(2027, 3, 1)),
         # Here the clocks skip midnight: the day begins with the first instant after the gap.
-        ("Africa/Cairo", date(2026, 4, 24), datetime(2026, 4, 23, 22), date(2026, 4, 24)),
-        ("America/Havana", date(2026, 3, 8), datetime(2026, 3, 8, 5), date(2026, 3, 8)),
+        (
+            "Africa/Cairo",
+            date(2026, 4, 24),
+            datetime(2026, 4, 23, 22, tzinfo=UTC),
+            date(2026, 4, 24),
+        ),
+        ("America/Havana", date(2026, 3, 8), datetime(2026, 3, 8, 5, tzinfo=UTC), date(2026, 3, 8)),
         # Here midnight comes twice: the earlier one counts.
-        ("America/Havana", date(2026, 11, 1), datetime(2026, 11, 1, 4), date(2026, 11, 1)),
+        (
+            "America/Havana",
+            date(2026, 11, 1),
+            datetime(2026, 11, 1, 4, tzinfo=UTC),
+            date(2026, 11, 1),
+        ),
     ],
 )
 def test_a_day_begins_in_the_customers_zone_and_is_dated_in_the_sellers(
@@ -185,11 +200,10 @@ def test_a_day_begins_in_the_customers_zone_and_is_dated_in_the_sellers(
 ) -> None:
     shop = open_a_shop(start=date(2026, 1, 1), seller=BERLIN)
     shop.subscribe(shop.customer(zone=zone), start=start)
-    instant = due_at.replace(tzinfo=UTC)
-    shop.time.advance(to=instant)
+    shop.time.advance(to=due_at)
     shop.time.advance(days=2)
     invoice = shop.only_invoice()
-    assert invoice.finalized_at == instant
+    assert invoice.finalized_at == due_at
     assert invoice.issued_on == issued_on
     assert invoice.period is not None
     assert invoice.period.start == start

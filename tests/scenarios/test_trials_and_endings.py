@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Literal
 
 import pytest
 
@@ -177,9 +178,10 @@ def test_an_ended_subscription_takes_no_command(shop: Shop) -> None:
     sub = shop.subscribe(shop.customer())
     shop.billing.subscriptions.cancel(sub.id, when="now")
     before = shop.events()
-    for when in ("now", "period_end"):
+    whens: tuple[Literal["now", "period_end"], ...] = ("now", "period_end")
+    for when in whens:
         with pytest.raises(InvalidTransition) as refused:
-            shop.billing.subscriptions.cancel(sub.id, when=when)  # type: ignore[arg-type]
+            shop.billing.subscriptions.cancel(sub.id, when=when)
         assert refused.value.state == "canceled"
     with pytest.raises(InvalidTransition):
         shop.billing.subscriptions.undo_cancel(sub.id)

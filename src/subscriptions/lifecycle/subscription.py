@@ -13,6 +13,7 @@ from subscriptions.billing_cycles import BillingCycle, Period, first_instant
 from subscriptions.errors import ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PriceId, SubscriptionId
 from subscriptions.money import Currency
+from subscriptions.pricing.numbers import MOST_QUANTITY, read_quantity
 from subscriptions.records import Column, ColumnType, Kind, Metadata
 
 
@@ -33,8 +34,12 @@ class Item:
         quantity = self.quantity
         if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal):
             raise ValidationError("quantity", quantity, "an int or a Decimal")
-        if not quantity > 0:
-            raise ValidationError("quantity", quantity, "more than zero")
+        # What no price can be computed for is refused now, not when it is billed. An int needs no
+        # more than a look, for each period that is billed makes an item anew.
+        if type(quantity) is not int:
+            read_quantity(quantity)
+        if not 0 < quantity <= MOST_QUANTITY:
+            raise ValidationError("quantity", quantity, "more than zero and at most 10**18")
 
     @property
     def billed_through(self) -> date:

@@ -64,17 +64,20 @@ class TestClock:
 
 @define
 class _CountingIds:
-    _process: str
+    _process: str = field(alias="process")
     _counts: Counter[str] = field(init=False, factory=Counter[str])
 
     def fresh(self, prefix: str) -> str:
         """Return the prefix with the next number."""
-        self._counts[prefix] += 1
-        return "_".join(filter(None, (prefix, self._process, f"{self._counts[prefix]:06}")))
+        return self._next(prefix, digits=6)
 
     def secret(self) -> str:
         """Return a text that is as long as a secret and as guessable as a number."""
-        return self.fresh("secret").ljust(32, "0")
+        return self._next("secret", digits=26)
+
+    def _next(self, prefix: str, *, digits: int) -> str:
+        self._counts[prefix] += 1
+        return "_".join(filter(None, (prefix, self._process, f"{self._counts[prefix]:0{digits}}")))
 
 
 def counting_ids(process: str = "") -> IdSource:
@@ -127,8 +130,8 @@ class Timeline:
     '2027-04-01 00:00:00+00:00'
     """
 
-    _billing: Billing
-    _start: date | datetime | None = None
+    _billing: Billing = field(alias="billing")
+    _start: date | datetime | None = field(default=None, alias="start")
     _now: datetime = field(init=False)
     # Where reading the events goes on: at this cursor, behind so many that were read already.
     _cursor: str | None = field(init=False, default=None)
@@ -198,7 +201,7 @@ class Expectation:
     """What is to happen on a timeline; `advance` makes it so, or raises `AssertionError`."""
 
     types: tuple[type[Event], ...]
-    _advance: Callable[[By], list[Recorded]] = field(repr=False)
+    _advance: Callable[[By], list[Recorded]] = field(repr=False, alias="advance")
 
     def advance(self, **by: Unpack[By]) -> tuple[Event, ...]:
         """Move time as `Timeline.advance` does, and check what happened.

@@ -82,7 +82,8 @@ def create(
     two currencies, `ValidationError` for a wrong value, `Duplicate` for a taken external id.
     """
     wanted = _wanted(items)
-    for name, day in (("start", start), ("trial_until", trial_until), ("anchor", anchor)):
+    days = {"start": start, "trial_until": trial_until, "anchor": anchor, "paid_until": paid_until}
+    for name, day in days.items():
         if day is not None:
             plain_date(name, day)
 

@@ -1,0 +1,181 @@
+"""The face of the package: which names it has, that each says what it is, and what it costs."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+import subscriptions
+import subscriptions.testing
+from subscriptions.engine import namespaces
+from subscriptions.engine.binding import Namespace
+
+# Every name here is a promise to hosts: adding one is a decision, removing one breaks somebody.
+NAMES = {
+    "Address",
+    "AsyncBilling",
+    "Billing",
+    "BillingCycle",
+    "CancelSubscription",
+    "Conflict",
+    "Currency",
+    "CurrencyMismatch",
+    "DomainError",
+    "DunningPolicy",
+    "Duplicate",
+    "Flat",
+    "GatewayError",
+    "Graduated",
+    "Interval",
+    "InvalidTransition",
+    "MarkUncollectible",
+    "MarkUnpaid",
+    "MemoryStorage",
+    "Money",
+    "NotFound",
+    "OneOff",
+    "PerUnit",
+    "Period",
+    "Reminder",
+    "Reset",
+    "Retries",
+    "Seller",
+    "Series",
+    "SqlStorage",
+    "StorageError",
+    "SubscriptionsError",
+    "TaxCategory",
+    "TaxRate",
+    "TaxRates",
+    "Tier",
+    "UnknownReference",
+    "ValidationError",
+    "Volume",
+    "prorate",
+}
+TESTING = {"GatewayLaws", "StorageLaws", "TestClock", "Timeline", "counting_ids"}
+NOUNS = {
+    "customers": {"create", "get", "import_", "list", "tag", "untag", "update"},
+    "payment_methods": {"attach", "detach", "get", "list", "set_default"},
+    "catalog": {"add_price", "add_product", "archive", "get_price", "list"},
+    "subscriptions": {"cancel", "create", "get", "list", "undo_cancel"},
+    "invoices": {
+        "create_one_off",
+        "finalize",
+        "get",
+        "list",
+        "mark_uncollectible",
+        "pay",
+        "text",
+        "verify",
+        "void",
+    },
+    "payments": {"get", "list", "record"},
+    "dunning": {"hold", "list", "policies", "release", "set_policy", "simulate", "status"},
+    "reports": {"mrr", "numbers"},
+    "events": {"list", "subscribe"},
+    "webhooks": {"receive"},
+    "preview": {"invoices", "subscriptions"},
+}
+
+
+def test_the_names_of_the_root_are_these() -> None:
+    assert set(subscriptions.__all__) == NAMES
+    assert len(NAMES) <= 40, "what a host types in its first week"
+    assert subscriptions.__all__ == sorted(subscriptions.__all__)
+
+
+def test_the_names_of_testing_are_these() -> None:
+    assert set(subscriptions.testing.__all__) == TESTING
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_public_name_is_there_and_says_what_it_is(name: str) -> None:
+    value = getattr(subscriptions, name)
+    assert inspect.getdoc(value), f"{name} has no docstring"
+    assert name in dir(subscriptions)
+    if inspect.isclass(value):
+        for attribute, member in vars(value).items():
+            if not attribute.startswith("_") and callable(member):
+                assert inspect.getdoc(member), f"{name}.{attribute} has no docstring"
+
+
+@pytest.mark.parametrize("name", sorted(TESTING))
+def test_a_name_for_tests_says_what_it_is(name: str) -> None:
+    assert inspect.getdoc(getattr(subscriptions.testing, name))
+
+
+def test_an_unknown_name_is_named() -> None:
+    for module in (subscriptions, subscriptions.testing):
+        with pytest.raises(AttributeError, match="Unicorn"):
+            getattr(module, "Unicorn")  # noqa: B009 - a type checker would refuse the other way
+
+
+@pytest.mark.parametrize("make", [subscriptions.Billing, subscriptions.AsyncBilling])
+def test_a_billing_has_these_nouns_and_verbs_each_with_a_docstring(
+    make: type[subscriptions.Billing | subscriptions.AsyncBilling],
+) -> None:
+    billing = make()
+    nouns = {name: each for name, each in vars(billing).items() if isinstance(each, Namespace)}
+    assert set(nouns) == set(NOUNS)
+    for noun, namespace in nouns.items():
+        verbs = {name for name in dir(namespace) if not name.startswith("_")} - {"engine"}
+        assert verbs == NOUNS[noun], noun
+        for verb in verbs:
+            assert inspect.getdoc(getattr(namespace, verb)), f"{noun}.{verb} has no docstring"
+
+
+def test_both_drivers_have_the_same_nouns_and_verbs() -> None:
+    classes = {
+        name: each
+        for name, each in vars(namespaces).items()
+        if inspect.isclass(each) and issubclass(each, Namespace) and each is not Namespace
+    }
+    for name, each in classes.items():
+        if not name.startswith("Async"):
+            other = classes[f"Async{name}"]
+            assert {n for n in dir(each) if n[0] != "_"} == {n for n in dir(other) if n[0] != "_"}
+
+
+HEAVY = ("alembic", "asyncio", "babel", "cattrs", "hypothesis", "pytest", "rich", "sqlalchemy")
+
+
+def _loaded_by(statement: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
+    code = (
+        f"import sys; {statement}; "
+        f"print(*sorted({{m.partition('.')[0] for m in sys.modules}} & {set(heavy)!r}))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return run.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import subscriptions",
+        "from subscriptions import Money, Interval, BillingCycle, prorate, Series, TaxRates",
+        "import subscriptions.events",
+        "import subscriptions.errors",
+    ],
+)
+def test_the_pure_core_loads_none_of_the_heavy_packages(statement: str) -> None:
+    assert _loaded_by(statement) == []
+
+
+def test_a_billing_in_memory_loads_no_database_and_no_test_tools() -> None:
+    heavy = ("alembic", "hypothesis", "pytest", "rich", "sqlalchemy")
+    assert _loaded_by("from subscriptions import Billing; Billing()", heavy) == []
+    assert _loaded_by("from subscriptions.testing import Timeline, TestClock", heavy) == []
+
+
+@pytest.mark.parametrize("module", ["subscriptions", "subscriptions.testing"])
+def test_what_is_imported_by_star_is_what_is_promised(module: str) -> None:
+    names = import_module(module).__all__
+    loaded = {name: getattr(import_module(module), name) for name in names}
+    assert None not in loaded.values()
