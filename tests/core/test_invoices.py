@@ -588,6 +588,13 @@ class TestTheChain:
         assert list(verify_chain([sealed()])) == []
         assert len(sealed().hash) == 64
 
+    def test_it_verifies_after_the_customer_was_erased(self) -> None:
+        erased = evolve(sealed(), party=None, salt="")
+        assert erased.commitment
+        assert list(verify_chain([erased])) == []
+        (broken,) = verify_chain([evolve(erased, commitment="another")])
+        assert "changed" in broken.finding
+
     def test_a_change_of_any_frozen_value_is_found(self) -> None:
         places = dict(tampered(sealed()))
         assert {"total_minor", "lines[1].rate", "taxes[0].tax_minor"} <= set(places)

@@ -99,6 +99,18 @@ def test_one_transfer_pays_three_invoices_oldest_first(shop: Shop) -> None:
     assert third.amount_due == eur("15.00")
 
 
+def test_a_debt_is_as_old_as_its_finalisation_not_as_its_draft(shop: Shop) -> None:
+    ada = shop.customer(token=None)
+    drafted = shop.billing.invoices.create_one_off(
+        ada.id, [OneOff("Work", eur("10.00"))], finalize=False
+    )
+    owed = shop.billing.invoices.create_one_off(ada.id, [OneOff("Work", eur("10.00"))])
+    shop.time.advance(days=1)
+    shop.billing.invoices.finalize(drafted.id)
+    payment = shop.billing.payments.record(ada.id, eur("10.00"))
+    assert payment.allocations == (Allocation(owed.id, 1000),)
+
+
 def test_one_transfer_recovers_a_subscription_with_three_overdue_invoices(shop: Shop) -> None:
     ada = shop.customer(token=None)
     sub = shop.subscribe(ada, shop.price(eur("10.00")), start=date(2026, 11, 1))

@@ -215,6 +215,7 @@ class Invoice:
     seller: SellerSnapshot | None = None
     party: Party | None = None
     salt: str = ""
+    commitment: str = ""
     previous_hash: str = ""
     hash: str = ""
     parked: str | None = None

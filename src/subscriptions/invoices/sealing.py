@@ -150,11 +150,12 @@ def seal(
     """Give an invoice its number, its dates and its hash; called with the series locked.
 
     The hash covers all that is frozen and the hash of the predecessor; of the customer only a
-    salted commitment, so that the chain still verifies when the customer's data are erased.
+    salted commitment, which is kept: the chain still verifies when salt and customer are erased.
     An invoice of zero is paid at once.
     """
     issued_on = local_date(at, invoice.zone)
     due_on = issued_on + timedelta(days=invoice.terms_days)
+    commitment = _commitment(invoice)
     events: tuple[object, ...] = (
         InvoiceFinalized(
             invoice.id,
@@ -179,8 +180,10 @@ def seal(
         issued_on=issued_on,
         due_on=due_on,
         previous_hash=previous_hash,
+        commitment=commitment,
         hash=_hash(
             invoice,
+            commitment=commitment,
             number=number,
             finalized_at=at,
             issued_on=issued_on,
@@ -195,6 +198,7 @@ def content_hash(invoice: Invoice) -> str:
     """Return the SHA-256 of what is frozen in a final invoice, as hexadecimal digits."""
     return _hash(
         invoice,
+        commitment=_commitment(invoice),
         number=invoice.number,
         finalized_at=invoice.finalized_at,
         issued_on=invoice.issued_on,
@@ -206,14 +210,14 @@ def content_hash(invoice: Invoice) -> str:
 def _hash(
     invoice: Invoice,
     *,
+    commitment: str,
     number: str | None,
     finalized_at: datetime | None,
     issued_on: date | None,
     due_on: date | None,
     previous_hash: str,
 ) -> str:
-    seller, party = invoice.seller, invoice.party
-    commitment = "" if party is None else _digest([invoice.salt, *_party_texts(party)])
+    seller = invoice.seller
     return _digest(
         [
             "1",
@@ -262,6 +266,12 @@ def _hash(
             invoice.total_minor,
         ]
     )
+
+
+def _commitment(invoice: Invoice) -> str:
+    """Return the salted digest of the customer as printed; what is kept of it after an erasure."""
+    party = invoice.party
+    return invoice.commitment if party is None else _digest([invoice.salt, *_party_texts(party)])
 
 
 def _address(address: Address) -> list[str]:
@@ -315,7 +325,7 @@ def verify_chain(invoices: Iterable[Invoice]) -> Iterator[ChainBreak]:
     previous: str | None = None
     for invoice in invoices:
         number = invoice.number or invoice.id
-        if content_hash(invoice) != invoice.hash:
+        if content_hash(invoice) != invoice.hash or _commitment(invoice) != invoice.commitment:
             yield ChainBreak(number, "its content was changed after it was sealed")
         if previous is not None and invoice.previous_hash != previous:
             yield ChainBreak(number, "it was not sealed after the document before it")

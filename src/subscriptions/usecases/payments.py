@@ -242,11 +242,13 @@ def _settled(applied: Sequence[Change], context: Context) -> Flow[Decision]:
 def _owed(payment: Payment, invoice: str | None) -> Flow[Sequence[Invoice]]:
     if invoice is None:
         found = yield from Having(INVOICE, "customer", payment.customer)
-        return [
+        owed = [
             each
             for each in found
             if isinstance(each.state, Open) and each.currency == payment.currency
         ]
+        # The oldest debt first: not by when it was drafted, but by when it became one.
+        return sorted(owed, key=lambda each: (str(each.finalized_at), each.number))
     named = yield from Maybe(INVOICE, invoice)
     if named is None:
         raise UnknownReference("invoice", invoice)
