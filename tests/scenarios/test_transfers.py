@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from subscriptions import Duplicate, Money, OneOff, ValidationError
+from subscriptions import DunningPolicy, Duplicate, Money, OneOff, ValidationError
 from subscriptions.dunning import DunningStarted, DunningStopped
 from subscriptions.invoices import (
     InvoiceFinalized,
@@ -112,6 +112,7 @@ def test_a_debt_is_as_old_as_its_finalisation_not_as_its_draft(shop: Shop) -> No
 
 
 def test_one_transfer_recovers_a_subscription_with_three_overdue_invoices(shop: Shop) -> None:
+    shop.billing.dunning.set_policy(DunningPolicy(final_after_days=90))
     ada = shop.customer(token=None)
     sub = shop.subscribe(ada, shop.price(eur("10.00")), start=date(2026, 11, 1))
     shop.time.advance(to=date(2027, 1, 20))

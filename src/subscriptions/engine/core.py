@@ -32,6 +32,7 @@ from subscriptions.gateways import PaymentGateway, Secret
 from subscriptions.idempotency import COMMAND, CommandRecord, command_id
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
+from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.payments import PAYMENT
 from subscriptions.records import AnyKind, Kind, Record, Ref, aware, plain_text
 from subscriptions.reports.numbers import NumberFinding
@@ -128,7 +129,7 @@ class Engine:
         known = yield from self._known(self._reader(), command, request)
         if known is not None:
             return (yield from self._answer(command.kind, known))
-        if command.catch_up is not None and self.acts and plan is None:
+        if command.catch_up is not None and plan is None:
             yield from self._catch_up(command.catch_up, at)
         attached = None
         if command.before is not None:
@@ -163,6 +164,11 @@ class Engine:
         if command.before is not None:
             raise ValidationError("command", command.kind.name, "a command without a gateway")
         at = self._time(command.at)
+        if command.catch_up is not None:
+            due_at = yield from self._due_at(command.catch_up)
+            if due_at is not None and due_at <= at:
+                # A plan is one decision: what was due before it has to be done before it.
+                raise ValidationError("at", at, f"before {due_at}, or after a run until then")
         batch = Batch(self._reader(), self.tenant)
         (result,) = yield from batch.run([command.flow(self.context(at))])
         if isinstance(result, Exception):
@@ -180,19 +186,56 @@ class Engine:
         return (yield from self.execute(command, plan.request, plan))
 
     def _catch_up(self, ref: Ref, at: datetime) -> Procedure[None]:
-        """Do what is due for one record up to `at`, each thing at its own time."""
-        while True:
-            found = yield from call(self.storage.load, self.tenant, ref.kind, [ref.id])
-            record = found.get(ref.id)
-            if record is None or record.due_at is None or record.due_at > at:
-                return
-            yield from self.worker.now([(ref.kind, record)], record.due_at)
+        """Do what is due for one record up to `at`, each thing at its own time.
+
+        In a transaction it is a part of that, and what it makes due is done after the commit.
+        """
+        while (due_at := (yield from self._due_at(ref))) is not None and due_at <= at:
+            if self.acts:
+                found = yield from call(self.storage.load, self.tenant, ref.kind, [ref.id])
+                yield from self.worker.now([(ref.kind, found[ref.id])], due_at)
+                continue
+            opened = self._transaction()
+            if opened is not None:
+                opened.changes += yield from self._step(opened.unit, ref, due_at)
+                continue
+            unit = yield from call(self.storage.begin)
+            try:
+                yield from self._step(unit, ref, due_at)
+                yield from call(unit.commit)
+            except BaseException:
+                yield from call(unit.rollback)
+                raise
+
+    def _step(self, unit: UnitOfWork, ref: Ref, due_at: datetime) -> Procedure[list[Change]]:
+        step = DUE[ref.kind]
+        assert step is not None
+        flow = step(ref.id, self.context(due_at))
+        (result,) = yield from Batch(unit, self.tenant).run([flow])
+        if isinstance(result, Exception):
+            raise result
+        return (
+            yield from commit.write(
+                unit, [result], tenant=self.tenant, zone=self.seller.zone, at=due_at
+            )
+        )
+
+    def _due_at(self, ref: Ref) -> Procedure[datetime | None]:
+        found = yield from call(self._reader().load, self.tenant, ref.kind, [ref.id])
+        record = found.get(ref.id)
+        due_at: datetime | None = None if record is None else record.due_at
+        return due_at
 
     def act(self, changes: Sequence[Change], at: datetime) -> Procedure[None]:
         """Do what a commit made due by `at`, then deliver its events."""
         if not self.acts:
             return
-        due = [(each.kind, each.after) for each in changes if each.kind in DUE]
+        # What a new subscription is behind is billed by a run, each period at its own time.
+        due = [
+            (each.kind, each.after)
+            for each in changes
+            if each.kind in DUE and (each.kind is not SUBSCRIPTION or each.before is not None)
+        ]
         yield from self.worker.now(due, at)
         yield from self.deliver()
 
@@ -440,7 +483,10 @@ class Engine:
             record = yield from Get(kind, id)
             return Decision((unpark(kind, record),), about=Ref(kind, id))
 
-        return (yield from self.execute(Command(kind, flow, at), ""))
+        yield from self.execute(Command(kind, flow, at), "")
+        if self.acts:
+            yield from self._catch_up(Ref(kind, id), self._time(at))
+        return (yield from self._answer(kind, id))
 
     def deliver(self) -> Procedure[None]:
         """Hand committed events to the subscribers, in order, at least once."""

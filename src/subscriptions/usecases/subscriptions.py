@@ -52,7 +52,7 @@ from subscriptions.usecases.flows import (
 Wanted: TypeAlias = str | tuple[str, int | Decimal]
 
 CATCH_UP_MAX = 36
-"""How many periods a new subscription may have behind it that are still to be billed."""
+"""How many unbilled periods a new subscription may have behind it, unless more are asked for."""
 
 
 def create(
@@ -65,15 +65,17 @@ def create(
     paid_until: date | None = None,
     external_id: str | None = None,
     metadata: dict[str, str] | None = None,
+    catch_up_max: int = CATCH_UP_MAX,
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[Subscription]:
     """Subscribe a customer to prices, given as ids or as `(id, quantity)`.
 
-    It begins on `start` (default: today in the customer's zone). If that day has come, the first
-    period is billed in the same commit; a start in the past is billed period by period. With
-    `trial_until` nothing is billed before that day, and periods are counted from it. `anchor` is
-    the day from which periods are counted, by default the first billed day.
+    It begins on `start` (default: today in the customer's zone). If that is today, the first period
+    is billed in the same commit; what lies in the past is billed by the next run, period by period,
+    each with its own dates, and at most `catch_up_max` periods. With `trial_until` nothing is
+    billed before that day, and periods are counted from it. `anchor` is the day from which periods
+    are counted, by default the first billed day.
 
     `paid_until` is for a subscription that ran elsewhere: it is active, and the first day to be
     billed is `paid_until`, which must be the first day of a period counted from `anchor`.
@@ -118,9 +120,9 @@ def create(
             metadata=Metadata(metadata),
         )
         made = lifecycle.create(subscription, start=begin)
-        _check_backlog(subscription, context.today(zone))
+        _check_backlog(subscription, context.today(zone), catch_up_max)
         about = Ref(SUBSCRIPTION, subscription.id)
-        if subscription.due_day != begin or begin > context.today(zone) or paid_until is not None:
+        if subscription.due_day != context.today(zone) or paid_until is not None:
             return Decision((made,), about=about)
         # Begin in the same commit: nobody sees a subscription that should run and does not.
         started = yield from _due(subscription, owner, prices, context)
@@ -308,16 +310,15 @@ def _offered(wanted: tuple[tuple[str, int | Decimal], ...]) -> Flow[tuple[Price,
     return prices
 
 
-def _check_backlog(subscription: Subscription, today: date) -> None:
+def _check_backlog(subscription: Subscription, today: date, catch_up_max: int) -> None:
     """Refuse a start so long ago that it would bill a flood: a slip in a year costs thousands."""
     for item in subscription.items:
         if item.billed_through > today:
             continue
         missed = item.cycle.index_of(today) + 1 - item.next_index
-        if missed > CATCH_UP_MAX:
-            raise ValidationError(
-                "start", item.billed_through, f"at most {CATCH_UP_MAX} periods ago, not {missed}"
-            )
+        if missed > catch_up_max:
+            expected = f"at most {catch_up_max} periods ago, not {missed}; else raise catch_up_max"
+            raise ValidationError("start", item.billed_through, expected)
 
 
 def _item(

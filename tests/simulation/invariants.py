@@ -1,0 +1,328 @@
+"""What must hold after every step: each invariant is a pure function of a view of the world.
+
+An invariant returns what breaks it, in words; an empty list is the only good answer. The gateway's
+side is read from its own books, never from ours. Those in `WHEN_QUIET` hold once the faults are
+over and time has passed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from attrs import frozen
+
+from subscriptions.dunning import DunningCase
+from subscriptions.events import Recorded
+from subscriptions.gateways.fake import LedgerCharge
+from subscriptions.invoices import Draft, Invoice, Open, Paid
+from subscriptions.lifecycle import Current, Ended, Subscription
+from subscriptions.payments import ChargeIntent, Outcome, Payment, Succeeded
+from subscriptions.reports.numbers import NumberFinding
+
+REPLAY = timedelta(hours=23)
+"""How old a key may be when it is sent again: the gateway's window without the margin."""
+
+
+@frozen
+class Sent:
+    """A call of `charge`, with the payment and the invoice as they were stored at that moment."""
+
+    at: datetime
+    intent: ChargeIntent
+    payment: Payment | None
+    invoice: Invoice | None
+
+
+@frozen
+class View:
+    """Everything that is stored, everything the gateway knows, everything that was handed out."""
+
+    now: datetime
+    invoices: tuple[Invoice, ...]
+    payments: tuple[Payment, ...]
+    subscriptions: tuple[Subscription, ...]
+    cases: tuple[DunningCase, ...]
+    events: tuple[Recorded, ...]
+    numbers: tuple[NumberFinding, ...]
+    charges: tuple[LedgerCharge, ...]
+    sent: tuple[Sent, ...]
+    handed_out: tuple[Recorded, ...]
+    crashes: int
+    surprises: tuple[str, ...]
+
+
+Findings: TypeAlias = list[str]
+Invariant: TypeAlias = Callable[[View], Findings]
+
+
+def i1_totals_are_sums(view: View) -> Findings:
+    """The net of an invoice is the sum of its lines, its total is net plus tax."""
+    return [
+        invoice.id
+        for invoice in view.invoices
+        if invoice.net_minor != sum(line.net_minor for line in invoice.lines)
+        or invoice.total_minor != invoice.net_minor + invoice.tax_minor
+    ]
+
+
+def i2_paid_is_what_was_allocated(view: View) -> Findings:
+    """What an invoice says was paid is what succeeded payments were allocated to it."""
+    allocated = Counter[str]()
+    findings: Findings = []
+    for payment in view.payments:
+        if payment.allocations and not isinstance(payment.state, Succeeded):
+            findings.append(f"{payment.id} pays, but is {payment.status}")
+        if payment.unallocated.minor < 0:
+            findings.append(f"{payment.id} pays more than it brought")
+        for part in payment.allocations:
+            allocated[part.invoice] += part.amount_minor
+    return findings + [
+        f"{invoice.id}: {invoice.paid_minor} paid, {allocated[invoice.id]} allocated"
+        for invoice in view.invoices
+        if invoice.paid_minor != allocated[invoice.id]
+    ]
+
+
+def i3_paid_means_nothing_is_due(view: View) -> Findings:
+    """An open invoice still needs money, a paid one was paid in full, none more than that."""
+    return [
+        f"{invoice.id} is {invoice.status.value} with {invoice.due_minor} due"
+        for invoice in view.invoices
+        if (isinstance(invoice.state, Open) and invoice.due_minor <= 0)
+        or (isinstance(invoice.state, Paid) and invoice.paid_minor != invoice.total_minor)
+        or not 0 <= invoice.paid_minor <= invoice.total_minor
+    ]
+
+
+def i4_every_final_invoice_has_a_number(view: View) -> Findings:
+    """A draft has no number, every other invoice has one, and the audit of numbers is clean."""
+    odd = [i.id for i in view.invoices if (i.number is None) != isinstance(i.state, Draft)]
+    return odd + [str(finding) for finding in view.numbers]
+
+
+def i5_one_attempt_at_a_time(view: View) -> Findings:
+    """An invoice names the one attempt whose outcome is open, and there is no other."""
+    live: dict[str, list[str]] = {}
+    for payment in view.payments:
+        if payment.live and payment.invoice is not None:
+            live.setdefault(payment.invoice, []).append(payment.id)
+    return [
+        f"{invoice.id} collects {invoice.collecting}, open are {live.get(invoice.id)}"
+        for invoice in view.invoices
+        if live.get(invoice.id, []) != ([invoice.collecting] if invoice.collecting else [])
+    ]
+
+
+def i6_the_gateway_never_takes_more_than_the_total(view: View) -> Findings:
+    """Over all charges that name an invoice, the gateway took at most its total."""
+    taken = Counter[str]()
+    for charge in view.charges:
+        if charge.outcome is Outcome.SUCCEEDED:
+            taken[charge.invoice] += charge.amount.minor
+    return [
+        f"{invoice.id}: {taken[invoice.id]} taken of {invoice.total_minor}"
+        for invoice in view.invoices
+        if taken[invoice.id] > invoice.total_minor
+    ]
+
+
+def i7_only_what_is_owed_is_sent(view: View) -> Findings:
+    """A charge is sent only for an open invoice, and for no more than is due on it."""
+    return [
+        f"{sent.intent.attempt_id} was sent for an invoice that is {sent.invoice.status.value}"
+        for sent in view.sent
+        if sent.invoice is not None
+        and not (
+            isinstance(sent.invoice.state, Open)
+            and sent.intent.amount.minor <= sent.invoice.due_minor
+        )
+    ]
+
+
+def i8_a_key_is_sent_again_only_in_its_window(view: View) -> Findings:
+    """No key is sent when it is so old that the gateway may have forgotten it."""
+    first: dict[str, datetime] = {}
+    return [
+        f"{sent.intent.attempt_id} was sent {sent.at - first[sent.intent.key]} after the first time"
+        for sent in view.sent
+        if sent.at - first.setdefault(sent.intent.key, sent.at) >= REPLAY
+    ]
+
+
+def i9_the_intent_is_committed_before_the_call(view: View) -> Findings:
+    """When a charge is sent, its payment is stored with that amount; each one has one key."""
+    keys: dict[str, set[str]] = {}
+    for sent in view.sent:
+        keys.setdefault(sent.intent.attempt_id, set()).add(sent.intent.key)
+    unknown = [
+        sent.intent.attempt_id
+        for sent in view.sent
+        if sent.payment is None or sent.payment.amount != sent.intent.amount
+    ]
+    return unknown + [f"{id} has {len(each)} keys" for id, each in keys.items() if len(each) > 1]
+
+
+def i10_every_charge_is_known_here(view: View) -> Findings:
+    """Each line of the gateway's books belongs to a payment of ours."""
+    known = {payment.id for payment in view.payments}
+    return [charge.reference for charge in view.charges if charge.attempt not in known]
+
+
+def i11_dunning_is_about_open_invoices(view: View) -> Findings:
+    """A case that is not over belongs to an open invoice in dunning, which has no other."""
+    running = [case for case in view.cases if case.status in ("running", "held")]
+    dunned = {i.id for i in view.invoices if i.dunning and isinstance(i.state, Open)}
+    findings = [f"{case.id} runs" for case in running if case.invoice not in dunned]
+    findings += [
+        f"{id} has {n} cases" for id, n in Counter(c.invoice for c in running).items() if n > 1
+    ]
+    return findings + [
+        f"{i.id} is {i.status.value} and in dunning"
+        for i in view.invoices
+        if i.dunning and not isinstance(i.state, Open)
+    ]
+
+
+def i12_past_due_names_what_is_dunned(view: View) -> Findings:
+    """A running subscription is past due for exactly those of its invoices that are in dunning."""
+    dunned: dict[str, set[str]] = {}
+    for invoice in view.invoices:
+        if invoice.dunning and invoice.subscription is not None:
+            dunned.setdefault(invoice.subscription, set()).add(invoice.id)
+    findings: Findings = []
+    for each in view.subscriptions:
+        if isinstance(each.contract, Ended):
+            continue
+        named: set[str] = set()
+        if not isinstance(each.collection, Current):
+            named.update(each.collection.invoices)
+        if named != dunned.get(each.id, set()):
+            findings.append(f"{each.id} is {each.status} for {named}, not {dunned.get(each.id)}")
+    return findings
+
+
+def i13_every_period_is_billed_once(view: View) -> Findings:
+    """The periods that were billed for an item are its first ones: none missing, none twice."""
+    billed: dict[tuple[str, str], list[object]] = {}
+    for invoice in view.invoices:
+        for line in invoice.lines:
+            if invoice.subscription is not None and line.price is not None:
+                billed.setdefault((invoice.subscription, line.price), []).append(line.period)
+    return [
+        f"{each.id} was billed {billed.get((each.id, item.price))}"
+        for each in view.subscriptions
+        for item in each.items
+        if sorted(map(str, billed.get((each.id, item.price), [])))
+        != sorted(str(item.cycle.period(n)) for n in range(item.next_index))
+    ]
+
+
+def i14_nothing_is_parked(view: View) -> Findings:
+    """No fault of a gateway and no crash is a matter for a person."""
+    return [f"{each.id}: {each.parked}" for each in _records(view) if each.parked is not None]
+
+
+def i15_events_are_numbered_without_a_gap(view: View) -> Findings:
+    """The events of a record count from 1, and its version is how many there are."""
+    sequences: dict[str, list[int]] = {}
+    for event in view.events:
+        sequences.setdefault(event.subject, []).append(event.sequence)
+    findings = [
+        f"{subject}: {numbers}"
+        for subject, numbers in sequences.items()
+        if numbers != list(range(1, len(numbers) + 1))
+    ]
+    return findings + [
+        f"{each.id} is at version {each.version} of {len(sequences.get(each.id, ()))} events"
+        for each in _records(view)
+        if len(sequences.get(each.id, ())) != each.version
+    ]
+
+
+def i16_events_are_handed_out_in_order(view: View) -> Findings:
+    """A subscriber first sees events in the order in which they were stored; twice after a crash.
+
+    A process may die after the subscriber had an event and before that was remembered.
+    """
+    ids = [event.id for event in view.handed_out]
+    first = [*dict.fromkeys(ids)]
+    findings: Findings = []
+    if first != [event.id for event in view.events][: len(first)]:
+        findings.append("events came in another order than they were stored")
+    if len(ids) != len(first) and not view.crashes:
+        findings.append("an event came twice")
+    return findings
+
+
+def i17_only_known_errors_are_raised(view: View) -> Findings:
+    """A command is refused with a `DomainError`, or it works; a rollback leaves nothing behind."""
+    return [*view.surprises]
+
+
+def i18_we_and_the_gateway_agree(view: View) -> Findings:
+    """In the end an attempt succeeded here if, and only if, the gateway took its money."""
+    taken = Counter[str]()
+    for charge in view.charges:
+        if charge.outcome is Outcome.SUCCEEDED:
+            taken[charge.attempt] += charge.amount.minor
+    return [
+        f"{payment.id} is {payment.status}, the gateway took {taken[payment.id]}"
+        for payment in view.payments
+        if payment.method is not None
+        and taken[payment.id]
+        != (payment.amount_minor if isinstance(payment.state, Succeeded) else 0)
+    ]
+
+
+def i19_no_outcome_stays_open(view: View) -> Findings:
+    """In the end every attempt that is not quite new has an outcome."""
+    return [
+        f"{payment.id} stays {payment.status}"
+        for payment in view.payments
+        if payment.live and payment.intended_at < view.now - timedelta(days=12)
+    ]
+
+
+def i20_every_event_is_handed_out(view: View) -> Findings:
+    """In the end the subscriber has had every event there is."""
+    missing = {event.id for event in view.events} - {event.id for event in view.handed_out}
+    return sorted(missing)
+
+
+def _records(view: View) -> list[Invoice | Payment | Subscription | DunningCase]:
+    return [*view.invoices, *view.payments, *view.subscriptions, *view.cases]
+
+
+ALWAYS: tuple[Invariant, ...] = (
+    i1_totals_are_sums,
+    i2_paid_is_what_was_allocated,
+    i3_paid_means_nothing_is_due,
+    i4_every_final_invoice_has_a_number,
+    i5_one_attempt_at_a_time,
+    i6_the_gateway_never_takes_more_than_the_total,
+    i7_only_what_is_owed_is_sent,
+    i8_a_key_is_sent_again_only_in_its_window,
+    i9_the_intent_is_committed_before_the_call,
+    i10_every_charge_is_known_here,
+    i11_dunning_is_about_open_invoices,
+    i12_past_due_names_what_is_dunned,
+    i13_every_period_is_billed_once,
+    i14_nothing_is_parked,
+    i15_events_are_numbered_without_a_gap,
+    i16_events_are_handed_out_in_order,
+    i17_only_known_errors_are_raised,
+)
+WHEN_QUIET: tuple[Invariant, ...] = (
+    *ALWAYS,
+    i18_we_and_the_gateway_agree,
+    i19_no_outcome_stays_open,
+    i20_every_event_is_handed_out,
+)
+
+
+def broken(view: View, invariants: Iterable[Invariant] = ALWAYS) -> Findings:
+    """Return what is broken, each with the name of its invariant."""
+    return [f"{each.__name__}: {what}" for each in invariants for what in each(view)]
