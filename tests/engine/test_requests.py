@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ import sqlalchemy as sa
 from subscriptions import (
     AsyncBilling,
     Billing,
+    Interval,
+    Money,
     OneOff,
     SqlStorage,
     StorageError,
@@ -289,3 +292,16 @@ def test_money_through_an_unknown_gateway_is_refused() -> None:
     assert refused.value.field == "gateway"
     with pytest.raises(UnknownReference):
         billing.payments.record("cus_nobody", eur("1.00"))
+
+
+def test_a_record_stands_for_its_id_in_commands_questions_and_listings() -> None:
+    billing = Billing(clock=lambda: datetime(2027, 1, 31, tzinfo=UTC))
+    price = billing.catalog.add_price("Pro", Money.of("29", "EUR"), every=Interval.months(1))
+    ada = billing.customers.create(name="Ada Lovelace")
+    create: Any = billing.subscriptions.create
+    subscription = create(ada, [(price, 2)])
+    invoices: Any = billing.invoices.list
+    (invoice,) = invoices(customer=ada, subscription=subscription)
+    assert invoice.total == Money.of("58.00", "EUR")
+    get: Any = billing.invoices.get
+    assert get(invoice) == invoice

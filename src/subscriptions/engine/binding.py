@@ -106,7 +106,8 @@ class Asks(Generic[P, T]):
 
         @wraps(build)
         def method(*args: P.args, **kwargs: P.kwargs) -> T:
-            return run_sync(owner.engine.ask(build(*args, **kwargs)))
+            question, _ = requested(build, *args, **kwargs)
+            return run_sync(owner.engine.ask(question))
 
         return method
 
@@ -122,7 +123,8 @@ class Lists(Generic[P, R]):
 
         @wraps(build)
         def method(*args: P.args, **kwargs: P.kwargs) -> Page[R]:
-            return _page(owner.engine, build(*args, **kwargs), None)
+            listing, _ = requested(build, *args, **kwargs)
+            return _page(owner.engine, listing, None)
 
         return method
 
@@ -189,7 +191,8 @@ class AsyncAsks(Generic[P, T]):
 
         @wraps(build)
         async def method(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await run_async(owner.engine.ask(build(*args, **kwargs)))
+            question, _ = requested(build, *args, **kwargs)
+            return await run_async(owner.engine.ask(question))
 
         return method
 
@@ -205,7 +208,8 @@ class AsyncLists(Generic[P, R]):
 
         @wraps(build)
         async def method(*args: P.args, **kwargs: P.kwargs) -> AsyncPage[R]:
-            return await _async_page(owner.engine, build(*args, **kwargs), None)
+            listing, _ = requested(build, *args, **kwargs)
+            return await _async_page(owner.engine, listing, None)
 
         return method
 

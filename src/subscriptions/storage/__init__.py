@@ -18,7 +18,7 @@ small protocol beside it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
@@ -65,6 +65,10 @@ class Query(Generic[R]):
             if column is None or not column.indexed:
                 declared = ", ".join(c.name for c in self.kind.columns if c.indexed)
                 raise ValidationError(name, self.kind.name, f"an indexed column: {declared}")
+        for name, values in self.where.items():
+            for value in values:
+                if value is not None and not isinstance(value, str | int | date):
+                    raise ValidationError(name, value, "a text, a number, a date or None")
         if isinstance(self.limit, bool) or not 1 <= self.limit <= PAGE_LIMIT_MAX:
             raise ValidationError("limit", self.limit, f"1 to {PAGE_LIMIT_MAX}")
 
