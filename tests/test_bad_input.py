@@ -13,7 +13,6 @@ from attrs import frozen
 from subscriptions import (
     Address,
     Billing,
-    CurrencyMismatch,
     DomainError,
     DunningPolicy,
     Duplicate,
@@ -34,7 +33,7 @@ from subscriptions import (
 from subscriptions.catalog import Price
 from subscriptions.customers import Customer
 from subscriptions.dunning import DunningCase
-from subscriptions.errors import IdempotencyMismatch
+from subscriptions.errors import CurrencyMismatch, IdempotencyMismatch
 from subscriptions.events import KINDS
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.invoices import Invoice

@@ -24,28 +24,27 @@ if TYPE_CHECKING:
     from subscriptions.engine.billing import AsyncBilling, Billing
     from subscriptions.errors import (
         Conflict,
-        CurrencyMismatch,
         DomainError,
         Duplicate,
-        GatewayError,
         InvalidTransition,
         NotFound,
+        StalePlan,
         StorageError,
-        SubscriptionsError,
         UnknownReference,
         ValidationError,
     )
     from subscriptions.invoice_numbering import Reset, Series
     from subscriptions.invoices import Seller
-    from subscriptions.money import Currency, Money
-    from subscriptions.pricing import Flat, Graduated, PerUnit, Tier, Volume
+    from subscriptions.money import EUR, Currency, Money
+    from subscriptions.pricing import Flat, Graduated, Package, Percentage, PerUnit, Tier, Volume
     from subscriptions.proration import prorate
     from subscriptions.storage.memory import MemoryStorage
     from subscriptions.storage.sql import SqlStorage
-    from subscriptions.taxes import TaxCategory, TaxRate, TaxRates
+    from subscriptions.taxes import TaxRate, TaxRates
     from subscriptions.usecases.invoices import OneOff
 
 __all__ = [
+    "EUR",
     "Address",
     "AsyncBilling",
     "Billing",
@@ -53,12 +52,10 @@ __all__ = [
     "CancelSubscription",
     "Conflict",
     "Currency",
-    "CurrencyMismatch",
     "DomainError",
     "DunningPolicy",
     "Duplicate",
     "Flat",
-    "GatewayError",
     "Graduated",
     "Interval",
     "InvalidTransition",
@@ -68,7 +65,9 @@ __all__ = [
     "Money",
     "NotFound",
     "OneOff",
+    "Package",
     "PerUnit",
+    "Percentage",
     "Period",
     "Reminder",
     "Reset",
@@ -76,9 +75,8 @@ __all__ = [
     "Seller",
     "Series",
     "SqlStorage",
+    "StalePlan",
     "StorageError",
-    "SubscriptionsError",
-    "TaxCategory",
     "TaxRate",
     "TaxRates",
     "Tier",
@@ -104,25 +102,31 @@ _HOME = {
         "subscriptions.engine.billing": ("AsyncBilling", "Billing"),
         "subscriptions.errors": (
             "Conflict",
-            "CurrencyMismatch",
             "DomainError",
             "Duplicate",
-            "GatewayError",
             "InvalidTransition",
             "NotFound",
+            "StalePlan",
             "StorageError",
-            "SubscriptionsError",
             "UnknownReference",
             "ValidationError",
         ),
         "subscriptions.invoice_numbering": ("Reset", "Series"),
         "subscriptions.invoices": ("Seller",),
-        "subscriptions.money": ("Currency", "Money"),
-        "subscriptions.pricing": ("Flat", "Graduated", "PerUnit", "Tier", "Volume"),
+        "subscriptions.money": ("EUR", "Currency", "Money"),
+        "subscriptions.pricing": (
+            "Flat",
+            "Graduated",
+            "Package",
+            "PerUnit",
+            "Percentage",
+            "Tier",
+            "Volume",
+        ),
         "subscriptions.proration": ("prorate",),
         "subscriptions.storage.memory": ("MemoryStorage",),
         "subscriptions.storage.sql": ("SqlStorage",),
-        "subscriptions.taxes": ("TaxCategory", "TaxRate", "TaxRates"),
+        "subscriptions.taxes": ("TaxRate", "TaxRates"),
         "subscriptions.usecases.invoices": ("OneOff",),
     }.items()
     for name in names

@@ -20,7 +20,6 @@ from subscriptions import (
     NotFound,
     OneOff,
     Seller,
-    TaxCategory,
     TaxRate,
     TaxRates,
 )
@@ -29,7 +28,7 @@ from subscriptions.documents.text import WIDTH, render
 from subscriptions.documents.words import WORDS, Words
 from subscriptions.invoices import Invoice, MarkUncollectible, MarkVoid, decide
 from subscriptions.money import Currency
-from subscriptions.taxes import TaxBehavior
+from subscriptions.taxes import TaxBehavior, TaxCategory
 
 GOLDEN = Path(__file__).parent / "golden"
 NOW = datetime(2027, 1, 31, 9, tzinfo=UTC)

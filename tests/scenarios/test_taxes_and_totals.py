@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 
-from subscriptions import Address, Money, Seller, TaxCategory, TaxRate, TaxRates
+from subscriptions import Address, Money, Seller, TaxRate, TaxRates
 from subscriptions.invoices import InvoiceFinalized, InvoicePaid
-from subscriptions.taxes import TaxBehavior
+from subscriptions.taxes import TaxBehavior, TaxCategory
 from tests.scenarios.shop import Shop, eur
 
 Opened = Callable[..., Shop]

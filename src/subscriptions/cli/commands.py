@@ -7,13 +7,13 @@ from argparse import Namespace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
-from subscriptions import Billing, StorageError, SubscriptionsError
+from subscriptions import Billing, StorageError
 from subscriptions.cli import screen
 from subscriptions.cli.demo import demo
 from subscriptions.cli.workplace import Workplace, open_app, open_file, open_nothing
 from subscriptions.customers import Customer
 from subscriptions.engine.work import RunReport
-from subscriptions.errors import DomainError, NotFound, ValidationError
+from subscriptions.errors import DomainError, NotFound, SubscriptionsError, ValidationError
 from subscriptions.invoices import Invoice
 
 MISTAKE = 2

@@ -16,7 +16,6 @@ from subscriptions import (
     Seller,
     SqlStorage,
     StorageError,
-    TaxCategory,
     TaxRate,
     TaxRates,
 )
@@ -25,6 +24,7 @@ from subscriptions.gateways.fake import FakeGateway
 from subscriptions.number_series import NUMBER_SERIES
 from subscriptions.payments import Outcome, charge_intent
 from subscriptions.storage import Query, Storage
+from subscriptions.taxes import TaxCategory
 
 TENANT = "demo"
 SELLER = Seller(
