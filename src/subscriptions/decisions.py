@@ -109,7 +109,7 @@ class RecordUnparked:
 
 def park(kind: AnyKind, record: Record, *, reason: str) -> Change:
     """Set a time-driven record aside, so that the others go on; nothing else about it changes."""
-    after = evolve(record, parked=reason, version=record.version + 1)  # type: ignore[misc]
+    after = evolve(record, parked=reason, version=record.version + 1)  # type: ignore[misc]  # any record that can be parked
     return Change(kind, record, after, (RecordParked(kind.name, record.id, reason),))
 
 
@@ -117,5 +117,5 @@ def unpark(kind: AnyKind, record: Record) -> Change:
     """Release a parked record: it is due again as its state says."""
     if getattr(record, "parked", None) is None:
         raise ValidationError("id", record.id, "must be a parked record")
-    after = evolve(record, parked=None, version=record.version + 1)  # type: ignore[misc]
+    after = evolve(record, parked=None, version=record.version + 1)  # type: ignore[misc]  # any record that can be parked
     return Change(kind, record, after, (RecordUnparked(kind.name, record.id),))

@@ -65,7 +65,7 @@ def make_engine(
         # locks of both, and so would closing them: they are left alone and new ones are made.
         if entry.info[_PROCESS] != os.getpid():
             del connection
-            entry.dbapi_connection = proxy.dbapi_connection = None  # type: ignore[misc]
+            entry.dbapi_connection = proxy.dbapi_connection = None  # type: ignore[misc]  # read-only in the stubs
             raise DisconnectionError("the connection belongs to another process")
 
     event.listen(engine, "connect", set_up)
