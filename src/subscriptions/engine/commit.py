@@ -6,8 +6,9 @@ numbers back, so there is never a gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from typing import TypeVar
 
 from subscriptions import customers, invoices
 from subscriptions.billing_cycles import local_date
@@ -19,7 +20,21 @@ from subscriptions.events import Recorded, record
 from subscriptions.invoice_numbering import Series
 from subscriptions.invoices import Invoice
 from subscriptions.number_series import NUMBER_SERIES, advanced
-from subscriptions.storage import Query, UnitOfWork
+from subscriptions.storage import Query, Storage, UnitOfWork
+
+T = TypeVar("T")
+
+
+def within(storage: Storage, body: Callable[[UnitOfWork], Procedure[T]]) -> Procedure[T]:
+    """Do something in a unit of work of its own: committed at the end, rolled back if it raises."""
+    unit = yield from call(storage.begin)
+    try:
+        result = yield from body(unit)
+        yield from call(unit.commit)
+    except BaseException:
+        yield from call(unit.rollback)
+        raise
+    return result
 
 
 def write(

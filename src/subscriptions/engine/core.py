@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -170,10 +171,8 @@ class Engine:
                 # A plan is one decision: what was due before it has to be done before it.
                 raise ValidationError("at", at, f"before {due_at}, or after a run until then")
         batch = Batch(self._reader(), self.tenant)
-        (result,) = yield from batch.run([command.flow(self.context(at))])
-        if isinstance(result, Exception):
-            raise result
-        return Plan(command.kind, result, at, batch.seen(), request, command.key)
+        decision = yield from batch.one(command.flow(self.context(at)))
+        return Plan(command.kind, decision, at, batch.seen(), request, command.key)
 
     def commit(self, plan: Plan[R]) -> Procedure[R]:
         """Commit exactly what a plan says; raises `StalePlan` if what it rests on has moved on."""
@@ -199,24 +198,17 @@ class Engine:
             if opened is not None:
                 opened.changes += yield from self._step(opened.unit, ref, due_at)
                 continue
-            unit = yield from call(self.storage.begin)
-            try:
-                yield from self._step(unit, ref, due_at)
-                yield from call(unit.commit)
-            except BaseException:
-                yield from call(unit.rollback)
-                raise
+            step = partial(self._step, ref=ref, due_at=due_at)
+            yield from commit.within(self.storage, step)
 
     def _step(self, unit: UnitOfWork, ref: Ref, due_at: datetime) -> Procedure[list[Change]]:
         step = DUE[ref.kind]
         assert step is not None
         flow = step(ref.id, self.context(due_at))
-        (result,) = yield from Batch(unit, self.tenant).run([flow])
-        if isinstance(result, Exception):
-            raise result
+        decision = yield from Batch(unit, self.tenant).one(flow)
         return (
             yield from commit.write(
-                unit, [result], tenant=self.tenant, zone=self.seller.zone, at=due_at
+                unit, [decision], tenant=self.tenant, zone=self.seller.zone, at=due_at
             )
         )
 
@@ -255,21 +247,15 @@ class Engine:
     def _commit(
         self, command: Command[R], request: str, context: Context, plan: Plan[R] | None
     ) -> Procedure[tuple[str, list[Change]]]:
-        for left in reversed(range(TRIES)):
-            unit = yield from call(self.storage.begin)
+        def decide(unit: UnitOfWork) -> Procedure[tuple[str, list[Change]]]:
+            return self._decide(unit, command, request, context, plan)
+
+        for _ in range(TRIES - 1):
             try:
-                id, changes = yield from self._decide(unit, command, request, context, plan)
-                yield from call(unit.commit)
+                return (yield from commit.within(self.storage, decide))
             except Conflict:
-                yield from call(unit.rollback)
-                if not left:
-                    raise
-            except BaseException:
-                yield from call(unit.rollback)
-                raise
-            else:
-                return id, changes
-        raise AssertionError("unreachable")
+                log.debug("%s: somebody was faster; deciding anew", command.kind.name)
+        return (yield from commit.within(self.storage, decide))
 
     def _decide(
         self,
@@ -284,10 +270,7 @@ class Engine:
             return known, []
         if plan is not None:
             yield from check_fresh(plan, unit, self.tenant)
-        (result,) = yield from Batch(unit, self.tenant).run([command.flow(context)])
-        if isinstance(result, Exception):
-            raise result
-        decision: Decision = result
+        decision = yield from Batch(unit, self.tenant).one(command.flow(context))
         about = decision.about
         assert about is not None
         memory: tuple[Decision, ...] = ()
@@ -325,11 +308,7 @@ class Engine:
         return answer
 
     def _answer(self, kind: Kind[R], id: str) -> Procedure[R]:
-        (result,) = yield from Batch(self._reader(), self.tenant).run([_read(kind, id)])
-        if isinstance(result, Exception):
-            raise result
-        record: R = result
-        return record
+        return (yield from Batch(self._reader(), self.tenant).one(iter(Get(kind, id))))
 
     def _reader(self) -> Reader:
         opened = self._transaction()
@@ -355,11 +334,7 @@ class Engine:
     def ask(self, question: Question[T]) -> Procedure[T]:
         """Answer a question; nothing is written."""
         context = self.context(self._time(question.at))
-        (result,) = yield from Batch(self._reader(), self.tenant).run([question.flow(context)])
-        if isinstance(result, Exception):
-            raise result
-        answer: T = result
-        return answer
+        return (yield from Batch(self._reader(), self.tenant).one(question.flow(context)))
 
     def page(self, listing: Listing[R], *, count: bool) -> Procedure[Found[R]]:
         """Return one page of a listing."""
@@ -491,7 +466,3 @@ class Engine:
     def deliver(self) -> Procedure[None]:
         """Hand committed events to the subscribers, in order, at least once."""
         yield from self.deliveries.deliver(self.storage, self.tenant)
-
-
-def _read(kind: Kind[R], id: str) -> Flow[R]:
-    return (yield from Get(kind, id))

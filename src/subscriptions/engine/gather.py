@@ -7,7 +7,7 @@ that two decisions of one batch which touch the same record are not committed to
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from attrs import frozen
 
@@ -18,7 +18,8 @@ from subscriptions.records import AnyKind, Record
 from subscriptions.storage import PAGE_LIMIT_MAX, Query, Reader
 from subscriptions.usecases.flows import Flow, Get, GetMany, Having, Maybe, Read
 
-Key = tuple[str, str]
+T = TypeVar("T")
+Versions: TypeAlias = tuple[tuple[str, int], ...]
 
 
 @frozen
@@ -27,7 +28,7 @@ class Seen:
 
     kind: AnyKind
     what: str
-    versions: tuple[tuple[str, int], ...]
+    versions: Versions
     column: tuple[str, Any] | None = None
 
 
@@ -58,6 +59,14 @@ class Batch:
             for index, flow, read in asked:
                 self._step(index, flow, read, results, waiting)
         return results
+
+    def one(self, flow: Flow[T]) -> Procedure[T]:
+        """Run one flow by itself: returns its result, or raises what it raised."""
+        (result,) = yield from self.run([flow])
+        if isinstance(result, Exception):
+            raise result
+        answer: T = result
+        return answer
 
     def _step(
         self,
@@ -172,12 +181,10 @@ class Batch:
         again: list[Seen] = []
         for each, read in zip(seen, reads, strict=True):
             found = self._lookup(read)
-            rows = cast("tuple[Record, ...]", found) if each.column is not None else None
-            versions = (
-                ((each.what, _version(cast("Record | None", found))),)
-                if rows is None
-                else _versions(rows)
-            )
+            if each.column is None:
+                versions: Versions = ((each.what, _version(cast("Record | None", found))),)
+            else:
+                versions = _versions(cast("tuple[Record, ...]", found))
             again.append(Seen(each.kind, each.what, versions, each.column))
         return tuple(again)
 
@@ -186,7 +193,7 @@ def _version(record: Record | None) -> int:
     return 0 if record is None else record.version
 
 
-def _versions(rows: Iterable[Record]) -> tuple[tuple[str, int], ...]:
+def _versions(rows: Iterable[Record]) -> Versions:
     return tuple((row.id, row.version) for row in rows)
 
 

@@ -182,10 +182,9 @@ class Importer:
     def _commit(
         self, rows: Sequence[CustomerRow], attached: Mapping[int, MethodDetails]
     ) -> Procedure[tuple[list[Enrolled | Exception], list[CustomerRow]]]:
-        unit = self.unit
-        if unit is None:
-            unit = yield from call(self.storage.begin)
-        try:
+        def enroll(
+            unit: UnitOfWork,
+        ) -> Procedure[tuple[list[Enrolled | Exception], list[CustomerRow]]]:
             context = self.context
             flows: list[Flow[Enrolled]] = [
                 imports.enroll(row, context, attached=attached.get(row.row)) for row in rows
@@ -200,13 +199,11 @@ class Importer:
                 zone=context.seller.zone,
                 at=context.at,
             )
-            if self.unit is None:
-                yield from call(unit.commit)
-        except BaseException:
-            if self.unit is None:
-                yield from call(unit.rollback)
-            raise
-        return results, [rows[index] for index in deferred]
+            return results, [rows[index] for index in deferred]
+
+        if self.unit is not None:
+            return (yield from enroll(self.unit))
+        return (yield from commit.within(self.storage, enroll))
 
 
 @define

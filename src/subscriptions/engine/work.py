@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
+from subscriptions.billing_cycles import local_date
 from subscriptions.decisions import Change, Decision, park
 from subscriptions.dunning import DUNNING_CASE
 from subscriptions.engine import commit
@@ -27,7 +28,7 @@ from subscriptions.invoices import INVOICE, Invoice, Open
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.payments import PAYMENT, Payment, PaymentSnapshot
 from subscriptions.records import AnyKind, Record
-from subscriptions.storage import Storage, due
+from subscriptions.storage import Storage, UnitOfWork, due
 from subscriptions.usecases import dunning, invoices, payments, subscriptions
 from subscriptions.usecases.flows import Context, Flow
 
@@ -37,12 +38,14 @@ BATCH = 1000
 TRIES = 3
 
 Step: TypeAlias = Callable[[str, Context], Flow[Decision]]
+# What each flow came to, which decisions were committed, which wait, and what was changed.
+_Decided: TypeAlias = tuple[list[Any], list[int], list[int], list[Change]]
 
 # What is due, in the order in which it is done within one instant.
 DUE: Mapping[AnyKind, Step | None] = {
     SUBSCRIPTION: subscriptions.advance,
     INVOICE: invoices.overdue,
-    PAYMENT: None,  # the gateway is asked first; see `_payments`
+    PAYMENT: None,  # the gateway is asked first; see `_asked`
     DUNNING_CASE: dunning.advance,
 }
 
@@ -114,7 +117,7 @@ class Worker:
             instant = yield from self._earliest(until)
             if instant is None:
                 break
-            day = self.context(instant).today()
+            day = local_date(instant, self.zone)
             if day != today:
                 today = day
                 report.days += 1
@@ -201,23 +204,21 @@ class Worker:
     ) -> Procedure[tuple[list[Change], list[_Work]]]:
         """Decide and commit what goes together; returns the changes, and what is left to do."""
         context = self.context(at)
-        unit = yield from call(self.storage.begin)
-        try:
+
+        def decide(unit: UnitOfWork) -> Procedure[_Decided]:
             batch = Batch(unit, self.tenant, [(each.kind, each.record) for each in work])
-            flows = [each.step(each.record.id, context) for each in work]
-            results = yield from batch.run(flows)
+            results = yield from batch.run([each.step(each.id, context) for each in work])
             accepted, deferred = together(results, batch.reads)
             decisions = [results[index] for index in accepted]
             changes = yield from commit.write(
                 unit, decisions, tenant=self.tenant, zone=self.zone, at=at
             )
-            yield from call(unit.commit)
+            return results, accepted, deferred, changes
+
+        try:
+            results, accepted, deferred, changes = yield from commit.within(self.storage, decide)
         except Exception as error:  # noqa: BLE001 - whatever one record breaks, the others go on
-            yield from call(unit.rollback)
             return (yield from self._one_by_one(work, error, at, report))
-        except BaseException:
-            yield from call(unit.rollback)
-            raise
         for index in accepted:
             if work[index].due and not results[index].changes:
                 changes += yield from self._nothing(work[index], at, report)
@@ -278,27 +279,22 @@ class Worker:
         return changes
 
     def _set_aside(self, work: _Work, reason: str, at: datetime) -> Procedure[list[Change]]:
-        unit = yield from call(self.storage.begin)
-        try:
+        def set_aside(unit: UnitOfWork) -> Procedure[list[Change]]:
             found = yield from call(unit.load, self.tenant, work.kind, [work.id])
             record = found.get(work.id)
             if record is None or record.due_at is None:
-                yield from call(unit.rollback)
                 return []
-            change = park(work.kind, record, reason=reason)
-            changes = yield from commit.write(
-                unit, [Decision((change,))], tenant=self.tenant, zone=self.zone, at=at
+            parked = Decision((park(work.kind, record, reason=reason),))
+            return (
+                yield from commit.write(unit, [parked], tenant=self.tenant, zone=self.zone, at=at)
             )
-            yield from call(unit.commit)
+
+        try:
+            return (yield from commit.within(self.storage, set_aside))
         except Conflict:
             # Somebody is at work on it at this moment, so it is not for a person to look at.
-            yield from call(unit.rollback)
             log.info("%s %s moved on while it was to be parked", work.kind.name, work.id)
             return []
-        except BaseException:
-            yield from call(unit.rollback)
-            raise
-        return changes
 
 
 @frozen

@@ -9,6 +9,7 @@ from subscriptions import invoices, payments
 from subscriptions.customers import Customer
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import ValidationError
+from subscriptions.ids import PaymentId
 from subscriptions.invoices import INVOICE, Invoice, StartCollection
 from subscriptions.payment_methods import PAYMENT_METHOD, PaymentMethod
 from subscriptions.records import Ref, evolve
@@ -45,7 +46,7 @@ def issue(
         customer,
         seller=context.seller,
         salt=context.ids.secret(),
-        collecting=None if payment is None else payments.payment_id(context.tenant, invoice.id, 1),
+        collecting=None if payment is None else PaymentId(payment.after.id),
     )
     return Decision(() if payment is None else (payment,), (document,), Ref(INVOICE, invoice.id))
 
@@ -54,10 +55,8 @@ def attempt(
     invoice: Invoice, method: PaymentMethod, context: Context
 ) -> tuple[Change, StartCollection]:
     """Decide on a further attempt: the payment's change, and the command for its invoice."""
-    ordinal = invoice.attempts + 1
-    payment = _intent(invoice, ordinal, invoice.due_minor, method, context)
-    id = payments.payment_id(context.tenant, invoice.id, ordinal)
-    return payment, StartCollection(id)
+    payment = _intent(invoice, invoice.attempts + 1, invoice.due_minor, method, context)
+    return payment, StartCollection(PaymentId(payment.after.id))
 
 
 def collect(invoice: Invoice, method: PaymentMethod, context: Context) -> tuple[Change, Change]:

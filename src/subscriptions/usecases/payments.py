@@ -171,16 +171,16 @@ def _succeeded(change: Change, payment: Payment, context: Context) -> Flow[Decis
         return Decision((change,))
     invoice = yield from Get(INVOICE, payment.invoice)
     share = min(payment.amount_minor, invoice.due_minor)
-    if share == payment.amount_minor:
-        paid = evolve(payment, allocations=(Allocation(invoice.id, share),))
-        settled = yield from _apply(invoice, payment.id, share, context)
-        received = Change(change.kind, change.before, paid, change.events)
-        return join(Decision((received,)), settled)
-    parts = (Allocation(invoice.id, share),) if share else ()
     surplus = Money(payment.amount_minor - share, payment.currency)
-    waits = PaymentAllocated(payment.id, payment.customer, None, surplus)
-    paid = evolve(payment, allocations=parts, version=payment.version + 1)
-    received = Change(change.kind, change.before, paid, (*change.events, waits))
+    events = change.events
+    if surplus:
+        events = (*events, PaymentAllocated(payment.id, payment.customer, None, surplus))
+    paid = evolve(
+        payment,
+        allocations=(Allocation(invoice.id, share),) if share else (),
+        version=payment.version + (1 if surplus else 0),
+    )
+    received = Change(change.kind, change.before, paid, events)
     if share:
         settled = yield from _apply(invoice, payment.id, share, context)
         return join(Decision((received,)), settled)
