@@ -111,7 +111,7 @@ class Interval:
     """The days that the calendar adds for one interval; zero where it adds months."""
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.unit, IntervalUnit):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.unit, IntervalUnit):
             raise ValidationError("unit", self.unit, "an IntervalUnit")
         most = _MOST[self.unit]
         if type(self.count) is not int or not 1 <= self.count <= most:
@@ -169,7 +169,7 @@ class BillingCycle:
 
     def __attrs_post_init__(self) -> None:
         _check_day("anchor", self.anchor)
-        if not isinstance(self.every, Interval):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.every, Interval):
             raise ValidationError("every", self.every, "an Interval")
 
     def period(self, n: int) -> Period:

@@ -64,7 +64,7 @@ class Series:
     def __attrs_post_init__(self) -> None:
         tokens = _parse(self.pattern)
         names = {token.name for token in tokens}
-        if not isinstance(self.reset, Reset):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.reset, Reset):
             raise ValidationError("reset", self.reset, "a Reset")
         missing = _NEEDED[self.reset] - names
         if missing:

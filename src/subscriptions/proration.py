@@ -68,7 +68,7 @@ def prorate(
     >>> str(parts.used), str(parts.unused), parts.numerator, parts.denominator
     ('26.00 EUR', '5.00 EUR', 26, 31)
     """
-    if not isinstance(at, date):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(at, date):
         raise ValidationError("at", at, "a date or a datetime")
     if unit is ProrationUnit.DAY:
         day = local_date(at, zone) if isinstance(at, datetime) else at
@@ -76,7 +76,7 @@ def prorate(
             raise _outside(at, period)
         numerator = (day - period.start).days
         denominator = (period.end - period.start).days
-    elif unit is ProrationUnit.SECOND:  # pyright: ignore[reportUnnecessaryComparison]
+    elif unit is ProrationUnit.SECOND:
         numerator, denominator = _seconds(period, at, zone)
     else:
         raise ValidationError("unit", unit, "a ProrationUnit")

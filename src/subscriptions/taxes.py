@@ -80,7 +80,7 @@ class TaxRate:
     """The tax per net as a fraction of ints, for loops: 19 per cent is 19 by 100."""
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.category, TaxCategory):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.category, TaxCategory):
             raise ValidationError("category", self.category, "a TaxCategory")
         standard = self.category is TaxCategory.STANDARD
         if standard != (self.percent > 0):
@@ -189,7 +189,7 @@ def net_and_tax(
     if behavior is TaxBehavior.INCLUSIVE:
         net = round_fraction(amount_minor * down, down + up, rounding)
         return net, amount_minor - net
-    if behavior is not TaxBehavior.EXCLUSIVE:  # pyright: ignore[reportUnnecessaryComparison]
+    if behavior is not TaxBehavior.EXCLUSIVE:
         raise ValidationError("behavior", behavior, "a TaxBehavior")
     return amount_minor, round_fraction(amount_minor * up, down, rounding)
 
@@ -317,7 +317,7 @@ def _is_credit(prices: list[int]) -> bool:
 
 
 def _check_country(country: str) -> None:
-    if not (len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()):  # noqa: PLR2004
+    if not (len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()):  # noqa: PLR2004 - ISO 3166 alpha-2
         raise ValidationError("country", country, 'an ISO 3166 code of two capitals such as "DE"')
 
 

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"subscriptions: {' and '.join(missing)} missing: install 'subscriptions-kit[cli]'\n"
         )
         return 1
-    from subscriptions.cli.arguments import parse  # noqa: PLC0415
-    from subscriptions.cli.commands import carry_out  # noqa: PLC0415
+    from subscriptions.cli.arguments import parse  # noqa: PLC0415 - loaded when first used
+    from subscriptions.cli.commands import carry_out  # noqa: PLC0415 - loaded when first used
 
     return carry_out(parse(arguments))

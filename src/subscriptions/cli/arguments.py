@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 DATABASE = "subscriptions-demo.db"
@@ -60,7 +60,11 @@ def _parser() -> ArgumentParser:
     )
     _database(demo, app=False)
     demo.add_argument(
-        "--months", type=_months, default=12, metavar="N", help="how many months (12)"
+        "--months",
+        type=_up_to(120, "a number of months"),
+        default=12,
+        metavar="N",
+        help="how many months (12)",
     )
 
     import_ = commands.add_parser(
@@ -100,7 +104,9 @@ def _parser() -> ArgumentParser:
         choices=("draft", "open", "paid", "void", "uncollectible"),
         help="with this status",
     )
-    invoices.add_argument("--limit", type=_count, default=20, metavar="N", help="at most N (20)")
+    invoices.add_argument(
+        "--limit", type=_up_to(10_000, "a number"), default=20, metavar="N", help="at most N (20)"
+    )
     invoices.add_argument("--text", metavar="NUMBER", help="show the invoice of this number")
     invoices.add_argument("--language", metavar="TAG", help="in this language, such as de or fr")
     _database(invoices)
@@ -126,13 +132,12 @@ def _day(text: str) -> date:
         raise ArgumentTypeError(f"a day such as 2027-12-31, not {text!r}") from None
 
 
-def _months(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 120:  # noqa: PLR2004
-        raise ArgumentTypeError(f"a number of months from 1 to 120, not {text!r}")
-    return int(text)
+def _up_to(most: int, what: str) -> Callable[[str], int]:
+    """Return what reads a whole number from 1 to `most`."""
 
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+            raise ArgumentTypeError(f"{what} from 1 to {most}, not {text!r}")
+        return int(text)
 
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:  # noqa: PLR2004
-        raise ArgumentTypeError(f"a number from 1 to 10000, not {text!r}")
-    return int(text)
+    return read

@@ -92,7 +92,7 @@ def read_decimal(
         if _PLAIN_DECIMAL.fullmatch(value) is None:
             raise ValidationError(field, value, _DECIMAL_EXPECTED)
         number = Decimal(value)
-    elif isinstance(value, (int, Decimal)):  # pyright: ignore[reportUnnecessaryIsInstance]
+    elif isinstance(value, (int, Decimal)):
         number = Decimal(value)
     else:
         raise TypeError(_not_exact(field, value))

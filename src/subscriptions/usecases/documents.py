@@ -15,7 +15,7 @@ def text(id: str, *, language: str | None = None) -> Question[str]:
 
     def flow(_: Context) -> Flow[str]:
         # Babel costs more than the rest of the library: it is loaded when a text is asked for.
-        from subscriptions.documents.text import render  # noqa: PLC0415
+        from subscriptions.documents.text import render  # noqa: PLC0415 - loaded when first used
 
         return render((yield from Get(INVOICE, id)), language=language)
 

@@ -49,8 +49,8 @@ def require_head(found: str | None) -> None:
 def upgrade(connection: sa.Connection) -> None:
     """Run what leads from the version that is found to the latest, in the present transaction."""
     # Loaded when there is something to migrate: it takes longer than everything else here.
-    from alembic.command import upgrade as run  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.command import upgrade as run  # noqa: PLC0415 - loaded when first used
+    from alembic.config import Config  # noqa: PLC0415 - loaded when first used
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
