@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date
+from enum import StrEnum
 from typing import Any
 
 from attrs import field, frozen
@@ -16,8 +18,9 @@ from attrs import field, frozen
 from subscriptions.billing_cycles import zone_info
 from subscriptions.decisions import Change, Issue, changed, created
 from subscriptions.errors import ValidationError
-from subscriptions.ids import CustomerId, PaymentMethodId
+from subscriptions.ids import CustomerId, InvoiceId, PaymentMethodId
 from subscriptions.invoice_numbering import Series
+from subscriptions.money import Currency, Money
 from subscriptions.records import Column, ColumnType, Kind, Metadata, evolve, plain_text
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
@@ -53,9 +56,31 @@ class Address:
             country_code("address.country", self.country)
 
 
+class Grouping(StrEnum):
+    """How what several subscriptions of a customer cost comes on invoices."""
+
+    EACH = "each"
+    """Each subscription has its own invoices."""
+    DAY = "day"
+    """What is due on one day in one currency is on one invoice."""
+
+
+def read_grouping(value: Grouping | str) -> Grouping:
+    """Return a grouping, or raise `ValidationError`."""
+    try:
+        return Grouping(value)
+    except ValueError:
+        raise ValidationError("grouping", value, "'each' or 'day'") from None
+
+
 @frozen
 class Customer:
-    """One customer of one tenant. Records are immutable; commands return the next version."""
+    """One customer of one tenant. Records are immutable; commands return the next version.
+
+    `balance` is what he has to his credit, one amount for each currency, none of them zero.
+    `billing_anchor` is the day from which the periods of all his subscriptions are counted that
+    are to share it.
+    """
 
     id: CustomerId
     tenant: str
@@ -73,6 +98,9 @@ class Customer:
     default_method: PaymentMethodId | None = None
     tags: tuple[str, ...] = ()
     metadata: Metadata = Metadata()
+    balance: tuple[Money, ...] = ()
+    grouping: Grouping = field(default=Grouping.EACH, converter=read_grouping)
+    billing_anchor: date | None = None
 
     def __attrs_post_init__(self) -> None:
         plain_text("name", self.name, length_max=200)
@@ -100,6 +128,13 @@ class Customer:
     def country(self) -> str:
         """The country of the billing address, or an empty text."""
         return self.address.country
+
+    def credit_minor(self, currency: Currency) -> int:
+        """Return what he has to his credit in a currency, in minor units; never negative."""
+        for amount in self.balance:
+            if amount.currency == currency:
+                return amount.minor
+        return 0
 
 
 CUSTOMER = Kind(
@@ -141,9 +176,20 @@ class DefaultMethodChanged:
     method: PaymentMethodId | None
 
 
+@frozen
+class BalanceMoved:
+    """What the customer has to his credit grew by an amount, or shrank where it is negative."""
+
+    customer: CustomerId
+    amount: Money
+    balance: Money
+    reason: str
+    invoice: InvoiceId | None = None
+
+
 EDITABLE = frozenset(
     {"name", "company", "email", "address", "tax_id", "language", "zone", "tags", "metadata"}
-    | {"number", "external_id"}
+    | {"number", "external_id", "grouping"}
 )
 
 
@@ -183,6 +229,35 @@ def update(customer: Customer, fields: Mapping[str, object]) -> Change | None:
     edits: dict[str, Any] = {name: fields[name] for name in moved}
     after = evolve(customer, **edits, version=customer.version + 1)
     return changed(CUSTOMER, customer, after, CustomerUpdated(customer.id, moved))
+
+
+def move_balance(
+    customer: Customer, amount: Money, *, reason: str, invoice: InvoiceId | None = None
+) -> Change:
+    """Decide to add to what a customer has to his credit, or with a negative amount to use it.
+
+    Raises `ValidationError` if more would be used than there is.
+    """
+    minor = customer.credit_minor(amount.currency) + amount.minor
+    if minor < 0 or not amount.minor:
+        there = Money(customer.credit_minor(amount.currency), amount.currency)
+        raise ValidationError("amount", amount, f"not zero, and at most {there} of use")
+    others = [each for each in customer.balance if each.currency != amount.currency]
+    left = Money(minor, amount.currency)
+    balance = tuple(
+        sorted([*others, *([left] if minor else [])], key=lambda each: each.currency.code)
+    )
+    after = evolve(customer, balance=balance, version=customer.version + 1)
+    return changed(
+        CUSTOMER, customer, after, BalanceMoved(customer.id, amount, left, reason, invoice)
+    )
+
+
+def set_billing_anchor(customer: Customer, anchor: date) -> Change:
+    """Decide from which day the periods are counted that his subscriptions share."""
+    after = evolve(customer, billing_anchor=anchor, version=customer.version + 1)
+    event = CustomerUpdated(customer.id, ("billing_anchor",))
+    return changed(CUSTOMER, customer, after, event)
 
 
 def set_default_method(customer: Customer, method: PaymentMethodId | None) -> Change | None:

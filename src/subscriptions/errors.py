@@ -7,7 +7,9 @@ SubscriptionsError
 │   ├── InvalidTransition    the record's state does not allow this command
 │   ├── CurrencyMismatch     two currencies met in one sum
 │   ├── UnknownReference     an argument names a record that does not exist
+│   ├── NotAvailable         a product may not be sold with, or without, another
 │   ├── StalePlan            a record that a plan rests on has moved on
+│   ├── SafetyStop           a bill is far off the usual: a person must look at it first
 │   └── IdempotencyMismatch  a key came back with another request
 ├── StorageError             reload and retry
 │   ├── NotFound             no such record
@@ -71,6 +73,18 @@ class CurrencyMismatch(DomainError):
         return f"cannot combine {self.left} with {self.right}"
 
 
+class SafetyStop(DomainError):
+    """A bill is far off the usual and was not made: `finding` is what a person must look at."""
+
+    def __init__(self, record: str, finding: str) -> None:
+        super().__init__(record, finding)
+        self.record = record
+        self.finding = finding
+
+    def __str__(self) -> str:
+        return f"{self.record}: {self.finding}"
+
+
 class UnknownReference(DomainError):
     """An argument names a record that does not exist for this tenant."""
 
@@ -81,6 +95,22 @@ class UnknownReference(DomainError):
 
     def __str__(self) -> str:
         return f"{self.field}: there is no record {self.value!r}"
+
+
+class NotAvailable(DomainError):
+    """A product may not be on a subscription with others (`excludes`), or without (`requires`).
+
+    `product` is its name, `rule` one of these words, `others` the ids that the rule is about.
+    """
+
+    def __init__(self, product: str, rule: str, others: tuple[str, ...]) -> None:
+        super().__init__(product, rule, others)
+        self.product = product
+        self.rule = rule
+        self.others = others
+
+    def __str__(self) -> str:
+        return f"product {self.product!r} {self.rule} {' or '.join(map(repr, self.others))}"
 
 
 class StalePlan(DomainError):

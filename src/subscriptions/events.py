@@ -15,15 +15,37 @@ from attrs import frozen
 
 from subscriptions import (
     catalog,
+    coupons,
     customers,
     dunning,
     invoices,
     lifecycle,
     payment_methods,
     payments,
+    usage,
 )
-from subscriptions.catalog import PriceAdded, PriceArchived, ProductAdded
-from subscriptions.customers import CustomerCreated, CustomerUpdated, DefaultMethodChanged
+from subscriptions.catalog import (
+    PriceAdded,
+    PriceArchived,
+    PriceOverridden,
+    PriceVersioned,
+    ProductAdded,
+    ProductArchived,
+)
+from subscriptions.coupons import (
+    CouponArchived,
+    CouponCreated,
+    CouponRedeemed,
+    PromotionCodeCreated,
+    PromotionCodeDeactivated,
+    PromotionCodeRedeemed,
+)
+from subscriptions.customers import (
+    BalanceMoved,
+    CustomerCreated,
+    CustomerUpdated,
+    DefaultMethodChanged,
+)
 from subscriptions.decisions import Change, RecordParked, RecordUnparked
 from subscriptions.dunning import (
     DunningExhausted,
@@ -52,16 +74,33 @@ from subscriptions.invoices import (
 from subscriptions.lifecycle import (
     CancellationScheduled,
     CancellationWithdrawn,
+    CatchUpSet,
+    ChangeScheduled,
+    CouponApplied,
+    CouponRemoved,
+    FirstPaymentAwaited,
+    PeriodsSkipped,
+    ScheduledChangesWithdrawn,
+    SubscriptionActivated,
+    SubscriptionChanged,
     SubscriptionCreated,
     SubscriptionDebtWrittenOff,
     SubscriptionEnded,
     SubscriptionPastDue,
+    SubscriptionPaused,
+    SubscriptionReactivated,
     SubscriptionRecovered,
     SubscriptionRenewed,
+    SubscriptionResumed,
     SubscriptionStarted,
+    SubscriptionTransferred,
     SubscriptionUnpaid,
+    SurveyAnswered,
     TrialEnded,
+    TrialEndMoved,
     TrialStarted,
+    UsageBilled,
+    UsageCheckScheduled,
 )
 from subscriptions.number_series import NUMBER_SERIES
 from subscriptions.payment_methods import (
@@ -82,15 +121,24 @@ from subscriptions.payments import (
     PaymentWithdrawn,
 )
 from subscriptions.records import AnyKind, Column, ColumnType, Kind
+from subscriptions.usage import MeterAdded
 
 __all__ = [
     "EVENT",
     "KINDS",
     "TAGS",
+    "BalanceMoved",
     "CancellationScheduled",
     "CancellationWithdrawn",
+    "CatchUpSet",
+    "ChangeScheduled",
     "CollectionEnded",
     "CollectionStarted",
+    "CouponApplied",
+    "CouponArchived",
+    "CouponCreated",
+    "CouponRedeemed",
+    "CouponRemoved",
     "CustomerCreated",
     "CustomerUpdated",
     "DefaultMethodChanged",
@@ -104,6 +152,7 @@ __all__ = [
     "DunningStepTaken",
     "DunningStopped",
     "Event",
+    "FirstPaymentAwaited",
     "InvoiceDrafted",
     "InvoiceDunningEnded",
     "InvoiceFinalized",
@@ -112,6 +161,7 @@ __all__ = [
     "InvoicePaid",
     "InvoicePartlyPaid",
     "InvoiceVoided",
+    "MeterAdded",
     "PaymentActionRequired",
     "PaymentAllocated",
     "PaymentFailed",
@@ -125,22 +175,40 @@ __all__ = [
     "PaymentSucceeded",
     "PaymentVoided",
     "PaymentWithdrawn",
+    "PeriodsSkipped",
     "PriceAdded",
     "PriceArchived",
+    "PriceOverridden",
+    "PriceVersioned",
     "ProductAdded",
+    "ProductArchived",
+    "PromotionCodeCreated",
+    "PromotionCodeDeactivated",
+    "PromotionCodeRedeemed",
     "RecordParked",
     "RecordUnparked",
     "Recorded",
+    "ScheduledChangesWithdrawn",
+    "SubscriptionActivated",
+    "SubscriptionChanged",
     "SubscriptionCreated",
     "SubscriptionDebtWrittenOff",
     "SubscriptionEnded",
     "SubscriptionPastDue",
+    "SubscriptionPaused",
+    "SubscriptionReactivated",
     "SubscriptionRecovered",
     "SubscriptionRenewed",
+    "SubscriptionResumed",
     "SubscriptionStarted",
+    "SubscriptionTransferred",
     "SubscriptionUnpaid",
+    "SurveyAnswered",
+    "TrialEndMoved",
     "TrialEnded",
     "TrialStarted",
+    "UsageBilled",
+    "UsageCheckScheduled",
     "record",
 ]
 
@@ -148,17 +216,45 @@ Event: TypeAlias = (
     CustomerCreated
     | CustomerUpdated
     | DefaultMethodChanged
+    | BalanceMoved
     | PaymentMethodAttached
     | PaymentMethodRefused
     | PaymentMethodDetached
     | ProductAdded
+    | ProductArchived
     | PriceAdded
+    | PriceVersioned
+    | PriceOverridden
+    | MeterAdded
     | PriceArchived
+    | CouponCreated
+    | CouponRedeemed
+    | CouponArchived
+    | PromotionCodeCreated
+    | PromotionCodeRedeemed
+    | PromotionCodeDeactivated
     | SubscriptionCreated
     | TrialStarted
     | TrialEnded
     | SubscriptionStarted
     | SubscriptionRenewed
+    | TrialEndMoved
+    | PeriodsSkipped
+    | UsageBilled
+    | UsageCheckScheduled
+    | SubscriptionChanged
+    | ChangeScheduled
+    | ScheduledChangesWithdrawn
+    | CouponApplied
+    | CouponRemoved
+    | FirstPaymentAwaited
+    | SubscriptionActivated
+    | SubscriptionPaused
+    | SubscriptionResumed
+    | SubscriptionReactivated
+    | SubscriptionTransferred
+    | CatchUpSet
+    | SurveyAnswered
     | CancellationScheduled
     | CancellationWithdrawn
     | SubscriptionEnded
@@ -205,17 +301,45 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         CustomerCreated: "customer.created",
         CustomerUpdated: "customer.updated",
         DefaultMethodChanged: "customer.default_method_changed",
+        BalanceMoved: "customer.balance_moved",
         PaymentMethodAttached: "payment_method.attached",
         PaymentMethodRefused: "payment_method.refused",
         PaymentMethodDetached: "payment_method.detached",
         ProductAdded: "product.added",
+        ProductArchived: "product.archived",
         PriceAdded: "price.added",
+        PriceVersioned: "price.versioned",
+        PriceOverridden: "price.overridden",
+        MeterAdded: "meter.added",
         PriceArchived: "price.archived",
+        CouponCreated: "coupon.created",
+        CouponRedeemed: "coupon.redeemed",
+        CouponArchived: "coupon.archived",
+        PromotionCodeCreated: "promotion_code.created",
+        PromotionCodeRedeemed: "promotion_code.redeemed",
+        PromotionCodeDeactivated: "promotion_code.deactivated",
         SubscriptionCreated: "subscription.created",
         TrialStarted: "subscription.trial_started",
         TrialEnded: "subscription.trial_ended",
         SubscriptionStarted: "subscription.started",
         SubscriptionRenewed: "subscription.renewed",
+        TrialEndMoved: "subscription.trial_end_moved",
+        PeriodsSkipped: "subscription.periods_skipped",
+        UsageBilled: "subscription.usage_billed",
+        UsageCheckScheduled: "subscription.usage_check_scheduled",
+        SubscriptionChanged: "subscription.changed",
+        ChangeScheduled: "subscription.change_scheduled",
+        ScheduledChangesWithdrawn: "subscription.changes_withdrawn",
+        CouponApplied: "subscription.coupon_applied",
+        CouponRemoved: "subscription.coupon_removed",
+        FirstPaymentAwaited: "subscription.first_payment_awaited",
+        SubscriptionActivated: "subscription.activated",
+        SubscriptionPaused: "subscription.paused",
+        SubscriptionResumed: "subscription.resumed",
+        SubscriptionReactivated: "subscription.reactivated",
+        SubscriptionTransferred: "subscription.transferred",
+        CatchUpSet: "subscription.catch_up_set",
+        SurveyAnswered: "subscription.survey_answered",
         CancellationScheduled: "subscription.cancellation_scheduled",
         CancellationWithdrawn: "subscription.cancellation_withdrawn",
         SubscriptionEnded: "subscription.ended",
@@ -323,6 +447,12 @@ KINDS: tuple[AnyKind, ...] = (
     payment_methods.PAYMENT_METHOD,
     catalog.PRODUCT,
     catalog.PRICE,
+    usage.METER,
+    usage.USAGE,
+    usage.LEVEL,
+    coupons.COUPON,
+    coupons.PROMOTION_CODE,
+    coupons.REDEMPTION,
     lifecycle.SUBSCRIPTION,
     invoices.INVOICE,
     payments.PAYMENT,

@@ -2,17 +2,20 @@
 
 Reading refuses what it does not know: another type (19.99 is not 19, None is not "None"), an
 unknown key, an unknown tag, a missing key unless the field has a default (so that what an older
-release wrote stays readable). Tags are stated here and are not class names, so that a class can be
+release wrote stays readable). What has its default value is not written, so a default never
+changes once it was released. Tags are stated here and are not class names, so that a class can be
 renamed without orphaning what is stored. Instants are written in UTC.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
+from fractions import Fraction
 from functools import cache, partial
 from operator import eq
 from typing import Any, TypeAlias, TypeVar, cast, get_args, get_origin
@@ -20,7 +23,16 @@ from typing import Any, TypeAlias, TypeVar, cast, get_args, get_origin
 from cattrs import BaseConverter, Converter
 from cattrs.errors import ForbiddenExtraKeysError
 
-from subscriptions import dunning, invoices, lifecycle, payment_methods, payments, pricing
+from subscriptions import (
+    coupons,
+    discounts,
+    dunning,
+    invoices,
+    lifecycle,
+    payment_methods,
+    payments,
+    pricing,
+)
 from subscriptions.errors import ValidationError
 from subscriptions.events import KINDS, TAGS, Event
 from subscriptions.money import Currency, Money
@@ -42,6 +54,15 @@ STATES: dict[object, dict[type, str]] = {
         pricing.GraduatedPercentage: "graduated_percentage",
         pricing.FreeUnits: "free_units",
     },
+    discounts.DiscountTerms: {
+        discounts.PercentOff: "percent_off",
+        discounts.AmountOff: "amount_off",
+    },
+    coupons.Duration: {
+        coupons.Once: "once",
+        coupons.Periods: "periods",
+        coupons.Forever: "forever",
+    },
     payment_methods.MethodState: {
         payment_methods.Usable: "usable",
         payment_methods.Refused: "refused",
@@ -49,6 +70,7 @@ STATES: dict[object, dict[type, str]] = {
     },
     lifecycle.Contract: {
         lifecycle.Scheduled: "scheduled",
+        lifecycle.Incomplete: "incomplete",
         lifecycle.Trialing: "trialing",
         lifecycle.Active: "active",
         lifecycle.Ended: "ended",
@@ -135,6 +157,8 @@ _NOT_WHAT_IT_SHOULD_BE = (
     RecursionError,
 )
 
+_FRACTION = re.compile(r"-?[0-9]{1,40}(/[1-9][0-9]{0,40})?")
+
 # ---- strict hooks ---------------------------------------------------------------------------
 
 
@@ -161,6 +185,12 @@ def _decimal(value: Json, _: type) -> Decimal:
     if not number.is_finite():
         raise TypeError(f"{value!r} is not a finite number")
     return number
+
+
+def _fraction(value: Json, _: type) -> Fraction:
+    if not _FRACTION.fullmatch(_text(value)):
+        raise TypeError(f"{value!r} is not a fraction")
+    return Fraction(value)
 
 
 def _instant(value: Json, _: type) -> datetime:
@@ -248,12 +278,17 @@ def _tagged(
 
 def _make_converter() -> Converter:
     converter = Converter(
-        forbid_extra_keys=True, detailed_validation=False, prefer_attrib_converters=False
+        forbid_extra_keys=True,
+        detailed_validation=False,
+        prefer_attrib_converters=False,
+        omit_if_default=True,
     )
     for plain in (int, str, bool):
         converter.register_structure_hook(plain, _exactly(plain))
     converter.register_structure_hook(Decimal, _decimal)
     converter.register_unstructure_hook(Decimal, str)
+    converter.register_structure_hook(Fraction, _fraction)
+    converter.register_unstructure_hook(Fraction, str)
     converter.register_structure_hook(datetime, _instant)
     converter.register_unstructure_hook(datetime, _write_instant)
     converter.register_structure_hook(date, lambda value, _: date.fromisoformat(_text(value)))
@@ -269,6 +304,14 @@ def _make_converter() -> Converter:
         converter.register_structure_hook(kind, lambda value, type_: type_(value))
     converter.register_structure_hook_func(lambda type_: type_ == int | Decimal, _number)
     converter.register_unstructure_hook_func(lambda type_: type_ == int | Decimal, _write_number)
+    converter.register_structure_hook_func(
+        lambda type_: type_ == int | Decimal | None,
+        lambda value, type_: None if value is None else _number(value, type_),
+    )
+    converter.register_unstructure_hook_func(
+        lambda type_: type_ == int | Decimal | None,
+        lambda value: None if value is None else _write_number(value),
+    )
     for union, tags in STATES.items():
         write, read = _tagged(converter, tags, "is")
         converter.register_structure_hook_func(partial(eq, union), read)

@@ -17,6 +17,7 @@ from subscriptions.errors import (
     GatewayError,
     IdempotencyMismatch,
     InvalidTransition,
+    NotAvailable,
     NotFound,
     StalePlan,
     StorageBusy,
@@ -34,6 +35,10 @@ RAISED: list[tuple[SubscriptionsError, str]] = [
     ),
     (CurrencyMismatch("EUR", "USD"), "cannot combine EUR with USD"),
     (UnknownReference("customer", "cus_1"), "customer: there is no record 'cus_1'"),
+    (
+        NotAvailable("Seats", "requires", ("Pro", "Team")),
+        "product 'Seats' requires 'Pro' or 'Team'",
+    ),
     (
         StalePlan("customer", "cus_1"),
         "the plan rests on customer cus_1, which has moved on; preview again",

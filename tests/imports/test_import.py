@@ -204,6 +204,31 @@ def test_prices_are_found_or_made_once(billing: Billing) -> None:
     assert used.count(host.id) == 300
 
 
+def test_an_import_takes_no_price_of_another_customer_and_none_with_other_terms(
+    billing: Billing,
+) -> None:
+    add, amount, monthly = billing.catalog.add_price, Money.of("29.00", "EUR"), Interval.months(1)
+    add("Team", amount, every=monthly, setup=Money.of("5.00", "EUR"))
+    dear = add("Team", Money.of("99.00", "EUR"), every=monthly)
+    bob = billing.customers.create(name="Bob")
+    billing.catalog.override(dear.id, bob.id, amount)
+    rows = [f"c{n},N,,DE,,,Team,29.00,EUR,month,2027-01-31,,," for n in range(2)]
+    assert billing.customers.import_("\n".join([HEAD, *rows])).created == 2
+    assert billing.catalog.list().total == 4
+    made = billing.catalog.list().items[-1]
+    assert {each.items[0].price for each in billing.subscriptions.list()} == {made.id}
+
+
+def test_an_import_takes_the_version_that_costs_the_same(billing: Billing) -> None:
+    monthly = Interval.months(1)
+    old = billing.catalog.add_price("Team", Money.of("29.00", "EUR"), every=monthly)
+    new = billing.catalog.new_version(old.id, Money.of("35.00", "EUR"))
+    rows = [f"c{n},N,,DE,,,Team,{n}.00,EUR,month,2027-01-31,,," for n in (29, 35)]
+    assert billing.customers.import_("\n".join([HEAD, *rows])).created == 2
+    used = [each.items[0].price for each in billing.subscriptions.list()]
+    assert used == [old.id, new.id]
+
+
 def test_a_name_of_a_product_may_have_prices_of_any_kind(billing: Billing) -> None:
     rows = [
         "a,N,,DE,,,Team,29.00,EUR,month,2027-01-31,,,",

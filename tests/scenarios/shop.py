@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import TypeAlias
 
 from attrs import frozen
@@ -218,11 +219,11 @@ def _periods(subscription: Subscription, invoices: list[Invoice]) -> Findings:
             for invoice in invoices
             if invoice.subscription == subscription.id
             for line in invoice.lines
-            if line.price == item.price and line.period is not None
+            if line.price == item.price and line.period is not None and line.kind == "period"
         ]
-        expected = [item.cycle.period(n) for n in range(item.next_index)][-len(billed) :]
-        if billed and billed != expected:
-            findings.append(f"{subscription.id} was billed {billed}, not {expected}")
+        gaps = [(a, b) for a, b in pairwise(billed) if a.end != b.start]
+        if billed and (gaps or billed[-1].end != item.through):
+            findings.append(f"{subscription.id} was billed {billed}, until {item.through}")
     return findings
 
 

@@ -216,7 +216,7 @@ def i13_every_period_is_billed_once(view: View) -> Findings:
         for each in view.subscriptions
         for item in each.items
         if sorted(map(str, billed.get((each.id, item.price), [])))
-        != sorted(str(item.cycle.period(n)) for n in range(item.next_index))
+        != sorted(map(str, item.cycle.periods(until=item.through)))
     ]
 
 

@@ -20,15 +20,19 @@ from subscriptions.gateways.bank_transfer import BankTransfer
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
+from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
+from subscriptions.proration import Proration
 from subscriptions.records import Record, plain_text
 from subscriptions.serialization import kind_named
 from subscriptions.storage import AsyncStorage, Storage
 from subscriptions.storage.memory import MemoryStorage
 from subscriptions.storage.threaded import ThreadedStorage
 from subscriptions.taxes import NO_TAX, TaxRates
+from subscriptions.usecases.flows import DEFAULT_SAFETY, Safety
 
 R = TypeVar("R", bound=Record)
 StorageT = TypeVar("StorageT")
+T = TypeVar("T")
 
 
 class Billing:
@@ -38,6 +42,13 @@ class Billing:
     no money. `storage` makes it durable; `gateways` are named, and `transfer` is there unless
     another one takes its name. `seller` is printed on invoices and gives the zone of days,
     `taxes` says which rate is valid where and when. `clock` and `ids` are for tests.
+    `webhook_secrets` are each gateway's, to tell its messages from forged ones.
+
+    `proration` is how a change in the middle of a period is billed if it says nothing else: by
+    days, on the next invoice. `safety` is what no bill of a subscription exceeds without a person's
+    look: it is parked instead, with an event, until it is unparked.
+
+    Raises `ValidationError` for an argument that is not what it should be.
 
     >>> from datetime import date
     >>> from subscriptions import Interval, Money
@@ -61,6 +72,8 @@ class Billing:
         ids: IdSource | None = None,
         tenant: str = "default",
         webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
+        proration: Proration = DEFAULT_PRORATION,
+        safety: Safety = DEFAULT_SAFETY,
     ) -> None:
         self.engine = Engine(
             _checked(storage or MemoryStorage()),
@@ -71,11 +84,15 @@ class Billing:
             ids or RandomIds(),
             plain_text("tenant", tenant),
             webhook_secrets or {},
+            _setting("proration", Proration, proration),
+            _setting("safety", Safety, safety),
         )
         self.customers = namespaces.Customers(self.engine)
         self.payment_methods = namespaces.PaymentMethods(self.engine)
         self.catalog = namespaces.Catalog(self.engine)
+        self.coupons = namespaces.Coupons(self.engine)
         self.subscriptions = namespaces.Subscriptions(self.engine)
+        self.usage = namespaces.Usage(self.engine)
         self.invoices = namespaces.Invoices(self.engine)
         self.payments = namespaces.Payments(self.engine)
         self.dunning = namespaces.Dunning(self.engine)
@@ -145,7 +162,7 @@ class AsyncBilling:
     """`Billing` for asynchronous hosts: the same names, with `await`.
 
     `storage` is an asynchronous storage, or a synchronous one, which gets a thread of its own. Nor
-    does a gateway's call stop the event loop.
+    does a gateway's call stop the event loop. The other arguments are those of `Billing`.
     """
 
     def __init__(
@@ -159,6 +176,8 @@ class AsyncBilling:
         ids: IdSource | None = None,
         tenant: str = "default",
         webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
+        proration: Proration = DEFAULT_PRORATION,
+        safety: Safety = DEFAULT_SAFETY,
     ) -> None:
         self.engine = Engine(
             _asynchronous(_checked(storage or MemoryStorage())),
@@ -169,11 +188,15 @@ class AsyncBilling:
             ids or RandomIds(),
             plain_text("tenant", tenant),
             webhook_secrets or {},
+            _setting("proration", Proration, proration),
+            _setting("safety", Safety, safety),
         )
         self.customers = namespaces.AsyncCustomers(self.engine)
         self.payment_methods = namespaces.AsyncPaymentMethods(self.engine)
         self.catalog = namespaces.AsyncCatalog(self.engine)
+        self.coupons = namespaces.AsyncCoupons(self.engine)
         self.subscriptions = namespaces.AsyncSubscriptions(self.engine)
+        self.usage = namespaces.AsyncUsage(self.engine)
         self.invoices = namespaces.AsyncInvoices(self.engine)
         self.payments = namespaces.AsyncPayments(self.engine)
         self.dunning = namespaces.AsyncDunning(self.engine)
@@ -219,6 +242,12 @@ def _with_transfer(
         if not callable(getattr(gateway, "charge", None)):
             raise ValidationError(f"gateways[{name!r}]", gateway, "a PaymentGateway")
     return {"transfer": BankTransfer(), **given}
+
+
+def _setting(name: str, kind: type[T], value: T) -> T:
+    if not isinstance(value, kind):
+        raise ValidationError(name, value, f"a {kind.__name__}")
+    return value
 
 
 def _checked(storage: StorageT) -> StorageT:

@@ -8,7 +8,7 @@ transaction. A crash between any two steps loses nothing: the due work is found 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from subscriptions.engine.clock import Clock
 from subscriptions.engine.deliveries import Deliveries
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.imports import Source
+from subscriptions.engine.metering import Recorder
 from subscriptions.engine.plans import Plan, check_fresh
 from subscriptions.engine.procedures import Procedure, blocking, call
 from subscriptions.engine.reporting import audit_numbers
@@ -35,11 +36,15 @@ from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.payments import PAYMENT
+from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
+from subscriptions.proration import Proration
 from subscriptions.records import AnyKind, Kind, Record, Ref, aware, plain_text
 from subscriptions.reports.numbers import NumberFinding
 from subscriptions.storage import Found, JoinsHost, Query, Reader, Storage, UnitOfWork
 from subscriptions.taxes import TaxRates
+from subscriptions.usage import Usage
 from subscriptions.usecases.flows import (
+    DEFAULT_SAFETY,
     Command,
     Context,
     Flow,
@@ -47,8 +52,10 @@ from subscriptions.usecases.flows import (
     Get,
     Listing,
     Question,
+    Safety,
 )
 from subscriptions.usecases.imports import ImportReport
+from subscriptions.usecases.usage import UsageReport
 
 log = logging.getLogger("subscriptions")
 
@@ -87,6 +94,8 @@ class Engine:
     ids: IdSource
     tenant: str
     secrets: Mapping[str, Sequence[Secret]]
+    proration: Proration = DEFAULT_PRORATION
+    safety: Safety = DEFAULT_SAFETY
     deliveries: Deliveries = field(factory=Deliveries)
     reached: Reached = field(factory=Reached)
     _open: ContextVar[Transaction | None] = field(
@@ -97,7 +106,15 @@ class Engine:
         """Return what flows may know at a time."""
         capabilities = {name: each.capabilities for name, each in self.gateways.items()}
         return Context(
-            at, self.clock(), self.tenant, self.ids, self.seller, self.taxes, capabilities
+            at,
+            self.clock(),
+            self.tenant,
+            self.ids,
+            self.seller,
+            self.taxes,
+            capabilities,
+            proration=self.proration,
+            safety=self.safety,
         )
 
     @property
@@ -328,6 +345,18 @@ class Engine:
         if report.created and not dry_run and self.acts:
             yield from self.deliver()
         return report
+
+    def record_usage(self, events: Iterable[Usage], at: datetime | None) -> Procedure[UsageReport]:
+        """Record usage in bulk; in an open transaction it is part of that."""
+        if isinstance(events, str) or not isinstance(events, Iterable):
+            raise ValidationError("events", events, "an iterable of Usage")
+        opened = self._transaction()
+        recorder = Recorder(
+            self.storage,
+            lambda: self.context(self._time(at)),
+            None if opened is None else opened.unit,
+        )
+        return (yield from recorder.run(events))
 
     # ---- questions --------------------------------------------------------------------------
 

@@ -6,30 +6,72 @@ that two decisions of one batch which touch the same record are not committed to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar, cast
 
-from attrs import frozen
+from attrs import define, evolve, field, frozen
 
 from subscriptions.decisions import Change, Decision, Issue
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import NotFound
 from subscriptions.records import AnyKind, Record
 from subscriptions.storage import PAGE_LIMIT_MAX, Query, Reader
-from subscriptions.usecases.flows import Flow, Get, GetMany, Having, Maybe, Read
+from subscriptions.usecases.flows import Flow, Fold, Get, GetMany, Having, Maybe, Read
 
 T = TypeVar("T")
+# Of so many values the records are folded with one query, page by page. Each page passes over all
+# that earlier ones held, which for all values of a large batch would come to a multiple of it.
+FOLDED_TOGETHER = 100
+
 Versions: TypeAlias = tuple[tuple[str, int], ...]
 
 
 @frozen
 class Seen:
-    """Something that was read: one record, or all records whose column has a value."""
+    """Something that was read: one record, or all records whose column has a value.
+
+    Of records that were folded, in the order of `order_by`, the versions are one digest of all, and
+    how many there are.
+    """
 
     kind: AnyKind
     what: str
     versions: Versions
     column: tuple[str, Any] | None = None
+    order_by: str | None = None
+
+
+@define
+class _Folding:
+    """The records of one value that are read for folds: who takes them, and what they were."""
+
+    folds: list[Fold[Any, Any]] = field(factory=list[Fold[Any, Any]])
+    states: list[Any] = field(factory=list[Any])
+    rows: int = 0
+    digest: Any = field(factory=sha256)
+
+    def take(self, record: Record) -> None:
+        self.rows += 1
+        self.digest.update(f"{record.id}\x1f{record.version}\x1e".encode())
+        for place, fold in enumerate(self.folds):
+            state = self.states[place]
+            if not isinstance(state, _Raised):
+                try:
+                    self.states[place] = fold.step(state, record)
+                except Exception as error:  # noqa: BLE001 - one flow's failure is that flow's result
+                    self.states[place] = _Raised(error)
+
+    @property
+    def versions(self) -> Versions:
+        return ((self.digest.hexdigest(), self.rows),)
+
+
+@frozen
+class _Raised:
+    """What became of a fold whose step raised."""
+
+    error: Exception
 
 
 class Batch:
@@ -42,6 +84,8 @@ class Batch:
         self._tenant = tenant
         self._records: dict[AnyKind, dict[str, Record | None]] = {}
         self._having: dict[tuple[AnyKind, str], dict[object, tuple[Record, ...]]] = {}
+        self._folded: dict[Fold[Any, Any], object] = {}
+        self._foldings: dict[tuple[AnyKind, str, str], dict[object, Versions]] = {}
         for kind, record in seed:
             self._records.setdefault(kind, {})[record.id] = record
         self.reads: list[list[Read]] = []
@@ -106,7 +150,15 @@ class Batch:
             return tuple([_present(read.kind, id, records[id]) for id in read.ids])
         if type(read) is Get:
             return _present(read.kind, read.id, records[read.id])
+        if type(read) is Fold:
+            return self._state(read)
         return records[cast("Maybe[Any]", read).id]
+
+    def _state(self, fold: Fold[Any, Any]) -> object:
+        state = self._folded[fold]
+        if isinstance(state, _Raised):
+            raise state.error
+        return state
 
     def _has(self, read: Read) -> bool:
         if type(read) is Having:
@@ -114,16 +166,21 @@ class Batch:
         records = self._records.get(read.kind, {})
         if type(read) is GetMany:
             return all(id in records for id in read.ids)
+        if type(read) is Fold:
+            return read in self._folded
         return cast("Get[Any]", read).id in records
 
     def _answer(self, reads: Sequence[Read]) -> Procedure[None]:
         ids: dict[AnyKind, set[str]] = {}
         values: dict[tuple[AnyKind, str], set[Any]] = {}
+        folds: dict[tuple[AnyKind, str, str], list[Fold[Any, Any]]] = {}
         for read in reads:
             if type(read) is Having:
                 values.setdefault((read.kind, read.column), set()).add(read.value)
             elif type(read) is GetMany:
                 ids.setdefault(read.kind, set()).update(read.ids)
+            elif type(read) is Fold:
+                folds.setdefault((read.kind, read.column, read.order_by), []).append(read)
             else:
                 ids.setdefault(read.kind, set()).add(cast("Get[Any]", read).id)
         for kind, wanted in ids.items():
@@ -134,28 +191,69 @@ class Batch:
                 known[id] = found.get(id)
         for (kind, column), sought in values.items():
             yield from self._find(kind, column, sought)
+        for (kind, column, order_by), waiting in folds.items():
+            yield from self._fold(kind, column, order_by, waiting)
 
     def _find(self, kind: AnyKind, column: str, values: set[Any]) -> Procedure[None]:
         get = kind.by_name[column].get
         rows: dict[object, list[Record]] = {value: [] for value in values}
+
+        def take(record: Record) -> None:
+            rows[get(record)].append(record)
+            self._records.setdefault(kind, {}).setdefault(record.id, record)
+
+        yield from self._pages(kind, column, values, None, take)
+        known = self._having.setdefault((kind, column), {})
+        known.update({value: tuple(found) for value, found in rows.items()})
+
+    def _fold(
+        self, kind: AnyKind, column: str, order_by: str, folds: Sequence[Fold[Any, Any]]
+    ) -> Procedure[None]:
+        """Fold the records of many values while they are read: no more than a page is held."""
+        get = kind.by_name[column].get
+        by_value: dict[Any, _Folding] = {}
+        for fold in folds:
+            folding = by_value.setdefault(fold.value, _Folding())
+            folding.folds.append(fold)
+            folding.states.append(fold.start())
+
+        def take(record: Record) -> None:
+            by_value[get(record)].take(record)
+
+        values = sorted(by_value)
+        for first in range(0, len(values), FOLDED_TOGETHER):
+            some = set(values[first : first + FOLDED_TOGETHER])
+            yield from self._pages(kind, column, some, order_by, take)
+        known = self._foldings.setdefault((kind, column, order_by), {})
+        for value, folding in by_value.items():
+            known[value] = folding.versions
+            self._folded.update(zip(folding.folds, folding.states, strict=True))
+
+    def _pages(
+        self,
+        kind: AnyKind,
+        column: str,
+        values: set[Any],
+        order_by: str | None,
+        take: Callable[[Record], None],
+    ) -> Procedure[None]:
+        """Read all records whose column has one of these values."""
         cursor: str | None = None
         while True:
             query = Query(
                 kind,
                 self._tenant,
                 {column: tuple(sorted(values))},
+                order_by=order_by,
                 after=cursor,
                 limit=PAGE_LIMIT_MAX,
             )
             page = yield from call(self._reader.find, query)
             for record in page.items:
-                rows[get(record)].append(record)
-                self._records.setdefault(kind, {}).setdefault(record.id, record)
+                take(record)
             cursor = page.next_cursor
             if cursor is None:
-                break
-        known = self._having.setdefault((kind, column), {})
-        known.update({value: tuple(found) for value, found in rows.items()})
+                return
 
     def seen(self) -> tuple[Seen, ...]:
         """Return what the flows read, and in which versions."""
@@ -169,24 +267,41 @@ class Batch:
             for (kind, column), found in self._having.items()
             for value, rows in found.items()
         ]
-        return (*records, *lists)
+        folded = [
+            Seen(kind, f"{column}={value}", versions, (column, value), order_by)
+            for (kind, column, order_by), found in self._foldings.items()
+            for value, versions in found.items()
+        ]
+        return (*records, *lists, *folded)
 
     def see_again(self, seen: Sequence[Seen]) -> Procedure[tuple[Seen, ...]]:
         """Read the same things once more; returns them in the same order."""
-        reads: list[Read] = [
-            Maybe(each.kind, each.what) if each.column is None else Having(each.kind, *each.column)
-            for each in seen
-        ]
+        reads = [_read_again(each) for each in seen]
         yield from self._answer(reads)
         again: list[Seen] = []
         for each, read in zip(seen, reads, strict=True):
             found = self._lookup(read)
+            versions: Versions
             if each.column is None:
-                versions: Versions = ((each.what, _version(cast("Record | None", found))),)
-            else:
+                versions = ((each.what, _version(cast("Record | None", found))),)
+            elif each.order_by is None:
                 versions = _versions(cast("tuple[Record, ...]", found))
-            again.append(Seen(each.kind, each.what, versions, each.column))
+            else:
+                versions = self._foldings[each.kind, each.column[0], each.order_by][each.column[1]]
+            again.append(evolve(each, versions=versions))
         return tuple(again)
+
+
+def _read_again(seen: Seen) -> Read:
+    if seen.column is None:
+        return Maybe(seen.kind, seen.what)
+    if seen.order_by is None:
+        return Having(seen.kind, *seen.column)
+    return Fold(seen.kind, *seen.column, seen.order_by, step=_only_look, start=lambda: None)
+
+
+def _only_look(state: object, _: object) -> object:
+    return state
 
 
 def _version(record: Record | None) -> int:
@@ -234,7 +349,7 @@ def _is_stale(read: Read, written: dict[AnyKind, dict[str, Record]]) -> bool:
     there = written.get(read.kind)
     if there is None:
         return False
-    if type(read) is Having:
+    if type(read) is Having or type(read) is Fold:
         get = read.kind.by_name[read.column].get
         return any(get(record) == read.value for record in there.values())
     if type(read) is GetMany:

@@ -5,7 +5,7 @@ Nothing is decided here. Each noun stands twice, once for each driver, one line 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from subscriptions.customer_files import FileFormat
@@ -27,18 +27,24 @@ from subscriptions.invoices import ChainBreak
 from subscriptions.records import plain_text
 from subscriptions.reports import questions as reports
 from subscriptions.reports.numbers import NumberFinding
+from subscriptions.usage import Usage as UsageRow
 from subscriptions.usecases import (
+    cancelling,
     catalog,
+    coupons,
     customers,
     documents,
     dunning,
     events,
     invoices,
+    pausing,
     payment_methods,
     payments,
     subscriptions,
+    usage,
 )
 from subscriptions.usecases.imports import ImportReport
+from subscriptions.usecases.usage import UsageReport
 
 
 class Customers(Namespace):
@@ -120,8 +126,14 @@ class Catalog(Namespace):
 
     add_product = Does(catalog.add_product)
     add_price = Does(catalog.add_price)
+    new_version = Does(catalog.new_version)
+    override = Does(catalog.override)
     archive = Does(catalog.archive)
+    archive_product = Does(catalog.archive_product)
+    get_product = Asks(catalog.get_product)
     get_price = Asks(catalog.get_price)
+    versions = Asks(catalog.versions)
+    products = Lists(catalog.products)
     list = Lists(catalog.list_)
 
 
@@ -130,9 +142,49 @@ class AsyncCatalog(Namespace):
 
     add_product = AsyncDoes(catalog.add_product)
     add_price = AsyncDoes(catalog.add_price)
+    new_version = AsyncDoes(catalog.new_version)
+    override = AsyncDoes(catalog.override)
     archive = AsyncDoes(catalog.archive)
+    archive_product = AsyncDoes(catalog.archive_product)
+    get_product = AsyncAsks(catalog.get_product)
     get_price = AsyncAsks(catalog.get_price)
+    versions = AsyncAsks(catalog.versions)
+    products = AsyncLists(catalog.products)
     list = AsyncLists(catalog.list_)
+
+
+class Coupons(Namespace):
+    """What is taken off, and for whom."""
+
+    create = Does(coupons.create)
+    archive = Does(coupons.archive)
+    code = Does(coupons.code)
+    deactivate_code = Does(coupons.deactivate_code)
+    check = Asks(coupons.check)
+    redeem = Does(coupons.redeem)
+    remove = Does(coupons.remove)
+    get = Asks(coupons.get)
+    get_code = Asks(coupons.get_code)
+    codes = Lists(coupons.codes)
+    redemptions = Lists(coupons.redemptions)
+    list = Lists(coupons.list_)
+
+
+class AsyncCoupons(Namespace):
+    """What is taken off, and for whom."""
+
+    create = AsyncDoes(coupons.create)
+    archive = AsyncDoes(coupons.archive)
+    code = AsyncDoes(coupons.code)
+    deactivate_code = AsyncDoes(coupons.deactivate_code)
+    check = AsyncAsks(coupons.check)
+    redeem = AsyncDoes(coupons.redeem)
+    remove = AsyncDoes(coupons.remove)
+    get = AsyncAsks(coupons.get)
+    get_code = AsyncAsks(coupons.get_code)
+    codes = AsyncLists(coupons.codes)
+    redemptions = AsyncLists(coupons.redemptions)
+    list = AsyncLists(coupons.list_)
 
 
 class Subscriptions(Namespace):
@@ -140,8 +192,21 @@ class Subscriptions(Namespace):
 
     create = Does(subscriptions.create)
     get = Asks(subscriptions.get)
-    cancel = Does(subscriptions.cancel)
-    undo_cancel = Does(subscriptions.undo_cancel)
+    change = Does(subscriptions.change)
+    schedule = Does(subscriptions.schedule)
+    unschedule = Does(subscriptions.unschedule)
+    set_next_billing = Does(subscriptions.set_next_billing)
+    transfer = Does(subscriptions.transfer)
+    set_catch_up = Does(subscriptions.set_catch_up)
+    pause = Does(pausing.pause)
+    resume = Does(pausing.resume)
+    extend_trial = Does(pausing.extend_trial)
+    end_trial = Does(pausing.end_trial)
+    cancel = Does(cancelling.cancel)
+    undo_cancel = Does(cancelling.undo_cancel)
+    reactivate = Does(cancelling.reactivate)
+    answer_survey = Does(cancelling.answer_survey)
+    cancellation_terms = Asks(cancelling.cancellation_terms)
     list = Lists(subscriptions.list_)
 
 
@@ -150,9 +215,60 @@ class AsyncSubscriptions(Namespace):
 
     create = AsyncDoes(subscriptions.create)
     get = AsyncAsks(subscriptions.get)
-    cancel = AsyncDoes(subscriptions.cancel)
-    undo_cancel = AsyncDoes(subscriptions.undo_cancel)
+    change = AsyncDoes(subscriptions.change)
+    schedule = AsyncDoes(subscriptions.schedule)
+    unschedule = AsyncDoes(subscriptions.unschedule)
+    set_next_billing = AsyncDoes(subscriptions.set_next_billing)
+    transfer = AsyncDoes(subscriptions.transfer)
+    set_catch_up = AsyncDoes(subscriptions.set_catch_up)
+    pause = AsyncDoes(pausing.pause)
+    resume = AsyncDoes(pausing.resume)
+    extend_trial = AsyncDoes(pausing.extend_trial)
+    end_trial = AsyncDoes(pausing.end_trial)
+    cancel = AsyncDoes(cancelling.cancel)
+    undo_cancel = AsyncDoes(cancelling.undo_cancel)
+    reactivate = AsyncDoes(cancelling.reactivate)
+    answer_survey = AsyncDoes(cancelling.answer_survey)
+    cancellation_terms = AsyncAsks(cancelling.cancellation_terms)
     list = AsyncLists(subscriptions.list_)
+
+
+class Usage(Namespace):
+    """What was used, and what it comes to."""
+
+    add_meter = Does(usage.add_meter)
+    meters = Lists(usage.meters)
+    record = Does(usage.record)
+    summary = Asks(usage.summary)
+    list = Lists(usage.list_)
+
+    def record_many(self, events: Iterable[UsageRow], *, at: datetime | None = None) -> UsageReport:
+        """Record usage in bulk: any iterable of `subscriptions.usage.Usage`, read as it comes.
+
+        Events are stored in batches, each whole or not at all; one that is known is left alone, so
+        after a crash the same events may come again. What `record` would raise for one of them is
+        in the report and stops nothing. Inside `transaction()` all of it is part of that.
+
+        Raises `StorageError` if the storage fails, and what the iterable raises; what came before
+        is stored then.
+        """
+        return run_sync(self.engine.record_usage(events, at))
+
+
+class AsyncUsage(Namespace):
+    """What was used, and what it comes to."""
+
+    add_meter = AsyncDoes(usage.add_meter)
+    meters = AsyncLists(usage.meters)
+    record = AsyncDoes(usage.record)
+    summary = AsyncAsks(usage.summary)
+    list = AsyncLists(usage.list_)
+
+    async def record_many(
+        self, events: Iterable[UsageRow], *, at: datetime | None = None
+    ) -> UsageReport:
+        """Record usage in bulk, as `Usage.record_many` does."""
+        return await run_async(self.engine.record_usage(events, at))
 
 
 class Invoices(Namespace):
@@ -311,16 +427,36 @@ class SubscriptionPreviews(Namespace):
     """What commands on subscriptions would do."""
 
     create = Previews(subscriptions.create)
-    cancel = Previews(subscriptions.cancel)
-    undo_cancel = Previews(subscriptions.undo_cancel)
+    change = Previews(subscriptions.change)
+    schedule = Previews(subscriptions.schedule)
+    unschedule = Previews(subscriptions.unschedule)
+    set_next_billing = Previews(subscriptions.set_next_billing)
+    transfer = Previews(subscriptions.transfer)
+    pause = Previews(pausing.pause)
+    resume = Previews(pausing.resume)
+    extend_trial = Previews(pausing.extend_trial)
+    end_trial = Previews(pausing.end_trial)
+    cancel = Previews(cancelling.cancel)
+    undo_cancel = Previews(cancelling.undo_cancel)
+    reactivate = Previews(cancelling.reactivate)
 
 
 class AsyncSubscriptionPreviews(Namespace):
     """What commands on subscriptions would do."""
 
     create = AsyncPreviews(subscriptions.create)
-    cancel = AsyncPreviews(subscriptions.cancel)
-    undo_cancel = AsyncPreviews(subscriptions.undo_cancel)
+    change = AsyncPreviews(subscriptions.change)
+    schedule = AsyncPreviews(subscriptions.schedule)
+    unschedule = AsyncPreviews(subscriptions.unschedule)
+    set_next_billing = AsyncPreviews(subscriptions.set_next_billing)
+    transfer = AsyncPreviews(subscriptions.transfer)
+    pause = AsyncPreviews(pausing.pause)
+    resume = AsyncPreviews(pausing.resume)
+    extend_trial = AsyncPreviews(pausing.extend_trial)
+    end_trial = AsyncPreviews(pausing.end_trial)
+    cancel = AsyncPreviews(cancelling.cancel)
+    undo_cancel = AsyncPreviews(cancelling.undo_cancel)
+    reactivate = AsyncPreviews(cancelling.reactivate)
 
 
 class InvoicePreviews(Namespace):

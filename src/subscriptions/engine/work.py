@@ -29,7 +29,7 @@ from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.payments import PAYMENT, Payment, PaymentSnapshot
 from subscriptions.records import AnyKind, Record
 from subscriptions.storage import Storage, UnitOfWork, due
-from subscriptions.usecases import dunning, invoices, payments, subscriptions
+from subscriptions.usecases import dunning, invoices, payments, renewals
 from subscriptions.usecases.flows import Context, Flow
 
 log = logging.getLogger("subscriptions")
@@ -43,8 +43,8 @@ _Decided: TypeAlias = tuple[list[Any], list[int], list[int], list[Change]]
 
 # What is due, in the order in which it is done within one instant.
 DUE: Mapping[AnyKind, Step | None] = {
-    SUBSCRIPTION: subscriptions.advance,
-    INVOICE: invoices.overdue,
+    SUBSCRIPTION: renewals.advance,
+    INVOICE: invoices.advance,
     PAYMENT: None,  # the gateway is asked first; see `_asked`
     DUNNING_CASE: dunning.advance,
 }

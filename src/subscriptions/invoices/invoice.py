@@ -8,16 +8,19 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import TypeAlias, assert_never
 
 from attrs import frozen
 
 from subscriptions.billing_cycles import Period, first_instant, zone_info
 from subscriptions.customers import Address
+from subscriptions.discounts import DiscountShare
 from subscriptions.errors import ValidationError
-from subscriptions.ids import CustomerId, InvoiceId, PaymentId, PriceId, SubscriptionId
+from subscriptions.ids import CustomerId, InvoiceId, PaymentId, PriceId, ProductId, SubscriptionId
 from subscriptions.invoice_numbering import Reset, Series
 from subscriptions.money import Currency, Money, Rounding
+from subscriptions.proration import ProrationUnit
 from subscriptions.records import Column, ColumnType, Kind, plain_text
 from subscriptions.taxes import TaxBehavior, TaxGroup, TaxRate
 
@@ -83,12 +86,70 @@ class Party:
     language: str
 
 
+class LineKind(StrEnum):
+    """What a line is for."""
+
+    PERIOD = "period"
+    """A whole period, or a stub of one."""
+    CREDIT = "credit"
+    """The unused part of what was charged earlier; `credits` names it."""
+    DEBIT = "debit"
+    """The rest of a period after a change."""
+    USAGE = "usage"
+    LATE_USAGE = "late_usage"
+    """Usage of a period that was billed before it was reported."""
+    TRUE_UP = "true_up"
+    """What is missing to a minimum commitment."""
+    SETUP = "setup"
+    ONE_OFF = "one_off"
+
+
+@frozen
+class Part:
+    """Which part of a whole amount a line is: the cut at `end` less the cut at `begin`.
+
+    Both are fractions of the whole period, from 0 to 1, counted in `unit`.
+    """
+
+    whole_minor: int
+    begin: Fraction
+    end: Fraction
+    unit: ProrationUnit = ProrationUnit.DAY
+
+    @property
+    def fraction(self) -> Fraction:
+        """How much of the whole it is; the amount is rounded at the two cuts, not from this."""
+        return self.end - self.begin
+
+
+@frozen
+class LineRef:
+    """Names one line of one invoice, by its place from 0."""
+
+    invoice: InvoiceId
+    line: int
+
+
+@frozen
+class Measured:
+    """The usage behind a line: what was counted, by which meter, in how many events.
+
+    `before` is the quantity of that period that was charged earlier: the line is for the rest.
+    """
+
+    meter: str
+    quantity: Decimal
+    events: int
+    before: Decimal = Decimal(0)
+
+
 @frozen
 class Charge:
     """Something to put on an invoice, before tax is split off: one line to be.
 
-    `amount_minor` is what the price says: net or gross as `behavior` says. `unit_price` in major
-    units is what is printed; None where a quantity times a price would mislead.
+    `amount_minor` is what the price says: net or gross as `behavior` says, before `discounts`.
+    `unit_price` in major units is what is printed; None where a quantity times a price would
+    mislead. `product` is what coupons ask for.
     """
 
     description: str
@@ -99,11 +160,23 @@ class Charge:
     unit_price: Decimal | None = None
     period: Period | None = None
     price: PriceId | None = None
+    kind: LineKind = LineKind.PERIOD
+    product: ProductId | None = None
+    subscription: SubscriptionId | None = None
+    item: int | None = None
+    discounts: tuple[DiscountShare, ...] = ()
+    part: Part | None = None
+    credits: LineRef | None = None
+    usage: Measured | None = None
 
 
 @frozen
 class Line:
-    """One line of an invoice; `net_minor` is rounded once and never again."""
+    """One line of an invoice; `net_minor` is rounded once and never again.
+
+    `amount_minor` is before `discounts`, the shares of the document's discounts that it bears.
+    `subscription` and `item` say whose line it is, `part` which part of a whole it is.
+    """
 
     description: str
     quantity: int | Decimal
@@ -115,15 +188,32 @@ class Line:
     behavior: TaxBehavior
     period: Period | None
     price: PriceId | None
+    kind: LineKind = LineKind.PERIOD
+    subscription: SubscriptionId | None = None
+    item: int | None = None
+    discounts: tuple[DiscountShare, ...] = ()
+    part: Part | None = None
+    credits: LineRef | None = None
+    usage: Measured | None = None
 
     @property
     def amount(self) -> Money:
-        """The amount as priced: net or gross as `behavior` says."""
+        """The amount as priced: net or gross as `behavior` says, before discounts."""
         return Money(self.amount_minor, self.currency)
 
     @property
+    def discount_minor(self) -> int:
+        """The sum of its shares of the discounts, in minor units."""
+        return sum([share.amount_minor for share in self.discounts])
+
+    @property
+    def discount(self) -> Money:
+        """The sum of its shares of the discounts."""
+        return Money(self.discount_minor, self.currency)
+
+    @property
     def net(self) -> Money:
-        """The amount without tax."""
+        """The amount less discounts, without tax."""
         return Money(self.net_minor, self.currency)
 
 
@@ -186,7 +276,10 @@ STATUS: dict[type[InvoiceState], Status] = {
 class Invoice:
     """One invoice. `collecting` is the one attempt whose outcome is open, if there is one.
 
-    `dunning` says that a dunning case looks after it; then the invoice itself is due no more.
+    `balance_minor` is what the customer's balance paid of it; where the total is negative, so is
+    it: the customer got that. `activates` says that a subscription waits for it to be paid.
+    `finalize_at` is when a draft becomes final by itself. `dunning` says that a dunning case looks
+    after it; then the invoice itself is due no more.
     """
 
     id: InvoiceId
@@ -219,6 +312,9 @@ class Invoice:
     previous_hash: str = ""
     hash: str = ""
     parked: str | None = None
+    balance_minor: int = 0
+    activates: bool = False
+    finalize_at: datetime | None = None
 
     @property
     def status(self) -> Status:
@@ -246,13 +342,27 @@ class Invoice:
         return Money(self.paid_minor, self.currency)
 
     @property
+    def balance_applied(self) -> Money:
+        """What the customer's balance paid; negative where the customer got a credit by it."""
+        return Money(self.balance_minor, self.currency)
+
+    @property
+    def subscriptions(self) -> tuple[SubscriptionId, ...]:
+        """The subscriptions that it bills: several where a customer's invoices are grouped."""
+        if self.subscription is not None:
+            return (self.subscription,)
+        return tuple(
+            dict.fromkeys([x.subscription for x in self.lines if x.subscription is not None])
+        )
+
+    @property
     def due_minor(self) -> int:
         """What is still owed, in minor units; never negative."""
         match self.state:
             case Draft() | Void() | Paid():
                 return 0
             case Open() | Uncollectible():
-                return self.total_minor - self.paid_minor
+                return self.total_minor - self.balance_minor - self.paid_minor
             case other:
                 assert_never(other)
 
@@ -273,7 +383,12 @@ class Invoice:
 
     @property
     def due_at(self) -> datetime | None:
-        """The first instant after the due day, unless dunning looks after it or it is settled."""
+        """The first instant after the due day, unless dunning looks after it or it is settled.
+
+        Of a draft: when it becomes final by itself, if it does.
+        """
+        if self.finalize_at is not None and isinstance(self.state, Draft) and self.parked is None:
+            return self.finalize_at
         if (
             self.due_on is None
             or self.dunning

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from subscriptions.billing_cycles import local_date
 from subscriptions.customers import Address, Customer
-from subscriptions.decisions import Change, Issue, created
+from subscriptions.decisions import Change, Issue
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId, PaymentId, SubscriptionId
 from subscriptions.invoices.events import (
@@ -50,19 +50,21 @@ def compose(
     automatic: bool,
     subscription: SubscriptionId | None = None,
     rounding: Rounding = Rounding.HALF_UP,
+    may_be_negative: bool = False,
 ) -> Invoice:
     """Compose a draft from charges: lines, tax by EN 16931, totals; version 0, not yet stored.
 
     `automatic` says that it is charged at once, so that it is due on the day it is issued.
-    Raises `ValidationError` for no charges and for a negative total.
+    Raises `ValidationError` for no charges, and for a negative total unless it may be: then the
+    customer is owed it.
     """
     if not charges:
         raise ValidationError("lines", (), "at least one line")
     totals = tax_totals(
-        [TaxableLine(each.amount_minor, each.rate, each.behavior) for each in charges],
+        [TaxableLine(_taxable(each), each.rate, each.behavior) for each in charges],
         rounding=rounding,
     )
-    if totals.gross_minor < 0:
+    if totals.gross_minor < 0 and not may_be_negative:
         raise ValidationError(
             "lines", Money(totals.gross_minor, currency), "lines whose total is not negative"
         )
@@ -79,6 +81,13 @@ def compose(
                 each.behavior,
                 each.period,
                 each.price,
+                each.kind,
+                each.subscription,
+                each.item,
+                each.discounts,
+                each.part,
+                each.credits,
+                each.usage,
             )
             for each, net_minor in zip(charges, totals.line_nets_minor, strict=True)
         ]
@@ -101,10 +110,18 @@ def compose(
     )
 
 
-def draft(invoice: Invoice) -> Change:
-    """Decide to keep a composed invoice as a draft."""
-    after = evolve(invoice, version=1)
-    return created(INVOICE, after, InvoiceDrafted(invoice.id, invoice.customer, invoice.total))
+def draft(
+    invoice: Invoice, *, before: Invoice | None = None, finalize_at: datetime | None = None
+) -> Change:
+    """Decide to keep a composed invoice as a draft: a new one, or instead of the one `before`.
+
+    With `finalize_at` it becomes final by itself at that instant.
+    """
+    version = 1 if before is None else before.version + 1
+    after = evolve(invoice, version=version, finalize_at=finalize_at)
+    return Change(
+        INVOICE, before, after, (InvoiceDrafted(invoice.id, invoice.customer, invoice.total),)
+    )
 
 
 def finalize(
@@ -151,7 +168,8 @@ def seal(
 
     The hash covers all that is frozen and the hash of the predecessor; of the customer only a
     salted commitment, which is kept: the chain still verifies when salt and customer are erased.
-    An invoice of zero is paid at once.
+    An invoice of which nothing is to be paid, because it is zero or the customer's balance covers
+    it, is paid at once.
     """
     issued_on = local_date(at, invoice.zone)
     due_on = issued_on + timedelta(days=invoice.terms_days)
@@ -166,7 +184,8 @@ def seal(
             due_on,
         ),
     )
-    if invoice.total_minor == 0:
+    settled = invoice.total_minor <= invoice.balance_minor
+    if settled:
         paid = InvoicePaid(
             invoice.id, invoice.customer, invoice.subscription, number, invoice.total
         )
@@ -174,7 +193,7 @@ def seal(
     after = evolve(
         invoice,
         version=invoice.version + len(events),
-        state=Open() if invoice.total_minor else Paid(at),
+        state=Paid(at) if settled else Open(),
         number=number,
         finalized_at=at,
         issued_on=issued_on,
@@ -192,6 +211,12 @@ def seal(
         ),
     )
     return Change(INVOICE, before, after, events)
+
+
+def _taxable(charge: Charge) -> int:
+    if not charge.discounts:
+        return charge.amount_minor
+    return charge.amount_minor - sum([share.amount_minor for share in charge.discounts])
 
 
 def content_hash(invoice: Invoice) -> str:
@@ -248,6 +273,10 @@ def _hash(
                     line.behavior,
                     str(line.period),
                     line.price,
+                    line.kind,
+                    line.subscription,
+                    line.item,
+                    *_line_texts(line),
                 ]
                 for line in invoice.lines
             ],
@@ -264,8 +293,26 @@ def _hash(
             invoice.net_minor,
             invoice.tax_minor,
             invoice.total_minor,
+            invoice.balance_minor,
         ]
     )
+
+
+def _line_texts(line: Line) -> list[object]:
+    """Return what only some lines have: each under its name, so that nothing can change places."""
+    texts: list[object] = []
+    if line.discounts:
+        shares = [[each.coupon, each.name, each.amount_minor] for each in line.discounts]
+        texts.append(["discounts", shares])
+    if line.part is not None:
+        part = line.part
+        texts.append(["part", part.whole_minor, str(part.begin), str(part.end), part.unit])
+    if line.credits is not None:
+        texts.append(["credits", line.credits.invoice, line.credits.line])
+    if line.usage is not None:
+        usage = line.usage
+        texts.append(["usage", usage.meter, str(usage.quantity), usage.events, str(usage.before)])
+    return texts
 
 
 def _commitment(invoice: Invoice) -> str:

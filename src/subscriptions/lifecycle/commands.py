@@ -7,15 +7,26 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from subscriptions.ids import InvoiceId
+from subscriptions.billing_cycles import Period
+from subscriptions.coupons import AppliedCoupon
+from subscriptions.ids import CouponId, CustomerId, InvoiceId
+from subscriptions.invoices import Charge
 from subscriptions.lifecycle.subscription import (
     Active,
+    CatchUp,
     Contract,
+    Debit,
     Ended,
     EndReason,
+    Incomplete,
+    Item,
+    Pause,
+    Planned,
     Scheduled,
+    Settlement,
     Trialing,
 )
+from subscriptions.money import Money
 
 
 @frozen
@@ -29,8 +40,124 @@ class EndTrial:
 
 
 @frozen
+class MoveTrialEnd:
+    """Let the trial end when the day `until` begins: later, earlier or at once."""
+
+    until: date
+
+
+@frozen
 class BillPeriods:
-    """Bill every item whose next period begins on or before `on`."""
+    """Bill these periods of these items on an invoice, with everything that is pending.
+
+    `items` are numbers, one for each of `periods`, and so are `amounts`, in minor units before
+    discounts; `debits` is what may be credited later, and `discounts` are the coupons that took
+    something off. There is no invoice where there was nothing to bill; `first_line` is the place
+    of its first line.
+    """
+
+    items: tuple[int, ...]
+    periods: tuple[Period, ...]
+    amounts: tuple[int, ...]
+    invoice: InvoiceId | None
+    debits: tuple[Debit, ...] = ()
+    discounts: tuple[CouponId, ...] = ()
+    first_line: int = 0
+
+
+@frozen
+class SkipPeriods:
+    """Let these items be billed from the day `until` on: what is before it is never owed."""
+
+    items: tuple[int, ...]
+    until: date
+
+
+@frozen
+class BillUsage:
+    """Bill what was used so far, before the period is over: by item, what it came to so far."""
+
+    items: tuple[int, ...]
+    billed: tuple[Money, ...]
+    invoice: InvoiceId
+
+
+@frozen
+class CheckUsage:
+    """Look at `at` whether usage has come to the threshold."""
+
+    at: datetime | None
+
+
+@frozen
+class ChangeItems:
+    """Have these items from `at` on; `pending` and `debits` say what it costs.
+
+    `invoice` is the one that takes what is pending, if there is one now. `planned` says that it
+    was the first of the planned changes.
+    """
+
+    items: tuple[Item, ...]
+    debits: tuple[Debit, ...]
+    pending: tuple[Charge, ...]
+    at: datetime
+    cause: str = ""
+    invoice: InvoiceId | None = None
+    planned: bool = False
+    first_line: int = 0
+
+
+@frozen
+class ScheduleChange:
+    """Change the items when the day of the plan begins."""
+
+    planned: Planned
+
+
+@frozen
+class WithdrawChanges:
+    """Forget the planned changes of a cause, or all of them."""
+
+    cause: str | None = None
+
+
+@frozen
+class ApplyCoupon:
+    """Take something off the coming invoices."""
+
+    applied: AppliedCoupon
+
+
+@frozen
+class RemoveCoupon:
+    """Let a coupon count no more from the next invoice on."""
+
+    coupon: CouponId
+
+
+@frozen
+class AwaitPayment:
+    """Let the contract count only once an invoice is paid."""
+
+    invoice: InvoiceId
+    until: datetime
+
+
+@frozen
+class Activate:
+    """The first payment has come."""
+
+
+@frozen
+class PauseNow:
+    """Stop collecting, billing or serving."""
+
+    pause: Pause
+
+
+@frozen
+class Resume:
+    """Go on with everything; what is not billed on the day `on` is owed from then."""
 
     on: date
 
@@ -41,6 +168,8 @@ class Cancel:
 
     on: date
     reason: str = ""
+    settlement: Settlement = Settlement.NONE
+    end: EndReason = EndReason.CANCELED
 
 
 @frozen
@@ -50,10 +179,48 @@ class UndoCancel:
 
 @frozen
 class End:
-    """End it at this instant."""
+    """End it at this instant; `invoice` takes what is pending.
+
+    `credited_from` is the day from which on all that was paid for was given back, if it was.
+    """
 
     at: datetime
     reason: EndReason
+    explanation: str = ""
+    invoice: InvoiceId | None = None
+    credited_from: date | None = None
+
+
+@frozen
+class Reactivate:
+    """Bring an ended subscription back to life, with these items, from the day `on`."""
+
+    items: tuple[Item, ...]
+    on: date
+
+
+@frozen
+class Transfer:
+    """Let another customer have it, with all that is paid for."""
+
+    customer: CustomerId
+    zone: str
+
+
+@frozen
+class SetCatchUp:
+    """Catch up on what nobody billed in time in this way, and at most so many periods."""
+
+    policy: CatchUp
+    periods_max: int
+
+
+@frozen
+class AnswerSurvey:
+    """Say why it was cancelled: a word of the host's list, and the customer's own."""
+
+    answer: str
+    comment: str = ""
 
 
 @frozen
@@ -79,21 +246,59 @@ class MarkUnpaid:
 Command: TypeAlias = (
     Begin
     | EndTrial
+    | MoveTrialEnd
     | BillPeriods
+    | SkipPeriods
+    | BillUsage
+    | CheckUsage
+    | ChangeItems
+    | ScheduleChange
+    | WithdrawChanges
+    | ApplyCoupon
+    | RemoveCoupon
+    | AwaitPayment
+    | Activate
+    | PauseNow
+    | Resume
     | Cancel
     | UndoCancel
     | End
+    | Reactivate
+    | Transfer
+    | SetCatchUp
+    | AnswerSurvey
     | MarkPastDue
     | ClearPastDue
     | MarkUnpaid
 )
 
+_ANY_TIME: frozenset[type[Command]] = frozenset(
+    {
+        ChangeItems,
+        ScheduleChange,
+        WithdrawChanges,
+        ApplyCoupon,
+        RemoveCoupon,
+        Cancel,
+        UndoCancel,
+        End,
+        Transfer,
+        SetCatchUp,
+        AnswerSurvey,
+    }
+)
+_BEGUN: frozenset[type[Command]] = _ANY_TIME | {
+    PauseNow,
+    Resume,
+    CheckUsage,
+    MarkPastDue,
+    ClearPastDue,
+}
 
 ALLOWED: dict[type[Contract], frozenset[type[Command]]] = {
-    Scheduled: frozenset({Begin, Cancel, UndoCancel, End}),
-    Trialing: frozenset({EndTrial, Cancel, UndoCancel, End, MarkPastDue, ClearPastDue}),
-    Active: frozenset(
-        {BillPeriods, Cancel, UndoCancel, End, MarkPastDue, ClearPastDue, MarkUnpaid}
-    ),
-    Ended: frozenset(),
+    Scheduled: _ANY_TIME | {Begin},
+    Incomplete: frozenset({Activate, End, UndoCancel, Cancel, AnswerSurvey, ClearPastDue}),
+    Trialing: _BEGUN | {EndTrial, MoveTrialEnd},
+    Active: _BEGUN | {BillPeriods, SkipPeriods, BillUsage, AwaitPayment, MarkUnpaid},
+    Ended: frozenset({Reactivate, AnswerSurvey}),
 }

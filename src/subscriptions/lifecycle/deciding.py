@@ -1,45 +1,80 @@
 """What commands make of a subscription: events, and the state that they fold into.
 
-Nothing here reads a clock: `on` and `at` are arguments.
+Nothing here reads a clock: `on` and `at` are arguments. What a change costs is decided in
+`changing`, what a period costs in `charges`; the commands bring the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import assert_never
 
-from subscriptions.billing_cycles import first_instant, local_date
+from subscriptions.billing_cycles import BillingCycle, first_instant, local_date
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId
 from subscriptions.lifecycle.commands import (
     ALLOWED,
+    Activate,
+    AnswerSurvey,
+    ApplyCoupon,
+    AwaitPayment,
     Begin,
     BillPeriods,
+    BillUsage,
     Cancel,
+    ChangeItems,
+    CheckUsage,
     ClearPastDue,
     Command,
     End,
     EndTrial,
     MarkPastDue,
     MarkUnpaid,
+    MoveTrialEnd,
+    PauseNow,
+    Reactivate,
+    RemoveCoupon,
+    Resume,
+    ScheduleChange,
+    SetCatchUp,
+    SkipPeriods,
+    Transfer,
     UndoCancel,
+    WithdrawChanges,
 )
 from subscriptions.lifecycle.events import (
     CancellationScheduled,
     CancellationWithdrawn,
+    CatchUpSet,
+    ChangeScheduled,
+    CouponApplied,
+    CouponRemoved,
     Event,
+    FirstPaymentAwaited,
+    PeriodsSkipped,
+    ScheduledChangesWithdrawn,
+    SubscriptionActivated,
+    SubscriptionChanged,
     SubscriptionCreated,
     SubscriptionDebtWrittenOff,
     SubscriptionEnded,
     SubscriptionPastDue,
+    SubscriptionPaused,
+    SubscriptionReactivated,
     SubscriptionRecovered,
     SubscriptionRenewed,
+    SubscriptionResumed,
     SubscriptionStarted,
+    SubscriptionTransferred,
     SubscriptionUnpaid,
+    SurveyAnswered,
     TrialEnded,
+    TrialEndMoved,
     TrialStarted,
+    UsageBilled,
+    UsageCheckScheduled,
 )
 from subscriptions.lifecycle.subscription import (
     SUBSCRIPTION,
@@ -47,12 +82,15 @@ from subscriptions.lifecycle.subscription import (
     Cancellation,
     Collection,
     Current,
+    Debit,
     Ended,
-    EndReason,
+    Incomplete,
     Item,
     PastDue,
+    Planned,
     Scheduled,
     Subscription,
+    Survey,
     Trialing,
     Unpaid,
 )
@@ -74,32 +112,11 @@ def decide(subscription: Subscription, *commands: Command) -> Change:
     events: list[object] = []
     for command in commands:
         if type(command) not in ALLOWED[type(after.contract)]:
-            raise _refused(after, command)
+            raise refused(after, command)
         event = _event(after, command)
         after = apply(after, event)
         events.append(event)
     return changed(SUBSCRIPTION, subscription, after, *events)
-
-
-def next_commands(subscription: Subscription, *, at: datetime) -> tuple[Command, ...]:
-    """Return what is due at `at`, in order; nothing if it is not due yet."""
-    contract, cancellation = subscription.contract, subscription.cancellation
-    due_at, on = subscription.due_at, subscription.due_day
-    if isinstance(contract, Ended) or due_at is None or on is None or due_at > at:
-        return ()
-    if cancellation is not None and cancellation.on <= on:
-        return (End(due_at, EndReason.CANCELED),)
-    match contract:
-        case Scheduled(trial_until=None):
-            return Begin(), BillPeriods(on)
-        case Scheduled():
-            return (Begin(),)
-        case Trialing():
-            return EndTrial(), BillPeriods(on)
-        case Active():
-            return (BillPeriods(on),)
-        case other:
-            assert_never(other)
 
 
 def end_of_paid_time(subscription: Subscription, *, at: datetime) -> date:
@@ -114,19 +131,21 @@ def end_of_paid_time(subscription: Subscription, *, at: datetime) -> date:
             return start
         case Trialing(until=until):
             return until
-        case Active():
+        case Active() | Incomplete():
             today = local_date(at, subscription.zone)
             return max(_end_of_period(item, today) for item in subscription.items)
         case Ended():
-            raise _refused(subscription, Cancel(local_date(at, subscription.zone)))
+            raise refused(subscription, Cancel(local_date(at, subscription.zone)))
         case other:
             assert_never(other)
 
 
 def _end_of_period(item: Item, today: date) -> date:
-    if item.billed_through > today:
-        return item.billed_through
-    return item.cycle.period_containing(today).end
+    # What is paid for ahead ends when it ends; else the period that today is in does.
+    if not item.arrears and item.through > today:
+        return item.through
+    period = item.next_period
+    return period.end if today < period.end else item.cycle.period_containing(today).end
 
 
 def check_end(subscription: Subscription, *, at: datetime) -> None:
@@ -136,17 +155,30 @@ def check_end(subscription: Subscription, *, at: datetime) -> None:
         raise ValidationError("at", at, f"not before it began, on {contract.since}")
 
 
-def _refused(subscription: Subscription, command: Command) -> InvalidTransition:
+def refused(subscription: Subscription, command: Command) -> InvalidTransition:
+    """Return the error for a command that the state does not allow."""
     return InvalidTransition(
         f"subscription {subscription.id}", subscription.status, type(command).__name__
     )
 
 
-def _event(sub: Subscription, command: Command) -> Event:
+def _event(  # noqa: PLR0915 - one case each
+    sub: Subscription, command: Command
+) -> Event:
     id, customer = sub.id, sub.customer
     match command:
-        case BillPeriods(on=on):
-            return _bill(sub, on)
+        case BillPeriods():
+            return SubscriptionRenewed(
+                id,
+                customer,
+                command.items,
+                command.periods,
+                command.amounts,
+                command.invoice,
+                command.debits,
+                command.discounts,
+                command.first_line,
+            )
         case Begin():
             contract = sub.contract
             assert isinstance(contract, Scheduled)
@@ -157,63 +189,181 @@ def _event(sub: Subscription, command: Command) -> Event:
             contract = sub.contract
             assert isinstance(contract, Trialing)
             return TrialEnded(id, customer, contract.until)
-        case Cancel(on=on, reason=reason):
-            plain_text("reason", reason, empty=True)
-            return CancellationScheduled(id, customer, on, reason)
+        case MoveTrialEnd(until=until):
+            return TrialEndMoved(id, customer, until)
+        case SkipPeriods(items=items, until=until):
+            return PeriodsSkipped(id, customer, items, until)
+        case BillUsage(items=items, billed=billed, invoice=invoice):
+            return UsageBilled(id, customer, items, billed, invoice)
+        case CheckUsage(at=at):
+            return UsageCheckScheduled(id, customer, at)
+        case ChangeItems():
+            return SubscriptionChanged(
+                id,
+                customer,
+                command.at,
+                command.items,
+                command.debits,
+                command.pending,
+                command.cause,
+                command.invoice,
+                command.planned,
+                command.first_line,
+            )
+        case ScheduleChange(planned=planned):
+            return ChangeScheduled(id, customer, planned)
+        case WithdrawChanges(cause=cause):
+            if not any(_is_of(each, cause) for each in sub.schedule):
+                raise refused(sub, command)
+            return ScheduledChangesWithdrawn(id, customer, cause)
+        case ApplyCoupon(applied=applied):
+            return CouponApplied(id, customer, applied)
+        case RemoveCoupon(coupon=coupon):
+            if all(each.coupon != coupon for each in sub.discounts):
+                raise refused(sub, command)
+            return CouponRemoved(id, customer, coupon)
+        case AwaitPayment(invoice=invoice, until=until):
+            return FirstPaymentAwaited(id, customer, invoice, until)
+        case Activate():
+            return SubscriptionActivated(id, customer)
+        case PauseNow(pause=pause):
+            if sub.pause is not None:
+                raise refused(sub, command)
+            return SubscriptionPaused(id, customer, pause)
+        case Resume(on=on):
+            if sub.pause is None:
+                raise refused(sub, command)
+            return SubscriptionResumed(id, customer, on)
+        case Cancel():
+            plain_text("reason", command.reason, empty=True)
+            return CancellationScheduled(
+                id, customer, command.on, command.reason, command.settlement, command.end
+            )
         case UndoCancel():
             if sub.cancellation is None:
-                raise _refused(sub, command)
+                raise refused(sub, command)
             return CancellationWithdrawn(id, customer)
-        case End(at=at, reason=reason):
-            return SubscriptionEnded(id, customer, at, reason)
+        case End():
+            plain_text("reason", command.explanation, empty=True)
+            return SubscriptionEnded(
+                id,
+                customer,
+                command.at,
+                command.reason,
+                command.explanation,
+                command.invoice,
+                command.credited_from,
+            )
+        case Reactivate(items=items, on=on):
+            return SubscriptionReactivated(id, customer, items, on)
+        case Transfer(customer=to, zone=zone):
+            return SubscriptionTransferred(id, customer, to, zone)
+        case SetCatchUp(policy=policy, periods_max=periods_max):
+            return CatchUpSet(id, customer, policy, periods_max)
+        case AnswerSurvey(answer=answer, comment=comment):
+            plain_text("answer", answer, length_max=200)
+            plain_text("comment", comment, length_max=5000, empty=True)
+            return SurveyAnswered(id, customer, answer, comment)
         case MarkPastDue(invoice=invoice):
             return SubscriptionPastDue(id, customer, invoice)
         case ClearPastDue(invoice=invoice, paid=paid):
             if isinstance(sub.collection, Current) or invoice not in sub.collection.invoices:
-                raise _refused(sub, command)
+                raise refused(sub, command)
             left = len(sub.collection.invoices) - 1
             if paid:
                 return SubscriptionRecovered(id, customer, invoice, left)
             return SubscriptionDebtWrittenOff(id, customer, invoice, left)
         case MarkUnpaid():
             if not isinstance(sub.collection, PastDue):
-                raise _refused(sub, command)
+                raise refused(sub, command)
             return SubscriptionUnpaid(id, customer)
         case other:
             assert_never(other)
-
-
-def _bill(sub: Subscription, on: date) -> SubscriptionRenewed:
-    due = [i for i, item in enumerate(sub.items) if item.billed_through <= on]
-    if not due:
-        raise _refused(sub, BillPeriods(on))
-    return SubscriptionRenewed(
-        sub.id, sub.customer, tuple(due), tuple(sub.items[i].next_period for i in due)
-    )
 
 
 def apply(sub: Subscription, event: Event) -> Subscription:
     """Return the state after an event: the only place where a subscription changes."""
     version = sub.version + 1
     match event:
-        case SubscriptionRenewed(items=renewed):
-            items = tuple(
-                Item(item.price, item.quantity, item.cycle, item.next_index + 1)
-                if i in renewed
-                else item
-                for i, item in enumerate(sub.items)
-            )
-            return evolve(sub, items=items, version=version)
+        case SubscriptionRenewed():
+            return _renewed(sub, event)
         case SubscriptionStarted(on=on) | TrialEnded(on=on):
             return evolve(sub, contract=Active(on), version=version)
         case TrialStarted(until=until):
             return evolve(sub, contract=Trialing(until), version=version)
-        case CancellationScheduled(on=on, reason=reason):
-            return evolve(sub, cancellation=Cancellation(on, reason), version=version)
+        case TrialEndMoved(until=until):
+            return _with_trial_until(sub, until)
+        case PeriodsSkipped(items=skipped, until=until):
+            items = _billed_from(sub, until, skipped)
+            return evolve(sub, items=items, version=version)
+        case UsageBilled(items=numbers, billed=billed):
+            sums = {number: each.minor for number, each in zip(numbers, billed, strict=True)}
+            items = tuple(
+                evolve(item, usage_billed_minor=sums.get(item.number, item.usage_billed_minor))
+                for item in sub.items
+            )
+            return evolve(sub, items=items, usage_check_at=None, version=version)
+        case UsageCheckScheduled(at=at):
+            return evolve(sub, usage_check_at=at, version=version)
+        case SubscriptionChanged():
+            return _changed(sub, event)
+        case ChangeScheduled(planned=planned):
+            schedule = sorted((*sub.schedule, planned), key=lambda each: each.on)
+            return evolve(sub, schedule=tuple(schedule), version=version)
+        case ScheduledChangesWithdrawn(cause=cause):
+            left = tuple(each for each in sub.schedule if not _is_of(each, cause))
+            return evolve(sub, schedule=left, version=version)
+        case CouponApplied(applied=applied):
+            return evolve(sub, discounts=(*sub.discounts, applied), version=version)
+        case CouponRemoved(coupon=coupon):
+            kept = tuple(each for each in sub.discounts if each.coupon != coupon)
+            return evolve(sub, discounts=kept, version=version)
+        case FirstPaymentAwaited(invoice=invoice, until=at):
+            assert isinstance(sub.contract, Active)
+            contract = Incomplete(sub.contract.since, invoice, at)
+            return evolve(sub, contract=contract, version=version)
+        case SubscriptionActivated():
+            assert isinstance(sub.contract, Incomplete)
+            return evolve(sub, contract=Active(sub.contract.since), version=version)
+        case SubscriptionPaused(pause=pause):
+            return evolve(sub, pause=pause, version=version)
+        case SubscriptionResumed(on=on):
+            return _resumed(sub, on)
+        case CancellationScheduled():
+            cancellation = Cancellation(event.on, event.reason, event.settlement, event.end)
+            return evolve(sub, cancellation=cancellation, version=version)
         case CancellationWithdrawn():
             return evolve(sub, cancellation=None, version=version)
-        case SubscriptionEnded(at=at, reason=reason):
-            return evolve(sub, contract=Ended(at, reason), cancellation=None, version=version)
+        case SubscriptionEnded(at=at, reason=reason, credited_from=day):
+            items = sub.items
+            if day is not None:
+                items = tuple(evolve(each, through=min(each.through, day)) for each in items)
+            return evolve(
+                sub,
+                contract=Ended(at, reason),
+                items=items,
+                debits=(),
+                cancellation=None,
+                pending=(),
+                schedule=(),
+                usage_check_at=None,
+                version=version,
+            )
+        case SubscriptionReactivated(items=items, on=on):
+            return evolve(
+                sub,
+                contract=Active(on),
+                items=items,
+                pause=None,
+                last_item=_last_item(sub, items),
+                version=version,
+            )
+        case SubscriptionTransferred(to=to, zone=zone):
+            return evolve(sub, customer=to, zone=zone, version=version)
+        case CatchUpSet(policy=policy, periods_max=periods_max):
+            return evolve(sub, catch_up=policy, catch_up_max=periods_max, version=version)
+        case SurveyAnswered(answer=answer, comment=comment):
+            return evolve(sub, survey=Survey(answer, comment), version=version)
         case SubscriptionPastDue(invoice=invoice):
             return evolve(sub, collection=_with(sub.collection, invoice), version=version)
         case SubscriptionRecovered(invoice=invoice) | SubscriptionDebtWrittenOff(invoice=invoice):
@@ -225,6 +375,128 @@ def apply(sub: Subscription, event: Event) -> Subscription:
             return sub
         case other:
             assert_never(other)
+
+
+def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
+    items = list(sub.items)
+    places = {item.number: place for place, item in enumerate(items)}
+    billed = zip(event.items, event.periods, event.amounts, strict=True)
+    for number, period, amount_minor in billed:
+        place = places[number]
+        item = items[place]
+        items[place] = Item(
+            item.price,
+            item.quantity,
+            item.cycle,
+            period.end,
+            number,
+            item.billed + 1,
+            item.arrears,
+            item.meter,
+            None if item.meter is None else first_instant(period.end, sub.zone),
+            last_minor=amount_minor,
+        )
+    in_force, discounts = sub.in_force, sub.discounts
+    if discounts or in_force:
+        counted = {each.coupon: each.after_period() for each in discounts}
+        in_force = tuple(each for each in discounts if each.coupon in event.discounts)
+        discounts = tuple(
+            left
+            for each in discounts
+            if (left := counted[each.coupon] if each.coupon in event.discounts else each)
+        )
+    # What is over can be credited no more. A period ends, at the latest, when the next is billed.
+    today = min(event.periods).start
+    debits = (*[each for each in sub.debits if each.whole.end > today], *event.debits)
+    invoice = event.invoice
+    return evolve(
+        sub,
+        items=tuple(items),
+        debits=debits if invoice is None else on_invoice(debits, invoice, event.first_line),
+        pending=sub.pending if invoice is None else (),
+        in_force=in_force,
+        discounts=discounts,
+        version=sub.version + 1,
+    )
+
+
+def on_invoice(debits: Iterable[Debit], invoice: InvoiceId, first_line: int) -> tuple[Debit, ...]:
+    """Return the debits after what was pending went on an invoice, from a line on."""
+    return tuple(
+        [
+            evolve(each, invoice=invoice, line=first_line + each.line)
+            if each.invoice is None
+            else each
+            for each in debits
+        ]
+    )
+
+
+def _changed(sub: Subscription, event: SubscriptionChanged) -> Subscription:
+    debits, pending = event.debits, event.pending
+    if event.invoice is not None:
+        debits, pending = on_invoice(debits, event.invoice, event.first_line), ()
+    return evolve(
+        sub,
+        items=event.items,
+        debits=debits,
+        pending=pending,
+        schedule=sub.schedule[1:] if event.planned else sub.schedule,
+        last_item=_last_item(sub, event.items),
+        version=sub.version + 1,
+    )
+
+
+def _last_item(sub: Subscription, items: Iterable[Item]) -> int:
+    return max(sub.last_item, *[item.number for item in items])
+
+
+def _is_of(planned: Planned, cause: str | None) -> bool:
+    return cause is None or planned.cause == cause
+
+
+def _with_trial_until(sub: Subscription, until: date) -> Subscription:
+    """Count from the new end of the trial what was counted from the old one."""
+    contract = sub.contract
+    assert isinstance(contract, Trialing)
+    items = tuple(
+        evolve(
+            item,
+            cycle=BillingCycle(until, item.cycle.every)
+            if item.cycle.anchor == contract.until
+            else item.cycle,
+            through=until,
+            next_end=None,
+        )
+        for item in sub.items
+    )
+    return evolve(sub, contract=Trialing(until), items=items, version=sub.version + 1)
+
+
+def _resumed(sub: Subscription, on: date) -> Subscription:
+    items = sub.items
+    if sub.pause is not None and not sub.pause.invoice:
+        late = [item.number for item in items if item.through < on]
+        items = _billed_from(sub, on, late)
+    return evolve(sub, pause=None, items=items, version=sub.version + 1)
+
+
+def _billed_from(sub: Subscription, day: date, numbers: Iterable[int]) -> tuple[Item, ...]:
+    """Return the items such that these are billed from a day on: a stub, if it is in a period."""
+    moved = set(numbers)
+    since = first_instant(day, sub.zone)
+    return tuple(
+        evolve(
+            item,
+            through=day,
+            next_end=None if item.next_end is None or item.next_end <= day else item.next_end,
+            usage_since=None if item.meter is None else since,
+            usage_billed_minor=0,
+        )
+        if item.number in moved
+        else item
+        for item in sub.items
+    )
 
 
 def _with(collection: Collection, invoice: InvoiceId) -> Collection:

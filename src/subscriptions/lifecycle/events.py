@@ -8,10 +8,19 @@ from typing import TypeAlias
 from attrs import frozen
 
 from subscriptions.billing_cycles import Period
-from subscriptions.ids import CustomerId, InvoiceId, SubscriptionId
+from subscriptions.coupons import AppliedCoupon
+from subscriptions.ids import CouponId, CustomerId, InvoiceId, SubscriptionId
+from subscriptions.invoices import Charge
 from subscriptions.lifecycle.subscription import (
+    CatchUp,
+    Debit,
     EndReason,
+    Item,
+    Pause,
+    Planned,
+    Settlement,
 )
+from subscriptions.money import Money
 
 
 @frozen
@@ -51,13 +60,156 @@ class SubscriptionStarted:
 
 
 @frozen
+class TrialEndMoved:
+    """The trial ends when the day `until` begins."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    until: date
+
+
+@frozen
 class SubscriptionRenewed:
-    """These periods were billed; `items` says which item each belongs to."""
+    """These periods were billed on an invoice; `items` says which item each belongs to.
+
+    `amounts` is what each came to, in minor units before discounts; `debits` is what may be
+    credited later, `discounts` are the coupons that took something off. There is no invoice where
+    there was nothing to bill; `first_line` is the place of its first line.
+    """
 
     subscription: SubscriptionId
     customer: CustomerId
     items: tuple[int, ...]
     periods: tuple[Period, ...]
+    amounts: tuple[int, ...]
+    invoice: InvoiceId | None
+    debits: tuple[Debit, ...] = ()
+    discounts: tuple[CouponId, ...] = ()
+    first_line: int = 0
+
+
+@frozen
+class PeriodsSkipped:
+    """What these items gave before the day `until` is not billed, and never will be."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    items: tuple[int, ...]
+    until: date
+
+
+@frozen
+class UsageBilled:
+    """Usage came to the threshold and was billed before the period was over.
+
+    `billed` is what it came to in all since the period began, item by item.
+    """
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    items: tuple[int, ...]
+    billed: tuple[Money, ...]
+    invoice: InvoiceId
+
+
+@frozen
+class UsageCheckScheduled:
+    """Whether usage has come to the threshold is looked at `at`; None: it was looked at."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    at: datetime | None
+
+
+@frozen
+class SubscriptionChanged:
+    """It has these items from `at` on; `pending` waits for the next invoice, or is on `invoice`.
+
+    `planned` says that it was the first of the planned changes, and `cause` what planned it.
+    """
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    at: datetime
+    items: tuple[Item, ...]
+    debits: tuple[Debit, ...]
+    pending: tuple[Charge, ...]
+    cause: str = ""
+    invoice: InvoiceId | None = None
+    planned: bool = False
+    first_line: int = 0
+
+
+@frozen
+class ChangeScheduled:
+    """Its items will change when the day of the plan begins."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    planned: Planned
+
+
+@frozen
+class ScheduledChangesWithdrawn:
+    """Planned changes were forgotten: those of a cause, or all of them."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    cause: str | None
+
+
+@frozen
+class CouponApplied:
+    """A coupon takes something off its coming invoices."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    applied: AppliedCoupon
+
+
+@frozen
+class CouponRemoved:
+    """A coupon counts no more from the next invoice on."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    coupon: CouponId
+
+
+@frozen
+class FirstPaymentAwaited:
+    """It counts only once an invoice is paid, at the latest at `until`."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    invoice: InvoiceId
+    until: datetime
+
+
+@frozen
+class SubscriptionActivated:
+    """The first payment has come: it counts."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+
+
+@frozen
+class SubscriptionPaused:
+    """Collecting, billing or serving stopped, as the switches say."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    pause: Pause
+
+
+@frozen
+class SubscriptionResumed:
+    """Everything goes on; what was not billed before the day `on` is not owed."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    on: date
 
 
 @frozen
@@ -68,6 +220,8 @@ class CancellationScheduled:
     customer: CustomerId
     on: date
     reason: str
+    settlement: Settlement = Settlement.NONE
+    end: EndReason = EndReason.CANCELED
 
 
 @frozen
@@ -80,12 +234,58 @@ class CancellationWithdrawn:
 
 @frozen
 class SubscriptionEnded:
-    """It is over."""
+    """It is over; `invoice` is the last one, if something was left to bill.
+
+    `credited_from` is the day from which on all that was paid for was given back, if it was.
+    """
 
     subscription: SubscriptionId
     customer: CustomerId
     at: datetime
     reason: EndReason
+    explanation: str = ""
+    invoice: InvoiceId | None = None
+    credited_from: date | None = None
+
+
+@frozen
+class SubscriptionReactivated:
+    """It lives again, with these items, from the day `on`."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    items: tuple[Item, ...]
+    on: date
+
+
+@frozen
+class SubscriptionTransferred:
+    """Another customer has it from now on; days are days in his `zone`."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    to: CustomerId
+    zone: str
+
+
+@frozen
+class CatchUpSet:
+    """What nobody billed in time is caught up in this way, and at most so many periods."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    policy: CatchUp
+    periods_max: int
+
+
+@frozen
+class SurveyAnswered:
+    """The customer said why it was cancelled."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    answer: str
+    comment: str
 
 
 @frozen
@@ -129,11 +329,28 @@ Event: TypeAlias = (
     SubscriptionCreated
     | TrialStarted
     | TrialEnded
+    | TrialEndMoved
     | SubscriptionStarted
     | SubscriptionRenewed
+    | PeriodsSkipped
+    | UsageBilled
+    | UsageCheckScheduled
+    | SubscriptionChanged
+    | ChangeScheduled
+    | ScheduledChangesWithdrawn
+    | CouponApplied
+    | CouponRemoved
+    | FirstPaymentAwaited
+    | SubscriptionActivated
+    | SubscriptionPaused
+    | SubscriptionResumed
     | CancellationScheduled
     | CancellationWithdrawn
     | SubscriptionEnded
+    | SubscriptionReactivated
+    | SubscriptionTransferred
+    | CatchUpSet
+    | SurveyAnswered
     | SubscriptionPastDue
     | SubscriptionRecovered
     | SubscriptionDebtWrittenOff

@@ -5,30 +5,64 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias, assert_never
+from fractions import Fraction
+from typing import Final, TypeAlias, assert_never
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
-from subscriptions.billing_cycles import BillingCycle, Period, first_instant
+from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
+from subscriptions.contract_terms import Terms
+from subscriptions.coupons import AppliedCoupon
 from subscriptions.errors import ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PriceId, SubscriptionId
-from subscriptions.money import Currency
+from subscriptions.invoices import Charge
+from subscriptions.money import Currency, Money
 from subscriptions.pricing.numbers import MOST_QUANTITY, read_quantity
+from subscriptions.proration import Proration
 from subscriptions.records import Column, ColumnType, Kind, Metadata
+from subscriptions.taxes import TaxBehavior, TaxRate
+
+_ONE: Final = Fraction(1)
+
+
+CATCH_UP_MAX: Final = 36
+"""So many periods that nobody billed in time are caught up; more are for a person to look at."""
+
+
+class FirstStub(StrEnum):
+    """What a first period costs that is shorter than the interval, or longer."""
+
+    PRORATED = "prorated"
+    FREE = "free"
+    FULL = "full"
 
 
 @frozen
 class Item:
     """One thing that the customer has: a price, how many, and how far it is billed.
 
-    `next_index` is the number of the first period that is not billed yet; each item has its own,
-    so a yearly and a monthly item can live on one subscription.
+    `number` is its name within the subscription, never used again. Periods are counted by `cycle`;
+    `through` is the first day that is not billed yet, by default the cycle's anchor, and each item
+    has its own, so a yearly and a monthly item can live on one subscription. The next period ends
+    at the cycle's next boundary, or on `next_end`. `billed` counts the periods billed at this
+    price; the last one came to `last_minor`, before discounts. An item in `arrears` is billed when
+    its period ends. One with a `meter` is billed by the usage since `usage_since`; of that period,
+    `usage_billed_minor` was billed ahead.
     """
 
     price: PriceId
     quantity: int | Decimal
     cycle: BillingCycle
-    next_index: int = 0
+    through: date = field(default=Factory(lambda self: self.cycle.anchor, takes_self=True))
+    number: int = 1
+    billed: int = 0
+    arrears: bool = False
+    meter: str | None = None
+    usage_since: datetime | None = None
+    usage_billed_minor: int = 0
+    last_minor: int = 0
+    next_end: date | None = None
+    first_stub: FirstStub = FirstStub.PRORATED
 
     def __attrs_post_init__(self) -> None:
         quantity = self.quantity
@@ -42,14 +76,73 @@ class Item:
             raise ValidationError("quantity", quantity, "more than zero and at most 10**18")
 
     @property
-    def billed_through(self) -> date:
-        """The first day that is not billed yet."""
-        return self.cycle.start(self.next_index)
+    def next_period(self) -> Period:
+        """The first period that is not billed yet: a whole one of its cycle, or a stub."""
+        through, end = self.through, self.next_end
+        if end is None:
+            period = self.cycle.period(self.cycle.index_of(through))
+            if period.start == through:
+                return period
+            end = period.end
+        return Period(through, end)
 
     @property
-    def next_period(self) -> Period:
-        """The first period that is not billed yet."""
-        return self.cycle.period(self.next_index)
+    def due_day(self) -> date:
+        """The day on which its next period is billed: its first day, or in arrears its end."""
+        return self.next_period.end if self.arrears else self.through
+
+
+@frozen
+class Debit:
+    """What an item was once charged for a period: what a later change credits, and never more.
+
+    `whole` is the period that was billed, `whole_minor` its price after discounts, net or gross as
+    `behavior` says. Of it stands what lies between `begin` and `end`, fractions of the whole: the
+    cut at `end` less the cut at `begin`. `line` is its place on `invoice`; while that is None, its
+    place among what is pending. `cycle` is how the period was counted, where its item is counted
+    otherwise since.
+    """
+
+    item: int
+    price: PriceId
+    whole: Period
+    whole_minor: int
+    rate: TaxRate
+    behavior: TaxBehavior
+    line: int
+    invoice: InvoiceId | None = None
+    begin: Fraction = Fraction()
+    end: Fraction = _ONE
+    cycle: BillingCycle | None = None
+
+
+@frozen
+class WantedItem:
+    """A price and how many of it; `item` is the number of the present item that it continues.
+
+    A quantity of None is what the item has by then.
+    """
+
+    price: PriceId
+    quantity: int | Decimal | None
+    item: int | None = None
+
+
+@frozen
+class Planned:
+    """A change that takes effect when the day `on` begins.
+
+    The `items` are changed or added, those in `remove` go, and what is not named stays as it is by
+    then. With `whole` the items are all that it then has. `cause` says what planned it, such as the
+    id of a migration; `proration` is how it is charged.
+    """
+
+    on: date
+    items: tuple[WantedItem, ...]
+    proration: Proration
+    remove: tuple[int, ...] = ()
+    whole: bool = False
+    cause: str = ""
 
 
 @frozen
@@ -58,6 +151,15 @@ class Scheduled:
 
     start: date
     trial_until: date | None = None
+
+
+@frozen
+class Incomplete:
+    """Begun on `since`, but it counts only once `invoice` is paid, at the latest at `until`."""
+
+    since: date
+    invoice: InvoiceId
+    until: datetime
 
 
 @frozen
@@ -79,6 +181,12 @@ class EndReason(StrEnum):
 
     CANCELED = "canceled"
     PAYMENT_FAILED = "payment_failed"
+    TERM_ENDED = "term_ended"
+    """A fixed term is over."""
+    NEVER_PAID = "never_paid"
+    """The first invoice was not paid in time."""
+    TRIAL_ENDED = "trial_ended"
+    """The trial is over, and there is no way to pay."""
 
 
 @frozen
@@ -89,7 +197,7 @@ class Ended:
     reason: EndReason
 
 
-Contract: TypeAlias = Scheduled | Trialing | Active | Ended
+Contract: TypeAlias = Scheduled | Incomplete | Trialing | Active | Ended
 
 
 @frozen
@@ -118,17 +226,81 @@ class Unpaid:
 Collection: TypeAlias = Current | PastDue | Unpaid
 
 
+class Settlement(StrEnum):
+    """What becomes of the time that is paid for and not used, when a subscription ends."""
+
+    NONE = "none"
+    CREDIT = "credit"
+    REFUND = "refund"
+
+
 @frozen
 class Cancellation:
     """The subscription ends when the day `on` begins; until then it may be undone."""
 
     on: date
     reason: str = ""
+    settlement: Settlement = Settlement.NONE
+    end: EndReason = EndReason.CANCELED
+
+
+@frozen
+class Survey:
+    """What a customer said on leaving: a word of the host's list, and his own."""
+
+    answer: str
+    comment: str = ""
+
+
+@frozen
+class Pause:
+    """Three switches, on since the day `since`: what is not done until it is resumed.
+
+    Without `collect` invoices stay drafts. Without `invoice` nothing is billed, and what begins in
+    the meantime is never owed. Without `serve` the customer is not to be served. It is resumed when
+    the day `resume_on` begins, or by hand.
+    """
+
+    since: date
+    collect: bool = False
+    invoice: bool = True
+    serve: bool = True
+    resume_on: date | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.collect and self.invoice and self.serve:
+            raise ValidationError("pause", self, "at least one of collect, invoice, serve off")
+        if self.resume_on is not None and self.resume_on <= self.since:
+            raise ValidationError("resume_on", self.resume_on, f"after {self.since}")
+
+
+class TrialEnd(StrEnum):
+    """What happens at the end of a trial to a customer who has no way to pay."""
+
+    BILL = "bill"
+    PAUSE = "pause"
+    CANCEL = "cancel"
+
+
+class CatchUp(StrEnum):
+    """What happens to periods that nobody billed in time, because nothing ran."""
+
+    EACH = "each"
+    """Each is billed on an invoice of its own."""
+    TOGETHER = "together"
+    """All are billed on one invoice."""
+    SKIP = "skip"
+    """Only the present one is billed."""
 
 
 @frozen
 class Subscription:
-    """One contract with one customer. Days are days in `zone`."""
+    """One contract with one customer. Days are days in `zone`.
+
+    `schedule` are changes to come, in order; `pending` is what waits for the next invoice, `debits`
+    what was charged for periods that are not over. Of the `discounts`, those `in_force` count for
+    the present period. When usage since the last invoice comes to `threshold`, it is billed.
+    """
 
     id: SubscriptionId
     tenant: str
@@ -143,28 +315,51 @@ class Subscription:
     external_id: str | None = None
     metadata: Metadata = Metadata()
     parked: str | None = None
+    start: date | None = None
+    debits: tuple[Debit, ...] = ()
+    pending: tuple[Charge, ...] = ()
+    schedule: tuple[Planned, ...] = ()
+    discounts: tuple[AppliedCoupon, ...] = ()
+    in_force: tuple[AppliedCoupon, ...] = ()
+    pause: Pause | None = None
+    terms: Terms | None = None
+    trial_end: TrialEnd = TrialEnd.BILL
+    payment_window_hours: int | None = None
+    catch_up: CatchUp = CatchUp.EACH
+    catch_up_max: int = CATCH_UP_MAX
+    threshold: Money | None = None
+    usage_check_at: datetime | None = None
+    survey: Survey | None = None
+    last_item: int = field(default=Factory(lambda self: _last_number(self.items), takes_self=True))
     due_day: date | None = field(init=False, eq=False, repr=False)
     """The day on which something is to happen, in the zone of the subscription."""
     due_at: datetime | None = field(init=False, eq=False, repr=False)
-    """The instant at which the due day begins; None if nothing is due any more, or parked."""
+    """The instant at which it is due; None if nothing is due any more, or parked."""
 
     def __attrs_post_init__(self) -> None:
         if not self.items:
             raise ValidationError("items", (), "at least one price")
         # Both follow from the other fields; they are worked out once, for they are asked for often.
-        day = _due_day(self)
-        due_at = None if day is None or self.parked else first_instant(day, self.zone)
+        day, due_at = _due(self)
         object.__setattr__(self, "due_day", day)
-        object.__setattr__(self, "due_at", due_at)
+        object.__setattr__(self, "due_at", None if self.parked else due_at)
 
     @property
     def status(self) -> str:
-        """One word: scheduled, trialing, active, past_due, unpaid or canceled."""
+        """One word, one of `STATUSES`."""
         match self.contract:
             case Scheduled():
                 return "scheduled"
+            case Incomplete():
+                return "incomplete"
+            case Trialing() | Active() if self.pause is not None and not (
+                self.pause.invoice and self.pause.serve
+            ):
+                return "paused"
             case Trialing():
                 return "trialing"
+            case Ended(reason=EndReason.TERM_ENDED | EndReason.NEVER_PAID):
+                return "expired"
             case Ended():
                 return "canceled"
             case Active():
@@ -173,28 +368,80 @@ class Subscription:
                 assert_never(other)
 
     @property
+    def served(self) -> bool:
+        """Whether the customer is to have what the items are for."""
+        if self.pause is not None and not self.pause.serve:
+            return False
+        return isinstance(self.contract, Trialing | Active)
+
+    @property
     def paid_through(self) -> date:
         """The first day that no item has been billed for yet."""
-        return max(item.billed_through for item in self.items)
+        return max(item.through for item in self.items)
+
+    def item(self, number: int) -> Item:
+        """Return an item by its number; raises `ValidationError` if there is none."""
+        for item in self.items:
+            if item.number == number:
+                return item
+        numbers = ", ".join(str(item.number) for item in self.items)
+        raise ValidationError("item", number, f"one of {numbers}")
 
 
-def _due_day(subscription: Subscription) -> date | None:
-    match subscription.contract:
+def _last_number(items: tuple[Item, ...]) -> int:
+    return max([item.number for item in items], default=0)
+
+
+def _due(subscription: Subscription) -> tuple[date | None, datetime | None]:
+    contract, zone = subscription.contract, subscription.zone
+    match contract:
         case Ended():
-            return None
+            return None, None
+        case Incomplete(until=until):
+            return local_date(until, zone), until
         case Scheduled(start=start):
-            day = start
+            day: date | None = start
         case Trialing(until=until):
             day = until
         case Active():
-            day = min([item.billed_through for item in subscription.items])
+            day = min([item.due_day for item in subscription.items])
         case other:
             assert_never(other)
-    cancellation = subscription.cancellation
-    return day if cancellation is None else min(day, cancellation.on)
+    pause = subscription.pause
+    if pause is not None:
+        if not pause.invoice:
+            day = None
+        day = _earliest(day, pause.resume_on)
+    if subscription.schedule:
+        day = _earliest(day, subscription.schedule[0].on)
+    if subscription.cancellation is not None:
+        day = _earliest(day, subscription.cancellation.on)
+    check_at = subscription.usage_check_at
+    if day is None:
+        return None if check_at is None else local_date(check_at, zone), check_at
+    due_at = first_instant(day, zone)
+    if check_at is not None and check_at < due_at:
+        return local_date(check_at, zone), check_at
+    return day, due_at
 
 
-STATUSES = ("scheduled", "trialing", "active", "past_due", "unpaid", "canceled")
+def _earliest(day: date | None, other: date | None) -> date | None:
+    if day is None or other is None:
+        return other if day is None else day
+    return min(day, other)
+
+
+STATUSES = (
+    "scheduled",
+    "incomplete",
+    "trialing",
+    "active",
+    "past_due",
+    "unpaid",
+    "paused",
+    "canceled",
+    "expired",
+)
 """The words that `Subscription.status` can be."""
 
 _COLLECTION_WORD: dict[type[Collection], str] = {

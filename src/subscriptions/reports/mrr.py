@@ -28,6 +28,7 @@ from subscriptions.catalog import Price
 from subscriptions.lifecycle import (
     Active,
     Ended,
+    Incomplete,
     Item,
     Scheduled,
     Subscription,
@@ -70,16 +71,18 @@ def runs(subscription: Subscription, *, on: date) -> bool:
     """Return whether a subscription is running, and not on trial, on a day in its zone."""
     if isinstance(subscription.collection, Unpaid):
         return False
+    if subscription.pause is not None and not subscription.pause.invoice:
+        return False
     cancellation = subscription.cancellation
     if cancellation is not None and cancellation.on <= on:
         return False
     match subscription.contract:
-        case Scheduled() | Trialing():
+        case Scheduled() | Incomplete() | Trialing():
             return False
         case Active(since=since):
             return since <= on
         case Ended(at=at):
-            began = min(item.cycle.anchor for item in subscription.items)
+            began = subscription.start or min(item.cycle.anchor for item in subscription.items)
             return began <= on < local_date(at, subscription.zone)
         case other:
             assert_never(other)

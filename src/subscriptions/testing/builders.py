@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final, TypeVar
 
 from attrs import AttrsInstance, evolve
@@ -22,31 +23,39 @@ from attrs import AttrsInstance, evolve
 from subscriptions import customers, invoices
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
 from subscriptions.catalog import Price, Product
+from subscriptions.coupons import Coupon, PromotionCode, Redemption
 from subscriptions.customers import Address, Customer
 from subscriptions.decisions import created
+from subscriptions.discounts import PercentOff
 from subscriptions.dunning import DEFAULT_POLICY, DunningCase, StoredPolicy
 from subscriptions.events import Recorded, record
 from subscriptions.idempotency import CommandRecord, command_id
 from subscriptions.ids import (
+    CouponId,
     CustomerId,
     DunningCaseId,
     InvoiceId,
+    MeterId,
     PaymentId,
     PaymentMethodId,
     PriceId,
     ProductId,
+    PromotionCodeId,
+    RedemptionId,
     SeriesId,
     SubscriptionId,
 )
 from subscriptions.invoice_numbering import Series
-from subscriptions.invoices import Charge, Invoice, Seller
-from subscriptions.lifecycle import Active, Item, Subscription
+from subscriptions.invoices import Charge, Invoice, LineKind, LineRef, Part, Seller
+from subscriptions.lifecycle import Active, Debit, Item, Planned, Subscription, WantedItem
 from subscriptions.money import EUR
 from subscriptions.number_series import NumberSeries
 from subscriptions.payment_methods import MethodDetails, PaymentMethod, Usable
 from subscriptions.payments import Allocation, Payment, Succeeded
 from subscriptions.pricing import PerUnit
-from subscriptions.taxes import TaxRate
+from subscriptions.proration import Proration
+from subscriptions.taxes import TaxBehavior, TaxRate
+from subscriptions.usage import CarriedLevel, Meter, UsageEvent, level_id, usage_id
 
 R = TypeVar("R", bound=AttrsInstance)
 
@@ -56,6 +65,8 @@ START: Final = date(2027, 1, 31)
 """The day on which everything begins."""
 AT: Final = datetime(2027, 1, 31, 9, 30, tzinfo=UTC)
 """The instant at which everything happened."""
+SEGMENT: Final = datetime(2027, 1, 31, tzinfo=UTC)
+"""The instant since which usage is counted."""
 
 
 def a_seller(**changes: object) -> Seller:
@@ -116,9 +127,68 @@ def a_price(id: str = "price_pro", /, **changes: object) -> Price:
     return _with(price, changes)
 
 
+def a_meter(id: str = "api_calls", /, **changes: object) -> Meter:
+    """Return a meter that adds up quantities."""
+    return _with(Meter(MeterId(id), TENANT, 1, "API calls"), changes)
+
+
+def a_usage_event(event: str = "evt_1", /, **changes: object) -> UsageEvent:
+    """Return an API call of Ada's subscription, in its first month; its id follows from `event`."""
+    used = UsageEvent(
+        usage_id(TENANT, event),
+        TENANT,
+        1,
+        event,
+        SubscriptionId("sub_ada"),
+        MeterId("api_calls"),
+        1,
+        AT,
+        AT,
+        SEGMENT,
+        SEGMENT,
+        Period(START, date(2027, 2, 28)),
+    )
+    return _with(used, changes)
+
+
+def a_carried_level(quantity: int | Decimal = 10, /, **changes: object) -> CarriedLevel:
+    """Return the level with which the first month of Ada's subscription begins."""
+    subscription, meter = SubscriptionId("sub_ada"), MeterId("storage")
+    id = level_id(TENANT, subscription, meter, SEGMENT)
+    level = CarriedLevel(id, TENANT, 1, subscription, meter, SEGMENT, Decimal(quantity))
+    return _with(level, changes)
+
+
+def a_coupon(id: str = "cpn_welcome", /, **changes: object) -> Coupon:
+    """Return a coupon of 20 % off the first period, for everything and everybody."""
+    return _with(Coupon(CouponId(id), TENANT, 1, "Welcome", PercentOff(20)), changes)
+
+
+def a_promotion_code(id: str = "promo_welcome", /, **changes: object) -> PromotionCode:
+    """Return a code of the coupon; what is typed follows from the id."""
+    code = PromotionCode(PromotionCodeId(id), TENANT, 1, CouponId("cpn_welcome"), f"code-{id}")
+    return _with(code, changes)
+
+
+def a_redemption(id: str = "red_ada", /, **changes: object) -> Redemption:
+    """Return Ada's first redemption of the coupon, for her subscription, by its code."""
+    redemption = Redemption(
+        RedemptionId(id),
+        TENANT,
+        1,
+        CouponId("cpn_welcome"),
+        PromotionCodeId("promo_welcome"),
+        CustomerId("cus_ada"),
+        SubscriptionId("sub_ada"),
+        1,
+        AT,
+    )
+    return _with(redemption, changes)
+
+
 def an_item(**changes: object) -> Item:
     """Return one unit of the price, of which the first month is billed."""
-    item = Item(PriceId("price_pro"), 1, BillingCycle(START, Interval.months(1)), next_index=1)
+    item = Item(PriceId("price_pro"), 1, BillingCycle(START, Interval.months(1)), date(2027, 2, 28))
     return _with(item, changes)
 
 
@@ -135,6 +205,45 @@ def a_subscription(id: str = "sub_ada", /, **changes: object) -> Subscription:
         Active(START),
     )
     return _with(subscription, changes)
+
+
+def a_debit(**changes: object) -> Debit:
+    """Return what the item was charged for its first month, all of it still standing."""
+    debit = Debit(
+        1,
+        PriceId("price_pro"),
+        Period(START, date(2027, 2, 28)),
+        2900,
+        TaxRate(Decimal(19)),
+        TaxBehavior.EXCLUSIVE,
+        0,
+        InvoiceId("inv_ada"),
+    )
+    return _with(debit, changes)
+
+
+def a_pending_credit(**changes: object) -> Charge:
+    """Return a credit of 10.00 EUR for unused time that waits for the next invoice."""
+    charge = Charge(
+        "Pro",
+        -1000,
+        TaxRate(Decimal(19)),
+        period=Period(date(2027, 2, 18), date(2027, 2, 28)),
+        price=PriceId("price_pro"),
+        kind=LineKind.CREDIT,
+        product=ProductId("prod_pro"),
+        subscription=SubscriptionId("sub_ada"),
+        item=1,
+        part=Part(-2900, Fraction(18, 28), Fraction(1)),
+        credits=LineRef(InvoiceId("inv_ada"), 0),
+    )
+    return _with(charge, changes)
+
+
+def a_plan(**changes: object) -> Planned:
+    """Return a change to five units that takes effect in June."""
+    items = (WantedItem(PriceId("price_pro"), 5, 1),)
+    return _with(Planned(date(2027, 6, 1), items, Proration(), cause="seats"), changes)
 
 
 def a_draft(id: str = "inv_ada", /, **changes: object) -> Invoice:

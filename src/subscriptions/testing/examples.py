@@ -7,13 +7,15 @@ without an example here fails a test. Nothing here is random or reads a clock.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from attrs import evolve, frozen
 
 from subscriptions import (
     catalog,
+    coupons,
     customers,
     dunning,
     events,
@@ -23,18 +25,25 @@ from subscriptions import (
     number_series,
     payment_methods,
     payments,
+    usage,
 )
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
+from subscriptions.contract_terms import Terms
 from subscriptions.customers import Address
 from subscriptions.decisions import RecordParked, RecordUnparked
+from subscriptions.discounts import AmountOff
 from subscriptions.ids import (
+    CouponId,
     CustomerId,
     DunningCaseId,
     InvoiceId,
+    MeterId,
     PaymentId,
     PaymentMethodId,
     PriceId,
     ProductId,
+    PromotionCodeId,
+    RedemptionId,
     SubscriptionId,
 )
 from subscriptions.invoice_numbering import Reset, Series
@@ -59,17 +68,26 @@ from subscriptions.taxes import TaxableLine, TaxBehavior, TaxCategory, TaxRate, 
 from subscriptions.testing.builders import (
     AT,
     START,
+    a_carried_level,
     a_command,
+    a_coupon,
     a_customer,
+    a_debit,
     a_draft,
     a_dunning_case,
     a_dunning_policy,
+    a_meter,
     a_number_series,
     a_payment,
     a_payment_method,
+    a_pending_credit,
+    a_plan,
     a_price,
     a_product,
+    a_promotion_code,
+    a_redemption,
     a_subscription,
+    a_usage_event,
     an_event,
     an_invoice,
     an_item,
@@ -78,6 +96,7 @@ from subscriptions.testing.builders import (
 LATER = AT + timedelta(days=1, microseconds=1)
 CUSTOMER, METHOD = CustomerId("cus_ada"), PaymentMethodId("pm_ada")
 SUBSCRIPTION, INVOICE = SubscriptionId("sub_ada"), InvoiceId("inv_ada")
+COUPON, CODE = CouponId("cpn_welcome"), PromotionCodeId("promo_welcome")
 PAYMENT, CASE = PaymentId("pay_ada"), DunningCaseId("dun_ada")
 DUE = Money(3451, EUR)
 
@@ -97,6 +116,8 @@ def examples() -> tuple[Example, ...]:
         *_customers(),
         *_payment_methods(),
         *_catalog(),
+        *_usage(),
+        *_coupons(),
         *_subscriptions(),
         *_invoices(),
         *_payments(),
@@ -110,6 +131,9 @@ def _customers() -> Iterator[Example]:
     yield Example("customer", customers.CUSTOMER, a_customer())
     full = a_customer(
         "cus_full",
+        balance=(Money(500, EUR), Money(7, USD)),
+        grouping=customers.Grouping.DAY,
+        billing_anchor=START,
         version=7,
         external_id="crm-4711",
         company="Analytical Engines Ltd",
@@ -144,6 +168,17 @@ def _catalog() -> Iterator[Example]:
     yield Example("product", catalog.PRODUCT, a_product())
     gone = a_product("prod_old", archived=True, metadata=Metadata({"until": "2026"}))
     yield Example("product.archived", catalog.PRODUCT, gone)
+    addon = a_product(
+        "prod_addon",
+        requires=(ProductId("prod_pro"), ProductId("prod_old")),
+        excludes=(ProductId("prod_basic"),),
+        entitlements=(
+            catalog.Entitlement("priority support"),
+            catalog.Entitlement("seats", 1, per_unit=True),
+            catalog.Entitlement("storage", Decimal("0.5"), meter="gigabytes"),
+        ),
+    )
+    yield Example("product.addon", catalog.PRODUCT, addon)
     priced = {
         "per_unit": a_price("price_per_unit", model=PerUnit(Decimal("0.000000000001"))),
         "flat": a_price("price_flat", model=Flat(Decimal("29.00"))),
@@ -152,6 +187,32 @@ def _catalog() -> Iterator[Example]:
         "yearly": a_price("price_yearly", every=Interval.years(1), currency=CHF),
         "once": a_price("price_once", every=None, tax_behavior=TaxBehavior.INCLUSIVE),
         "archived": a_price("price_archived", archived=True, version=2),
+        "metered": a_price(
+            "price_metered", arrears=True, meter="api calls", trial_usage_billed=True
+        ),
+        "terms": a_price(
+            "price_terms",
+            minimum_minor=10000,
+            setup_minor=4900,
+            trial=Interval.days(14),
+            introductory=(
+                catalog.Introductory(3, PerUnit(Decimal("9.00"))),
+                catalog.Introductory(1, Flat(Decimal("19.00"))),
+            ),
+            term_periods=24,
+        ),
+        "superseded": a_price(
+            "price_superseded",
+            version=2,
+            superseded_by=PriceId("price_versioned"),
+            superseded_on=START,
+        ),
+        "versioned": a_price(
+            "price_versioned", valid_from=START, supersedes=PriceId("price_superseded")
+        ),
+        "overriding": a_price(
+            "price_overriding", customer=CUSTOMER, overrides=PriceId("price_pro")
+        ),
     }
     for name, price in priced.items():
         yield Example(f"price.{name}", catalog.PRICE, price)
@@ -188,6 +249,80 @@ def _price_models() -> dict[str, PriceModel]:
     }
 
 
+def _coupons() -> Iterator[Example]:
+    full = a_coupon(
+        "cpn_full",
+        version=4,
+        terms=AmountOff((Money.of("5.00", "EUR"), Money.of("600", "JPY"))),
+        duration=coupons.Periods(3),
+        products=(ProductId("prod_pro"),),
+        currencies=(EUR,),
+        redeem_from=START,
+        redeem_until=date(2027, 3, 1),
+        max_redemptions=100,
+        max_per_customer=1,
+        first_purchase_only=True,
+        minimum=Money.of("20.00", "EUR"),
+        stackable=False,
+        campaign="Spring 2027",
+        archived=True,
+        redeemed=2,
+        metadata=Metadata({"affiliate": "grace"}),
+    )
+    forever = a_coupon("cpn_forever", duration=coupons.Forever())
+    for name, coupon in {"once": a_coupon(), "full": full, "forever": forever}.items():
+        yield Example(f"coupon.{name}", coupons.COUPON, coupon)
+    private = a_promotion_code(
+        "promo_private",
+        version=3,
+        customer=CUSTOMER,
+        redeem_from=START,
+        redeem_until=date(2027, 3, 1),
+        max_redemptions=1,
+        active=False,
+        redeemed=1,
+        metadata=Metadata({"sent": "by post"}),
+    )
+    yield Example("promotion_code", coupons.PROMOTION_CODE, a_promotion_code())
+    yield Example("promotion_code.private", coupons.PROMOTION_CODE, private)
+    yield Example("redemption", coupons.REDEMPTION, a_redemption())
+    by_id = a_redemption("red_by_id", promotion_code=None, ordinal=2)
+    yield Example("redemption.by_id", coupons.REDEMPTION, by_id)
+
+
+def _usage() -> Iterator[Example]:
+    made = {
+        "sum": a_meter(),
+        "count": a_meter("logins", aggregation=usage.Aggregation.COUNT),
+        "max": a_meter("peak", aggregation=usage.Aggregation.MAX),
+        "last": a_meter("seats", aggregation=usage.Aggregation.LAST),
+        "time_weighted": a_meter("storage", aggregation=usage.Aggregation.TIME_WEIGHTED),
+        "full": a_meter(
+            "users",
+            name="Active users",
+            aggregation=usage.Aggregation.UNIQUE,
+            counted_property="user",
+            filters=(usage.Filter("plan", ("pro", "team")), usage.Filter("region", ("eu",))),
+            rounding=usage.QuantityRounding(usage.RoundingMode.UP, 10),
+        ),
+    }
+    for mode in usage.RoundingMode:
+        rounding = usage.QuantityRounding(mode, "0.01")
+        made[f"round_{mode}"] = a_meter(f"round {mode}", rounding=rounding)
+    for name, meter in made.items():
+        yield Example(f"meter.{name}", usage.METER, meter)
+    late = a_usage_event(
+        "evt/2",
+        quantity=Decimal("-0.000000000001"),
+        recorded_at=LATER,
+        billed_with=datetime(2027, 2, 28, tzinfo=UTC),
+        properties=Metadata({"user": "ada", "region": "eu"}),
+    )
+    yield Example("usage", usage.USAGE, a_usage_event())
+    yield Example("usage.late", usage.USAGE, late)
+    yield Example("usage_level", usage.LEVEL, a_carried_level(Decimal("12.5"), version=2))
+
+
 def _subscriptions() -> Iterator[Example]:
     yearly = BillingCycle(START, Interval.years(1))
     two = (an_item(), an_item(quantity=Decimal("0.000000000001"), cycle=yearly))
@@ -207,6 +342,39 @@ def _subscriptions() -> Iterator[Example]:
             "sub_ended_payment_failed",
             contract=lifecycle.Ended(LATER, lifecycle.EndReason.PAYMENT_FAILED),
             collection=lifecycle.PastDue((INVOICE,)),
+        ),
+        "incomplete": a_subscription(
+            "sub_incomplete",
+            contract=lifecycle.Incomplete(START, INVOICE, LATER),
+            payment_window_hours=23,
+        ),
+        "rich": a_subscription(
+            "sub_rich",
+            items=(
+                an_item(number=2, billed=3, last_minor=2900, next_end=date(2027, 3, 15)),
+                an_item(
+                    number=4,
+                    arrears=True,
+                    meter="api_calls",
+                    usage_since=AT,
+                    usage_billed_minor=100,
+                    first_stub=lifecycle.FirstStub.FULL,
+                ),
+            ),
+            start=START,
+            debits=(a_debit(), a_debit(invoice=None, begin=Fraction(10, 31))),
+            pending=(a_pending_credit(),),
+            schedule=(a_plan(),),
+            discounts=(a_coupon().applied(),),
+            in_force=(a_coupon().applied("WELCOME"),),
+            pause=lifecycle.Pause(START, collect=False, resume_on=date(2027, 6, 1)),
+            terms=Terms(minimum=Interval.years(1), notice=Interval.months(1)),
+            trial_end=lifecycle.TrialEnd.PAUSE,
+            catch_up=lifecycle.CatchUp.SKIP,
+            catch_up_max=12,
+            threshold=DUE,
+            usage_check_at=AT,
+            survey=lifecycle.Survey("too dear", "really"),
         ),
         "past_due": a_subscription("sub_past_due", collection=lifecycle.PastDue((INVOICE,))),
         "unpaid": a_subscription(
@@ -364,17 +532,64 @@ def event_bodies() -> tuple[events.Event, ...]:
         customers.CustomerCreated(CUSTOMER, "C-cus_ada"),
         customers.CustomerUpdated(CUSTOMER, ("email", "name")),
         customers.DefaultMethodChanged(CUSTOMER, METHOD),
+        customers.BalanceMoved(CUSTOMER, Money(-500, EUR), DUE, "applied", INVOICE),
         payment_methods.PaymentMethodAttached(CUSTOMER, METHOD, "card"),
         payment_methods.PaymentMethodRefused(CUSTOMER, METHOD, "stolen_card"),
         payment_methods.PaymentMethodDetached(CUSTOMER, METHOD),
         catalog.ProductAdded(ProductId("prod_pro"), "Pro"),
+        catalog.ProductArchived(ProductId("prod_pro")),
         catalog.PriceAdded(ProductId("prod_pro"), PriceId("price_pro")),
+        catalog.PriceVersioned(
+            ProductId("prod_pro"), PriceId("price_pro"), PriceId("price_pro_2"), START
+        ),
+        catalog.PriceOverridden(
+            ProductId("prod_pro"), PriceId("price_ada"), PriceId("price_pro"), CUSTOMER
+        ),
+        usage.MeterAdded(MeterId("api_calls"), "API calls"),
         catalog.PriceArchived(ProductId("prod_pro"), PriceId("price_pro")),
+        coupons.CouponCreated(COUPON, "Welcome"),
+        coupons.CouponRedeemed(COUPON, CUSTOMER, SUBSCRIPTION, RedemptionId("red_ada"), CODE),
+        coupons.CouponArchived(COUPON),
+        coupons.PromotionCodeCreated(CODE, COUPON, "WELCOME", None),
+        coupons.PromotionCodeRedeemed(CODE, COUPON, RedemptionId("red_ada")),
+        coupons.PromotionCodeDeactivated(CODE, COUPON),
         lifecycle.SubscriptionCreated(SUBSCRIPTION, CUSTOMER, START),
         lifecycle.TrialStarted(SUBSCRIPTION, CUSTOMER, START),
         lifecycle.TrialEnded(SUBSCRIPTION, CUSTOMER, START),
         lifecycle.SubscriptionStarted(SUBSCRIPTION, CUSTOMER, START),
-        lifecycle.SubscriptionRenewed(SUBSCRIPTION, CUSTOMER, (0,), (period,)),
+        lifecycle.TrialEndMoved(SUBSCRIPTION, CUSTOMER, START),
+        lifecycle.SubscriptionRenewed(
+            SUBSCRIPTION, CUSTOMER, (1,), (period,), (2900,), INVOICE, (a_debit(),), (COUPON,), 1
+        ),
+        lifecycle.PeriodsSkipped(SUBSCRIPTION, CUSTOMER, (1,), START),
+        lifecycle.UsageBilled(SUBSCRIPTION, CUSTOMER, (1,), (DUE,), INVOICE),
+        lifecycle.UsageCheckScheduled(SUBSCRIPTION, CUSTOMER, AT),
+        lifecycle.SubscriptionChanged(
+            SUBSCRIPTION,
+            CUSTOMER,
+            AT,
+            (an_item(number=2),),
+            (a_debit(),),
+            (a_pending_credit(),),
+            "migration",
+            INVOICE,
+            planned=True,
+            first_line=3,
+        ),
+        lifecycle.ChangeScheduled(SUBSCRIPTION, CUSTOMER, a_plan()),
+        lifecycle.ScheduledChangesWithdrawn(SUBSCRIPTION, CUSTOMER, None),
+        lifecycle.CouponApplied(SUBSCRIPTION, CUSTOMER, a_coupon().applied("WELCOME")),
+        lifecycle.CouponRemoved(SUBSCRIPTION, CUSTOMER, COUPON),
+        lifecycle.FirstPaymentAwaited(SUBSCRIPTION, CUSTOMER, INVOICE, LATER),
+        lifecycle.SubscriptionActivated(SUBSCRIPTION, CUSTOMER),
+        lifecycle.SubscriptionPaused(
+            SUBSCRIPTION, CUSTOMER, lifecycle.Pause(START, resume_on=date(2027, 6, 1))
+        ),
+        lifecycle.SubscriptionResumed(SUBSCRIPTION, CUSTOMER, START),
+        lifecycle.SubscriptionReactivated(SUBSCRIPTION, CUSTOMER, (an_item(),), START),
+        lifecycle.SubscriptionTransferred(SUBSCRIPTION, CUSTOMER, CustomerId("cus_bob"), "UTC"),
+        lifecycle.CatchUpSet(SUBSCRIPTION, CUSTOMER, lifecycle.CatchUp.TOGETHER, 12),
+        lifecycle.SurveyAnswered(SUBSCRIPTION, CUSTOMER, "too dear", "I found another one."),
         lifecycle.CancellationScheduled(SUBSCRIPTION, CUSTOMER, START, "too dear"),
         lifecycle.CancellationWithdrawn(SUBSCRIPTION, CUSTOMER),
         lifecycle.SubscriptionEnded(SUBSCRIPTION, CUSTOMER, AT, lifecycle.EndReason.CANCELED),

@@ -1,18 +1,24 @@
-"""The catalogue: add products and prices, archive, list."""
+"""The catalogue: add products and prices, version, override, archive, list.
+
+A price is in one currency; a product that is sold in several has a price in each, and who
+subscribes says which by its id.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Final
 
 from subscriptions import catalog
 from subscriptions.billing_cycles import Interval
-from subscriptions.catalog import PRICE, PRODUCT, Price, Product
+from subscriptions.catalog import PRICE, PRODUCT, Entitlement, Price, Product
+from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision
-from subscriptions.errors import ValidationError
-from subscriptions.ids import PriceId, ProductId
-from subscriptions.money import Currency, Money
-from subscriptions.pricing import PerUnit, PriceModel
-from subscriptions.records import Metadata, Ref
+from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
+from subscriptions.ids import CustomerId, PriceId, ProductId, derived_id
+from subscriptions.money import Money
+from subscriptions.records import Metadata, Ref, evolve, plain_date
 from subscriptions.taxes import TaxBehavior
 from subscriptions.usecases import flows
 from subscriptions.usecases.flows import (
@@ -22,28 +28,65 @@ from subscriptions.usecases.flows import (
     Get,
     Having,
     Listing,
+    Maybe,
     Question,
     only,
 )
+from subscriptions.usecases.offers import chain_of, overriding
+from subscriptions.usecases.price_arguments import (
+    Amount,
+    read_behavior,
+    read_flag,
+    read_minor,
+    read_model,
+    read_phases,
+    read_several,
+    read_trial,
+)
+
+_REMOVABLE: Final[dict[str, dict[str, object]]] = {
+    "minimum": {"minimum_minor": 0},
+    "setup": {"setup_minor": 0},
+    "trial": {"trial": None},
+    "introductory": {"introductory": ()},
+    "term_periods": {"term_periods": None},
+}
 
 
 def add_product(
     name: str,
     *,
+    requires: Iterable[str] = (),
+    excludes: Iterable[str] = (),
+    entitlements: Iterable[Entitlement] = (),
     metadata: dict[str, str] | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[Product]:
-    """Add a product; raises `Duplicate` if there is one of this name."""
+    """Add a product: what it entitles to, and which others it goes with.
+
+    An add-on `requires` at least one of some products on the same subscription; a product is never
+    there together with one that it `excludes`. Both are named by id or name.
+
+    Raises `Duplicate` if there is a product of this name, `UnknownReference` for another product
+    that does not exist, and `ValidationError` for a wrong value.
+    """
+    needed, refused = read_several("requires", requires), read_several("excludes", excludes)
+    given = read_several("entitlements", entitlements)
+    for each in given:
+        if not isinstance(each, Entitlement):
+            raise ValidationError("entitlements", each, "an Entitlement, such as Entitlement('x')")
 
     def flow(context: Context) -> Flow[Decision]:
-        yield from ()  # it reads nothing, and is a generator all the same
         product = Product(
             ProductId(context.ids.fresh("prod")),
             context.tenant,
             1,
             name,
             metadata=Metadata(metadata),
+            requires=(yield from _known("requires", needed)),
+            excludes=(yield from _known("excludes", refused)),
+            entitlements=given,
         )
         return Decision((catalog.add_product(product),), about=Ref(PRODUCT, product.id))
 
@@ -52,12 +95,21 @@ def add_product(
 
 def add_price(
     product: str,
-    amount: Money | PriceModel,
+    amount: Amount,
     *,
     every: Interval | None = None,
     currency: str | None = None,
     tax_behavior: TaxBehavior | str = TaxBehavior.EXCLUSIVE,
     name: str | None = None,
+    arrears: bool = False,
+    meter: str | None = None,
+    trial_usage_billed: bool = False,
+    minimum: Money | None = None,
+    setup: Money | None = None,
+    trial: Interval | None = None,
+    introductory: Iterable[tuple[int, Amount]] = (),
+    term_periods: int | None = None,
+    valid_from: date | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[Price]:
@@ -68,22 +120,33 @@ def add_price(
     `tax_behavior` says whether tax is added ("exclusive") or contained ("inclusive"). `name` is
     what invoice lines say; by default the product's name.
 
-    Raises `ValidationError` for a wrong value.
+    A recurring price is billed when a period begins, in `arrears` when it ends. With a `meter`, the
+    key of a usage meter, it is for the usage of a period, always in arrears; what is used within a
+    trial is billed only if `trial_usage_billed`. A period costs at least the `minimum`; the `setup`
+    fee is billed once, with the first period. `trial` is how long new subscriptions are free,
+    unless they say. `introductory` lists phases, such as `[(3, Money.of("9.00", "EUR"))]` for the
+    first three periods. After `term_periods` it ends by itself. It is offered from `valid_from` on.
+
+    Raises `ValidationError` for a wrong value, `CurrencyMismatch` for an amount in another
+    currency, `InvalidTransition` for an archived product.
     """
-    model, unit = _model(amount, currency)
+    model, unit = read_model(amount, currency)
     if every is not None and not isinstance(every, Interval):
         raise ValidationError("every", every, "an Interval, such as Interval.months(1), or None")
-    behavior = _behavior(tax_behavior)
+    behavior = read_behavior(tax_behavior)
+    read_flag("trial_usage_billed", trial_usage_billed)
+    afterwards = read_flag("arrears", arrears) or meter is not None
+    least, once = read_minor("minimum", minimum, unit), read_minor("setup", setup, unit)
+    free, phases = read_trial(trial), read_phases(introductory, unit)
 
     def flow(context: Context) -> Flow[Decision]:
         changes: tuple[Change, ...] = ()
-        found = yield from flows.Maybe(PRODUCT, product)
-        if found is None:
-            named = yield from Having(PRODUCT, "name", product)
-            found = named[0] if named else None
+        found = yield from _named(product)
         if found is None:
             found = Product(ProductId(context.ids.fresh("prod")), context.tenant, 1, product)
             changes = (catalog.add_product(found),)
+        elif found.archived:
+            raise InvalidTransition(f"product {found.id}", "archived", "add_price")
         price = Price(
             PriceId(context.ids.fresh("price")),
             context.tenant,
@@ -94,8 +157,130 @@ def add_price(
             unit,
             every,
             behavior,
+            arrears=afterwards,
+            meter=meter,
+            trial_usage_billed=trial_usage_billed,
+            minimum_minor=least,
+            setup_minor=once,
+            trial=free,
+            introductory=phases,
+            term_periods=term_periods,
+            valid_from=valid_from,
         )
         return Decision((*changes, catalog.add_price(price)), about=Ref(PRICE, price.id))
+
+    return Command(PRICE, flow, at, idempotency_key)
+
+
+def new_version(
+    price: str,
+    amount: Amount | None = None,
+    *,
+    valid_from: date | None = None,
+    name: str | None = None,
+    minimum: Money | None = None,
+    setup: Money | None = None,
+    trial: Interval | None = None,
+    introductory: Iterable[tuple[int, Amount]] | None = None,
+    term_periods: int | None = None,
+    without: Iterable[str] = (),
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Price]:
+    """Offer a new version of a price from a day on; returns the new price.
+
+    The day is by default today, or the first day of the version before where that is yet to come.
+
+    What is not given stays as it was; `without` names what is taken away: "minimum", "setup",
+    "trial", "introductory" or "term_periods". Product, interval, currency, tax behaviour and meter
+    stay, for anything else is another price. Subscriptions that have the old version keep it.
+
+    Each version is followed by at most one, and not by an earlier one; one that begins on the same
+    day as its successor was never on offer, which is how a mistake is mended before its day.
+
+    Raises `InvalidTransition` for a price that is superseded or archived, `ValidationError` for a
+    wrong value or a price of one customer, `NotFound` for an unknown one.
+    """
+    phases = None if introductory is None else read_several("introductory", introductory)
+    gone = read_several("without", without)
+    said = {
+        "minimum": minimum,
+        "setup": setup,
+        "trial": trial,
+        "introductory": phases,
+        "term_periods": term_periods,
+    }
+    for word in gone:
+        if word not in _REMOVABLE or said[word] is not None:
+            expected = f"one of {', '.join(_REMOVABLE)}, and not what is given"
+            raise ValidationError("without", word, expected)
+    if valid_from is not None:
+        plain_date("valid_from", valid_from)
+
+    def flow(context: Context) -> Flow[Decision]:
+        old = yield from Get(PRICE, price)
+        unit, today = old.currency, context.today()
+        given: dict[str, object] = {
+            "name": name,
+            "model": None if amount is None else read_model(amount, unit.code)[0],
+            "minimum_minor": None if minimum is None else read_minor("minimum", minimum, unit),
+            "setup_minor": None if setup is None else read_minor("setup", setup, unit),
+            "trial": read_trial(trial),
+            "introductory": None if phases is None else read_phases(phases, unit),
+            "term_periods": term_periods,
+        }
+        changes = {field: value for field, value in given.items() if value is not None}
+        for word in gone:
+            changes |= _REMOVABLE[word]
+        successor: Price = evolve(
+            old,
+            **changes,  # type: ignore[arg-type]  # each was read as what it is
+            id=PriceId(context.ids.fresh("price")),
+            version=1,
+            valid_from=valid_from or max(today, old.valid_from or today),
+            superseded_by=None,
+            superseded_on=None,
+        )
+        return Decision(catalog.supersede(old, successor), about=Ref(PRICE, successor.id))
+
+    return Command(PRICE, flow, at, idempotency_key)
+
+
+def override(
+    price: str,
+    customer: str,
+    amount: Amount,
+    *,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Price]:
+    """Give a customer a price of his own instead of another; returns the private price.
+
+    From now on he gets it whenever the other price is asked for, in whichever version; what he has
+    stays. All but the amount is as in the version that is named; introductory phases fall away.
+    Doing it again replaces the former private price, and archiving that gives him the price for all
+    again.
+
+    Raises `UnknownReference` for an unknown customer, `ValidationError` for a wrong value or a
+    price that is itself a customer's, `NotFound` for an unknown price.
+    """
+
+    def flow(context: Context) -> Flow[Decision]:
+        if (yield from Maybe(CUSTOMER, customer)) is None:
+            raise UnknownReference("customer", customer)
+        for_all = yield from Get(PRICE, price)
+        chain = yield from chain_of(for_all)
+        former = overriding(chain, (yield from Having(PRICE, "customer", customer)))
+        # Counted and not random: of two that are made at once, only one can be the nth.
+        identity = (context.tenant, "override", chain[0].id, customer, str(len(former)))
+        made = catalog.override(
+            for_all,
+            id=PriceId(derived_id("price", *identity)),
+            customer=CustomerId(customer),
+            model=read_model(amount, for_all.currency.code)[0],
+        )
+        replaced = [catalog.archive(each) for each in former if not each.archived]
+        return Decision((*replaced, made), about=Ref(PRICE, made.after.id))
 
     return Command(PRICE, flow, at, idempotency_key)
 
@@ -115,34 +300,77 @@ def archive(
     return Command(PRICE, flow, at, idempotency_key)
 
 
+def archive_product(
+    id: str, *, at: datetime | None = None, idempotency_key: str | None = None
+) -> Command[Product]:
+    """Offer a product no longer, at no price, not even at one customer's.
+
+    Subscriptions that have it keep it. Its name stays taken. Raises `InvalidTransition` if it is
+    archived already.
+    """
+
+    def flow(_: Context) -> Flow[Decision]:
+        product = yield from Get(PRODUCT, id)
+        prices = yield from Having(PRICE, "product", id)
+        return Decision(catalog.archive_product(product, prices), about=Ref(PRODUCT, id))
+
+    return Command(PRODUCT, flow, at, idempotency_key)
+
+
+def get_product(id: str) -> Question[Product]:
+    """Return a product; raises `NotFound` if there is none with this id."""
+    return flows.get(PRODUCT, id)
+
+
 def get_price(id: str) -> Question[Price]:
     """Return a price; raises `NotFound` if there is none with this id."""
     return flows.get(PRICE, id)
 
 
+def versions(price: str) -> Question[tuple[Price, ...]]:
+    """Return all versions of a price, oldest first, given any of them.
+
+    Raises `NotFound` if there is none with this id.
+    """
+
+    def flow(_: Context) -> Flow[tuple[Price, ...]]:
+        return (yield from chain_of((yield from Get(PRICE, price))))
+
+    return Question(flow)
+
+
 def list_(
-    *, product: str | None = None, limit: int = 100, after: str | None = None
+    *,
+    product: str | None = None,
+    customer: str | None = None,
+    limit: int = 100,
+    after: str | None = None,
 ) -> Listing[Price]:
-    """List prices in the order they were added, of one product or of all."""
-    return Listing(PRICE, only(product=product), limit=limit, after=after)
+    """List prices in the order they were added: of one product, of one customer, or all."""
+    where = only(product=product, customer=customer)
+    return Listing(PRICE, where, limit=limit, after=after)
 
 
-def _model(amount: object, currency: str | None) -> tuple[PriceModel, Currency]:
-    if isinstance(amount, Money):
-        if currency is not None and Currency.of(currency) != amount.currency:
-            raise ValidationError("currency", currency, f"{amount.currency}, as the amount says")
-        if amount.minor < 0:
-            raise ValidationError("amount", amount, "not negative")
-        return PerUnit(amount.amount), amount.currency
-    if not isinstance(amount, PriceModel):
-        raise ValidationError("amount", amount, "a Money or a price model such as Flat('29.00')")
-    if currency is None:
-        raise ValidationError("currency", None, "the currency of the price model")
-    return amount, Currency.of(currency)
+def products(
+    *, name: str | None = None, limit: int = 100, after: str | None = None
+) -> Listing[Product]:
+    """List products in the order they were added; a name is an exact match."""
+    return Listing(PRODUCT, only(name=name), limit=limit, after=after)
 
 
-def _behavior(value: TaxBehavior | str) -> TaxBehavior:
-    try:
-        return TaxBehavior(value)
-    except ValueError:
-        raise ValidationError("tax_behavior", value, "'exclusive' or 'inclusive'") from None
+def _named(product: str) -> Flow[Product | None]:
+    found = yield from Maybe(PRODUCT, product)
+    if found is None:
+        named = yield from Having(PRODUCT, "name", product)
+        found = named[0] if named else None
+    return found
+
+
+def _known(field: str, products: Iterable[str]) -> Flow[tuple[ProductId, ...]]:
+    ids: list[ProductId] = []
+    for each in products:
+        found = yield from _named(each)
+        if found is None:
+            raise UnknownReference(field, each)
+        ids.append(found.id)
+    return tuple(ids)

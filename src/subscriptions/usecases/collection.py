@@ -5,15 +5,16 @@ One attempt at a time: the invoice names the attempt whose outcome is open.
 
 from __future__ import annotations
 
-from subscriptions import invoices, payments
-from subscriptions.customers import Customer
-from subscriptions.decisions import Change, Decision
+from subscriptions import customers, invoices, payments
+from subscriptions.customers import CUSTOMER, Customer
+from subscriptions.decisions import Change, Decision, Issue
 from subscriptions.errors import ValidationError
-from subscriptions.ids import PaymentId
-from subscriptions.invoices import INVOICE, Invoice, StartCollection
+from subscriptions.ids import PaymentId, SubscriptionId
+from subscriptions.invoices import INVOICE, Draft, Invoice, StartCollection
+from subscriptions.money import Money
 from subscriptions.payment_methods import PAYMENT_METHOD, PaymentMethod
 from subscriptions.records import Ref, evolve
-from subscriptions.usecases.flows import Context, Flow, Maybe
+from subscriptions.usecases.flows import Context, Flow, Having, Maybe
 
 
 def method_of(customer: Customer, context: Context) -> Flow[PaymentMethod | None]:
@@ -37,10 +38,15 @@ def method_of(customer: Customer, context: Context) -> Flow[PaymentMethod | None
 def issue(
     invoice: Invoice, customer: Customer, method: PaymentMethod | None, context: Context
 ) -> Decision:
-    """Decide to make a composed invoice final and, if there is a method, to charge it."""
+    """Decide to make a composed invoice final and, if there is a method, to charge it.
+
+    The customer's balance pays first; a negative total is added to it.
+    """
+    invoice, balance = with_balance(invoice, customer)
     payment = None
-    if method is not None and invoice.total_minor > 0:
-        payment = _intent(invoice, 1, invoice.total_minor, method, context)
+    owed_minor = invoice.total_minor - invoice.balance_minor
+    if method is not None and owed_minor > 0:
+        payment = _intent(invoice, 1, owed_minor, method, context)
     document = invoices.finalize(
         invoice,
         customer,
@@ -48,7 +54,46 @@ def issue(
         salt=context.ids.secret(),
         collecting=None if payment is None else PaymentId(payment.after.id),
     )
-    return Decision(() if payment is None else (payment,), (document,), Ref(INVOICE, invoice.id))
+    changes = tuple(change for change in (payment, balance) if change is not None)
+    return Decision(changes, (document,), Ref(INVOICE, invoice.id))
+
+
+def issue_drafts(subscription: SubscriptionId, owner: Customer, context: Context) -> Flow[Decision]:
+    """Decide to make all drafts of a subscription final, in the order in which they were made."""
+    drafts = yield from Having(INVOICE, "subscription", subscription)
+    method = yield from method_of(owner, context)
+    changes: list[Change] = []
+    issues: list[Issue] = []
+    before = owner
+    events: tuple[object, ...] = ()
+    for draft in drafts:
+        if not isinstance(draft.state, Draft):
+            continue
+        issued = issue(composed_for(draft, method, context), owner, method, context)
+        issues += issued.issues
+        for change in issued.changes:
+            if isinstance(change.after, Customer):
+                # One invoice after the other may use the balance up.
+                owner, events = change.after, (*events, *change.events)
+            else:
+                changes.append(change)
+    if events:
+        changes.append(Change(CUSTOMER, before, owner, events))
+    return Decision(tuple(changes), tuple(issues))
+
+
+def with_balance(invoice: Invoice, customer: Customer) -> tuple[Invoice, Change | None]:
+    """Let the customer's balance pay what it can of an invoice, or take what it gives him."""
+    total, currency = invoice.total_minor, invoice.currency
+    there = customer.credit_minor(currency) if customer.balance else 0
+    applied = min(there, total)
+    if not applied:
+        return invoice, None
+    reason = "applied" if applied > 0 else "negative invoice"
+    moved = customers.move_balance(
+        customer, Money(-applied, currency), reason=reason, invoice=invoice.id
+    )
+    return evolve(invoice, balance_minor=applied), moved
 
 
 def attempt(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from subscriptions import customers
-from subscriptions.customers import CUSTOMER, Address, Customer
+from subscriptions.customers import CUSTOMER, Address, Customer, Grouping
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import ValidationError
 from subscriptions.ids import CustomerId
@@ -30,6 +30,7 @@ def create(
     language: str = "en",
     zone: str | None = None,
     tags: Iterable[str] = (),
+    grouping: Grouping | str = Grouping.EACH,
     metadata: Mapping[str, str] | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
@@ -37,7 +38,9 @@ def create(
     """Create a customer; the number is the next of the seller's range unless `number` is given.
 
     `country` is a short form for an `address` with nothing but a country. `zone` is the IANA zone
-    in which the customer's billing days begin; without one it is the seller's.
+    in which the customer's billing days begin; without one it is the seller's. With `grouping`
+    "day", what his subscriptions cost on one day in one currency is on one invoice; by default
+    ("each") they have invoices of their own.
 
     Raises `ValidationError` for a wrong value, `Duplicate` if the number or the external id is
     taken. Nothing is stored then.
@@ -65,6 +68,7 @@ def create(
             zone=zone,
             tags=customers.normalized_tags(tags),
             metadata=Metadata(metadata),
+            grouping=grouping,  # type: ignore[arg-type]  # the record reads it
         )
         seller = context.seller
         move = customers.create(
@@ -109,6 +113,7 @@ def update(
     external_id: str | None = None,
     language: str | None = None,
     zone: str | None = None,
+    grouping: Grouping | str | None = None,
     metadata: Mapping[str, str] | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
@@ -117,7 +122,8 @@ def update(
 
     An empty text takes an e-mail address, an external id or a zone away.
 
-    The zone of running subscriptions stays what it was when they were made. Raises
+    The zone of running subscriptions stays what it was when they were made, and another `grouping`
+    counts from the next invoice on. Raises
     `ValidationError` for a wrong value and `Duplicate` for a taken number or external id.
     """
     given = {
@@ -130,6 +136,7 @@ def update(
         "external_id": external_id,
         "language": language,
         "zone": zone,
+        "grouping": None if grouping is None else customers.read_grouping(grouping),
         "metadata": None if metadata is None else Metadata(metadata),
     }
     fields = {

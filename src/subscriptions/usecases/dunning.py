@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from subscriptions import dunning, invoices, lifecycle, payments
+from subscriptions import dunning, invoices, lifecycle
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.dunning import (
@@ -24,23 +23,17 @@ from subscriptions.dunning import (
     StoredPolicy,
 )
 from subscriptions.errors import NotFound, ValidationError
-from subscriptions.ids import SubscriptionId
-from subscriptions.invoices import Draft, EndDunning, Invoice, Open, StartDunning
+from subscriptions.invoices import EndDunning, Invoice, Open
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
     ClearPastDue,
-    Current,
-    End,
     Ended,
     EndReason,
-    MarkPastDue,
     PastDue,
-    Subscription,
-    Unpaid,
 )
-from subscriptions.payments import PAYMENT
 from subscriptions.records import Ref, aware
 from subscriptions.usecases import collection
+from subscriptions.usecases.billing_periods import Moves
 from subscriptions.usecases.flows import (
     Command,
     Context,
@@ -53,6 +46,8 @@ from subscriptions.usecases.flows import (
     one_of,
     only,
 )
+from subscriptions.usecases.receivables import clear_debts
+from subscriptions.usecases.renewals import finish
 
 # While an attempt's outcome is open, look again after a day.
 WAIT = timedelta(days=1)
@@ -160,100 +155,6 @@ def release(
     return Command(DUNNING_CASE, flow, at, idempotency_key)
 
 
-# ---- what other use cases need --------------------------------------------------------------
-
-
-def open_case(
-    invoice: Invoice, commands: Sequence[invoices.Command], *, context: Context
-) -> Flow[Decision]:
-    """Decide that an open invoice failed: its case begins, its subscription is past due.
-
-    `commands` are done to the invoice before that, in the same change.
-    """
-    stored = yield from Maybe(DUNNING_POLICY, DEFAULT_POLICY.name)
-    changes = [
-        invoices.decide(invoice, *commands, StartDunning()),
-        dunning.start(
-            DEFAULT_POLICY if stored is None else stored.policy,
-            tenant=context.tenant,
-            customer=invoice.customer,
-            invoice=invoice.id,
-            subscription=invoice.subscription,
-            attempt=invoice.attempts,
-            at=context.at,
-        ),
-    ]
-    if invoice.subscription is not None:
-        subscription = yield from Get(SUBSCRIPTION, invoice.subscription)
-        if MarkPastDue in lifecycle.ALLOWED[type(subscription.contract)]:
-            changes.append(lifecycle.decide(subscription, MarkPastDue(invoice.id)))
-    return Decision(tuple(changes))
-
-
-def close_cases(
-    *settled: Change, reason: str, context: Context, paid: bool = False
-) -> Flow[Decision]:
-    """Decide what follows when invoices are settled: cases stop, subscriptions recover.
-
-    An attempt that is still under way is withdrawn: nobody pays twice. `settled` are the changes
-    that settle the invoices; the rest is added. It is about the first invoice.
-    """
-    changes: tuple[Change, ...] = ()
-    cleared: dict[SubscriptionId, tuple[ClearPastDue, ...]] = {}
-    for decided in settled:
-        invoice = decided.after
-        assert isinstance(invoice, Invoice)
-        if invoice.collecting is not None:
-            attempt = yield from Get(PAYMENT, invoice.collecting)
-            withdrawn = payments.withdraw(attempt, at=context.at)
-            changes += () if withdrawn is None else (withdrawn,)
-        if not invoice.dunning:
-            changes += (decided,)
-            continue
-        ended = invoices.decide(invoice, EndDunning())
-        events = (*decided.events, *ended.events)
-        changes += (Change(decided.kind, decided.before, ended.after, events),)
-        cases = yield from Having(DUNNING_CASE, "invoice", invoice.id)
-        stops = [dunning.stop(case, reason=reason, at=context.at) for case in cases]
-        changes += tuple(stop for stop in stops if stop is not None)
-        if invoice.subscription is not None:
-            clear = ClearPastDue(invoice.id, paid=paid)
-            earlier = cleared.get(invoice.subscription, ())
-            cleared[invoice.subscription] = (*earlier, clear)
-    decision = Decision(changes)
-    for id, commands in cleared.items():
-        decision = join(decision, (yield from _clear(id, commands, context)))
-    about = Ref(settled[0].kind, settled[0].after.id) if settled else None
-    return join(decision, about=about)
-
-
-def _clear(
-    id: SubscriptionId, commands: Sequence[ClearPastDue], context: Context
-) -> Flow[Decision]:
-    """Decide that debts of a subscription are settled; then what was only drafted is invoiced."""
-    subscription = yield from Get(SUBSCRIPTION, id)
-    state = subscription.collection
-    if isinstance(subscription.contract, Ended) or isinstance(state, Current):
-        return Decision()
-    known = [command for command in commands if command.invoice in state.invoices]
-    if not known:
-        return Decision()
-    change = lifecycle.decide(subscription, *known)
-    after = change.after
-    assert isinstance(after, Subscription)
-    if not isinstance(state, Unpaid) or not isinstance(after.collection, Current):
-        return Decision((change,))
-    drafts = yield from Having(invoices.INVOICE, "subscription", id)
-    owner = yield from Get(CUSTOMER, subscription.customer)
-    method = yield from collection.method_of(owner, context)
-    issued = [
-        collection.issue(collection.composed_for(each, method, context), owner, method, context)
-        for each in drafts
-        if isinstance(each.state, Draft)
-    ]
-    return join(Decision((change,)), *issued)
-
-
 # ---- the next step --------------------------------------------------------------------------
 
 
@@ -278,9 +179,9 @@ def advance(id: str, context: Context) -> Flow[Decision]:
         case Reminder():
             return Decision((dunning.take_step(case, at=context.at),))
         case CancelSubscription():
-            return (yield from _cancel(case, context))
+            return (yield from _cancel(case, invoice, context))
         case MarkUnpaid():
-            return (yield from _mark_unpaid(case, context))
+            return (yield from _mark_unpaid(case, invoice, context))
         case MarkUncollectible():
             return (yield from _write_off(case, invoice, context))
 
@@ -294,27 +195,29 @@ def _retry(case: DunningCase, invoice: Invoice, context: Context) -> Flow[Decisi
     return Decision((dunning.take_step(case, at=context.at), payment, collecting))
 
 
-def _cancel(case: DunningCase, context: Context) -> Flow[Decision]:
-    taken = dunning.take_step(case, at=context.at)
-    if case.subscription is None:
-        return Decision((taken,))
-    subscription = yield from Get(SUBSCRIPTION, case.subscription)
-    if isinstance(subscription.contract, Ended):
-        return Decision((taken,))
-    end = lifecycle.decide(subscription, End(context.at, EndReason.PAYMENT_FAILED))
-    return Decision((taken, end))
+def _cancel(case: DunningCase, invoice: Invoice, context: Context) -> Flow[Decision]:
+    """End what the invoice is for; what is left to bill stays a draft for a person to look at."""
+    decision = Decision((dunning.take_step(case, at=context.at),))
+    for id in invoice.subscriptions:
+        subscription = yield from Get(SUBSCRIPTION, id)
+        if isinstance(subscription.contract, Ended):
+            continue
+        owner = yield from Get(CUSTOMER, subscription.customer)
+        moves = Moves(subscription, owner)
+        yield from finish(moves, EndReason.PAYMENT_FAILED, context=context, collect=False)
+        decision = join(decision, moves.decision())
+    return decision
 
 
-def _mark_unpaid(case: DunningCase, context: Context) -> Flow[Decision]:
-    taken = dunning.take_step(case, at=context.at)
-    if case.subscription is None:
-        return Decision((taken,))
-    subscription = yield from Get(SUBSCRIPTION, case.subscription)
-    if not isinstance(subscription.collection, PastDue) or (
-        lifecycle.MarkUnpaid not in lifecycle.ALLOWED[type(subscription.contract)]
-    ):
-        return Decision((taken,))
-    return Decision((taken, lifecycle.decide(subscription, lifecycle.MarkUnpaid())))
+def _mark_unpaid(case: DunningCase, invoice: Invoice, context: Context) -> Flow[Decision]:
+    changes: list[Change] = [dunning.take_step(case, at=context.at)]
+    for id in invoice.subscriptions:
+        subscription = yield from Get(SUBSCRIPTION, id)
+        if isinstance(subscription.collection, PastDue) and (
+            lifecycle.MarkUnpaid in lifecycle.ALLOWED[type(subscription.contract)]
+        ):
+            changes.append(lifecycle.decide(subscription, lifecycle.MarkUnpaid()))
+    return Decision(tuple(changes))
 
 
 def _write_off(case: DunningCase, invoice: Invoice, context: Context) -> Flow[Decision]:
@@ -322,7 +225,7 @@ def _write_off(case: DunningCase, invoice: Invoice, context: Context) -> Flow[De
     given_up = invoices.MarkUncollectible("dunning ended without payment", context.at)
     commands: tuple[invoices.Command, ...] = (given_up, EndDunning())
     decided = Decision((taken, invoices.decide(invoice, *commands)))
-    if invoice.subscription is None:
-        return decided
     clear = ClearPastDue(invoice.id, paid=False)
-    return join(decided, (yield from _clear(invoice.subscription, [clear], context)))
+    for id in invoice.subscriptions:
+        decided = join(decided, (yield from clear_debts(id, [clear], context)))
+    return decided

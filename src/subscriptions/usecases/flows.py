@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
@@ -20,6 +20,8 @@ from subscriptions.gateways import Capabilities
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
 from subscriptions.payment_methods import MethodDetails
+from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
+from subscriptions.proration import Proration
 from subscriptions.records import ColumnValue, Kind, Record, Ref
 from subscriptions.taxes import TaxRates
 
@@ -76,8 +78,54 @@ class Having(Generic[R]):
         return records
 
 
-Read: TypeAlias = Get[Any] | Maybe[Any] | GetMany[Any] | Having[Any]
+@frozen(eq=False)
+class Fold(Generic[R, T]):
+    """Read all records whose column has a value, in the order of another one, and fold them.
+
+    They are read page by page and never held together: `step` takes the state and the next record
+    and returns the next state, from `start()` on; the last state is the answer. `step` may change
+    the state in place. Records that are equal in `order_by` come in the order of their ids.
+    """
+
+    kind: Kind[R]
+    column: str
+    value: ColumnValue
+    order_by: str
+    step: Callable[[T, R], T]
+    start: Callable[[], T]
+
+    def __iter__(self) -> Generator[Read, Any, T]:
+        state: T = yield self
+        return state
+
+
+Read: TypeAlias = Get[Any] | Maybe[Any] | GetMany[Any] | Having[Any] | Fold[Any, Any]
 Flow: TypeAlias = Generator[Read, Any, T]
+
+
+@frozen
+class Safety:
+    """What no bill may exceed without a person's look; then the record is parked, with an event.
+
+    `lines_max` is how many lines it may have. Where it comes to more than `times_usual` of what the
+    same items came to last time, and to more than `least_amount` in major units, it is too much.
+    """
+
+    lines_max: int = 1000
+    times_usual: int | None = 100
+    least_amount: int = 1000
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("lines_max", "times_usual", "least_amount"):
+            value: object = getattr(self, name)
+            if name == "times_usual" and value is None:
+                continue
+            if type(value) is not int or value < 1:
+                raise ValidationError(f"safety.{name}", value, "a whole number of at least 1")
+
+
+DEFAULT_SAFETY: Final = Safety()
+"""At most 1000 lines, and a hundred times the usual."""
 
 
 @frozen
@@ -97,6 +145,8 @@ class Context:
     taxes: TaxRates
     gateways: Mapping[str, Capabilities]
     attached: MethodDetails | None = None
+    proration: Proration = DEFAULT_PRORATION
+    safety: Safety = DEFAULT_SAFETY
 
     def today(self, zone: str | None = None) -> date:
         """Return the day that `at` falls on, in a zone or in the seller's."""

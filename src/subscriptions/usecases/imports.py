@@ -44,7 +44,7 @@ from subscriptions.lifecycle import (
 )
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.pricing import PerUnit
-from subscriptions.records import Ref
+from subscriptions.records import Ref, evolve
 from subscriptions.usecases.flows import Context, Flow, Having
 
 UNBILLED_PERIODS_MAX = 36
@@ -220,38 +220,49 @@ def _price(
 ) -> Flow[tuple[Price, tuple[Change, ...]]]:
     """Find the price of a subscription by what it says, else make it, and its product."""
     tenant, name = context.tenant, wanted.product
-    model, currency = PerUnit(wanted.unit_price.amount), wanted.unit_price.currency
-    every = wanted.cycle.every
+    every, tax = wanted.cycle.every, wanted.tax_behavior
     named = yield from Having(PRODUCT, "name", name)
     changes: tuple[Change, ...] = ()
+    prices: tuple[Price, ...] = ()
     if named:
         product = named[0]
         prices = yield from Having(PRICE, "product", product.id)
-        # An archived price is not offered any more, but who has it keeps it.
-        for price in sorted(prices, key=lambda price: price.archived):
-            if (
-                price.model == model
-                and price.currency is currency
-                and price.every == every
-                and price.tax_behavior is wanted.tax_behavior
-            ):
-                return price, ()
     else:
         product = Product(ProductId(derived_id("prod", tenant, "import", name)), tenant, 1, name)
         changes = (catalog.add_product(product),)
-    identity = (product.id, str(wanted.unit_price), str(every), wanted.tax_behavior)
+    identity = (product.id, str(wanted.unit_price), str(every), tax)
     price = Price(
         PriceId(derived_id("price", tenant, "import", *identity)),
         tenant,
         1,
         product.id,
         name,
-        model,
-        currency,
+        PerUnit(wanted.unit_price.amount),
+        wanted.unit_price.currency,
         every,
-        wanted.tax_behavior,
+        tax,
     )
+    # What is not offered any more comes last, but who has it keeps it.
+    for known in sorted(prices, key=lambda known: known.archived or bool(known.superseded_by)):
+        if _charges_the_same(known, price):
+            return known, ()
     return price, (*changes, catalog.add_price(price))
+
+
+def _charges_the_same(known: Price, price: Price) -> bool:
+    """Say whether running subscriptions pay the same: no setup fee, minimum or other model."""
+    return known.model == price.model and price == evolve(
+        known,
+        id=price.id,
+        version=price.version,
+        name=price.name,
+        archived=False,
+        trial=None,
+        valid_from=None,
+        supersedes=None,
+        superseded_by=None,
+        superseded_on=None,
+    )
 
 
 def _subscription(
@@ -276,8 +287,9 @@ def _subscription(
         customer.id,
         price.currency,
         zone,
-        (Item(price.id, wanted.quantity, wanted.cycle, wanted.index),),
+        (Item(price.id, wanted.quantity, wanted.cycle, wanted.first),),
         contract,
         external_id=wanted.external_id,
+        start=start,
     )
     return lifecycle.create(subscription, start=start)

@@ -27,7 +27,6 @@ from subscriptions.money import Money
 from subscriptions.records import Ref, plain_text
 from subscriptions.taxes import TaxBehavior
 from subscriptions.usecases import collection, flows
-from subscriptions.usecases.dunning import close_cases, open_case
 from subscriptions.usecases.flows import (
     Command,
     Context,
@@ -39,6 +38,7 @@ from subscriptions.usecases.flows import (
     one_of,
     only,
 )
+from subscriptions.usecases.receivables import close_cases, open_case
 
 
 @frozen
@@ -205,12 +205,17 @@ def list_(
     return Listing(INVOICE, where, limit=limit, after=after)
 
 
-def overdue(id: str, context: Context) -> Flow[Decision]:
-    """Do what is due for one invoice: its due day has passed, so dunning begins."""
+def advance(id: str, context: Context) -> Flow[Decision]:
+    """Do what is due for one invoice: a draft becomes final, or its due day has passed."""
     invoice = yield from Get(INVOICE, id)
     due_at = invoice.due_at
     if due_at is None or due_at > context.at:
         return Decision()
+    if isinstance(invoice.state, Draft):
+        owner = yield from Get(CUSTOMER, invoice.customer)
+        method = yield from collection.method_of(owner, context)
+        ready = collection.composed_for(invoice, method, context)
+        return collection.issue(ready, owner, method, context)
     return (yield from open_case(invoice, (), context=context))
 
 

@@ -37,7 +37,6 @@ from subscriptions.payments import (
 )
 from subscriptions.records import Ref, evolve, plain_text
 from subscriptions.usecases import collection, flows
-from subscriptions.usecases.dunning import close_cases, open_case
 from subscriptions.usecases.flows import (
     Command,
     Context,
@@ -49,6 +48,7 @@ from subscriptions.usecases.flows import (
     Question,
     only,
 )
+from subscriptions.usecases.receivables import close_cases, open_case
 
 
 def record(

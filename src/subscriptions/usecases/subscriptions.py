@@ -1,71 +1,121 @@
-"""Subscriptions: create, read, cancel, and what happens when one falls due."""
+"""Subscriptions: create, read, change at once or on a day to come, transfer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from enum import StrEnum
+from typing import TypeAlias, TypeVar
 
-from subscriptions import invoices, lifecycle, pricing
-from subscriptions.billing_cycles import BillingCycle
-from subscriptions.catalog import PRICE, Price
-from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision
-from subscriptions.errors import (
-    CurrencyMismatch,
-    InvalidTransition,
-    NotFound,
-    UnknownReference,
-    ValidationError,
-)
-from subscriptions.ids import CustomerId, InvoiceId, PriceId, SubscriptionId, derived_id
-from subscriptions.invoices import Charge, Invoice
+from attrs import frozen
+
+from subscriptions import lifecycle
+from subscriptions.alignment import Aligned as Placed
+from subscriptions.alignment import Alignment, StartDay, align, shared
+from subscriptions.billing_cycles import BillingCycle, Interval
+from subscriptions.catalog import PRICE, PRODUCT, Price, check_availability
+from subscriptions.contract_terms import Terms
+from subscriptions.customers import CUSTOMER, Customer, set_billing_anchor
+from subscriptions.decisions import Decision
+from subscriptions.errors import CurrencyMismatch, UnknownReference, ValidationError
+from subscriptions.ids import CustomerId, PriceId, SubscriptionId
+from subscriptions.invoices import Charge, LineKind
 from subscriptions.lifecycle import (
+    CATCH_UP_MAX,
     SUBSCRIPTION,
     Active,
     Cancel,
-    End,
+    CatchUp,
     EndReason,
+    FirstStub,
     Item,
+    Planned,
+    ScheduleChange,
     Scheduled,
+    Settlement,
     Subscription,
-    SubscriptionRenewed,
-    UndoCancel,
-    Unpaid,
+    Transfer,
+    TrialEnd,
+    WantedItem,
+    WithdrawChanges,
 )
-from subscriptions.records import Metadata, Ref, plain_date
-from subscriptions.usecases import collection, flows
+from subscriptions.money import Money
+from subscriptions.pricing import amount_minor, printed_unit_price
+from subscriptions.proration import Proration
+from subscriptions.records import Metadata, Ref, evolve, plain_date
+from subscriptions.taxes import TaxRate
+from subscriptions.usecases import coupons as coupon_cases
+from subscriptions.usecases import flows
+from subscriptions.usecases.billing_periods import Moves, conditions_of
+from subscriptions.usecases.changing import (
+    Wanted,
+    When,
+    change_now,
+    charge,
+    continue_items,
+    edit_items,
+    effective_day,
+    plan,
+    read_wanted,
+    resolve,
+)
 from subscriptions.usecases.flows import (
     Command,
     Context,
     Flow,
     Get,
     GetMany,
+    Having,
     Listing,
     Maybe,
     Question,
     one_of,
     only,
 )
+from subscriptions.usecases.offers import offered
+from subscriptions.usecases.redeeming import worth_minor
+from subscriptions.usecases.renewals import catch_up_to_date
 
-Wanted: TypeAlias = str | tuple[str, int | Decimal]
+PAYMENT_WINDOW_HOURS = 23
+"""How long a subscription waits for its first payment, if it requires one and says nothing else."""
 
-CATCH_UP_MAX = 36
-"""How many unbilled periods a new subscription may have behind it, unless more are asked for."""
+CUSTOMER_ANCHOR = "customer"
+"""Count periods from the day that all subscriptions of the customer share."""
+
+Aligned: TypeAlias = Alignment | str
+
+
+@frozen
+class Phase:
+    """What a subscription has for a while, one phase after the other; the last may be endless."""
+
+    items: tuple[Wanted, ...]
+    lasts: Interval | None = None
 
 
 def create(
     customer: str,
-    items: Iterable[Wanted],
+    items: Iterable[Wanted] = (),
     *,
     start: date | None = None,
     trial_until: date | None = None,
+    trial_end: TrialEnd | str = TrialEnd.BILL,
     anchor: date | None = None,
+    align: Aligned | None = None,
+    first_stub: FirstStub | str = FirstStub.PRORATED,
+    long_stub: bool = False,
     paid_until: date | None = None,
+    phases: Iterable[Phase] = (),
+    coupons: Iterable[str] = (),
+    terms: Terms | None = None,
+    require_payment: bool = False,
+    payment_window_hours: int = PAYMENT_WINDOW_HOURS,
+    threshold: Money | None = None,
+    catch_up: CatchUp | str = CatchUp.EACH,
+    catch_up_max: int = CATCH_UP_MAX,
     external_id: str | None = None,
     metadata: dict[str, str] | None = None,
-    catch_up_max: int = CATCH_UP_MAX,
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[Subscription]:
@@ -73,37 +123,68 @@ def create(
 
     It begins on `start` (default: today in the customer's zone). If that is today, the first period
     is billed in the same commit; what lies in the past is billed by the next run, period by period,
-    each with its own dates, and at most `catch_up_max` periods. With `trial_until` nothing is
-    billed before that day, and periods are counted from it. `anchor` is the day from which periods
-    are counted, by default the first billed day.
+    each with its own dates, and at most `catch_up_max` periods; `catch_up` says how. Prices are
+    those on offer on the first day; one that is charged once goes on the first invoice, and so does
+    a setup fee. A price that is asked for by the id of one of its versions is the version of that
+    day, or the customer's own price.
+
+    With `trial_until` nothing is billed before that day, and periods are counted from it; by
+    default the longest trial of the prices, for a customer who has had none of their products.
+    `trial_end` says what happens then to a customer who has no way to pay: "bill", "pause" or
+    "cancel".
+
+    Periods are counted from the first billed day, or as `align` says: `DayOfMonth(15)`,
+    `DayOfWeek(...)`, `DayOfYear(...)`, `Calendar()`, or "customer" for the day that all his
+    subscriptions share. A first period that is shorter is "prorated", "free" or "full", as
+    `first_stub` says; with `long_stub` it runs to the first such day after a whole interval.
+
+    `phases` are what it has one after the other, instead of `items`; if the last one ends, so does
+    the subscription. `coupons` are coupons or promotion codes to redeem. `terms` say when it may
+    end. With `require_payment` it counts only once the first invoice is paid, within
+    `payment_window_hours`. Usage that comes to `threshold` is billed before its period is over.
 
     `paid_until` is for a subscription that ran elsewhere: it is active, and the first day to be
     billed is `paid_until`, which must be the first day of a period counted from `anchor`.
 
-    Raises `UnknownReference` for an unknown customer or price, `CurrencyMismatch` for prices of
-    two currencies, `ValidationError` for a wrong value, `Duplicate` for a taken external id.
+    Raises `UnknownReference` for an unknown customer, price or coupon, `InvalidTransition` for a
+    price that is not on offer, `NotAvailable` for products that do not go together,
+    `CurrencyMismatch` for prices of two currencies, `ValidationError` for a wrong value,
+    `Duplicate` for a taken external id.
     """
-    wanted = _wanted(items)
-    days = {"start": start, "trial_until": trial_until, "anchor": anchor, "paid_until": paid_until}
-    for name, day in days.items():
-        if day is not None:
-            plain_date(name, day)
+    later = tuple(phases)
+    wanted = read_wanted(items if not later else later[0].items)
+    ask = _Ask(
+        wanted,
+        _read_days(start=start, trial_until=trial_until, anchor=anchor, paid_until=paid_until),
+        StartDay() if align is None else align,
+        _member("first_stub", FirstStub, first_stub),
+        long_stub,
+        later,
+    )
+    behavior = {
+        "trial_end": _member("trial_end", TrialEnd, trial_end),
+        "catch_up": _member("catch_up", CatchUp, catch_up),
+        "catch_up_max": catch_up_max,
+        "payment_window_hours": _hours(payment_window_hours) if require_payment else None,
+        "threshold": threshold,
+        "terms": terms,
+    }
+    codes = tuple([coupons] if isinstance(coupons, str) else coupons)
+    facts = (external_id, Metadata(metadata))
 
     def flow(context: Context) -> Flow[Decision]:
         owner = yield from Maybe(CUSTOMER, customer)
         if owner is None:
             raise UnknownReference("customer", customer)
-        prices = yield from _offered(wanted)
         zone = owner.zone or context.seller.zone
-        begin = start or context.today(zone)
-        if trial_until is not None and paid_until is not None:
-            raise ValidationError("trial_until", trial_until, "no trial where something is paid")
-        if trial_until is not None and trial_until <= begin:
-            raise ValidationError("trial_until", trial_until, f"after the start, {begin}")
-        first = trial_until or begin
-        counted_from = anchor or paid_until or first
-        if anchor is not None and paid_until is None and anchor != first:
-            raise ValidationError("anchor", anchor, f"the first billed day, {first}")
+        begin = ask.days.get("start") or context.today(zone)
+        prices = yield from _offers(ask.wanted, begin, owner.id)
+        trial = ask.days.get("trial_until")
+        if trial is None and paid_until is None:
+            trial = yield from _default_trial(prices, begin, owner)
+        first = _first_day(begin, trial, ask.days)
+        recurring, once = _sorted(prices, ask.wanted)
+        made_items = _items(ask, recurring, first, owner)
         subscription = Subscription(
             SubscriptionId(context.ids.fresh("sub")),
             context.tenant,
@@ -111,26 +192,28 @@ def create(
             CustomerId(customer),
             prices[0].currency,
             zone,
-            tuple(
-                _item(price, quantity, counted_from, paid_until)
-                for price, (_, quantity) in zip(prices, wanted, strict=True)
-            ),
-            Active(begin) if paid_until is not None else Scheduled(begin, trial_until),
-            external_id=external_id,
-            metadata=Metadata(metadata),
+            made_items,
+            Active(begin) if paid_until is not None else Scheduled(begin, trial),
+            external_id=facts[0],
+            metadata=facts[1],
+            start=begin,
+            **behavior,  # type: ignore[arg-type]  # each checked above
         )
-        made = lifecycle.create(subscription, start=begin)
         _check_backlog(subscription, context.today(zone), catch_up_max)
-        about = Ref(SUBSCRIPTION, subscription.id)
-        if subscription.due_day != context.today(zone) or paid_until is not None:
-            return Decision((made,), about=about)
-        # Begin in the same commit: nobody sees a subscription that should run and does not.
-        started = yield from _due(subscription, owner, prices, context)
-        move = next(c for c in started.changes if c.after.id == subscription.id)
-        events = (*made.events, *move.events)
-        merged = Change(SUBSCRIPTION, None, move.after, events)
-        others = tuple(c for c in started.changes if c is not move)
-        return Decision((merged, *others), started.issues, about)
+        if once or any(price.setup_minor for price, _ in recurring):
+            rate = context.taxes.rate_for(owner.address.country or None, first)
+            pending = _charged_once(subscription, recurring, once, rate)
+            subscription = evolve(subscription, pending=pending)
+        made = lifecycle.create(subscription, start=begin)
+        moves = Moves(subscription, owner)
+        if ask.align == CUSTOMER_ANCHOR and owner.billing_anchor is None:
+            moves.add(Decision((set_billing_anchor(owner, first),)))
+        yield from _plan_endings(moves, ask, [price for price, _ in recurring], first, context)
+        yield from _redeem(moves, codes, recurring, context)
+        if subscription.due_day == context.today(zone) and paid_until is None:
+            # Begin in the same commit: nobody sees a subscription that should run and does not.
+            yield from catch_up_to_date(moves, context)
+        return moves.decision(made)
 
     return Command(SUBSCRIPTION, flow, at, idempotency_key)
 
@@ -154,184 +237,476 @@ def list_(
     return Listing(SUBSCRIPTION, where, limit=limit, after=after)
 
 
-def cancel(
+def change(
     id: str,
+    items: Iterable[Wanted] | None = None,
     *,
-    when: Literal["now", "period_end"] | date = "period_end",
-    reason: str = "",
+    add: Iterable[Wanted] = (),
+    remove: Iterable[str] = (),
+    swap: Mapping[str, str] | None = None,
+    quantities: Mapping[str, int | Decimal] | None = None,
+    when: When | str | date = When.NOW,
+    proration: Proration | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[Subscription]:
-    """Cancel at the end of what is billed (default), at once, or on a date.
+    """Change what a subscription has: all `items` that it is to have, or what is different.
 
-    At period end and on a date it ends when that day begins in the subscription's zone; until then
-    it can be undone, and periods that begin before are billed. At once it ends at `at`; what was
-    billed stays billed.
+    `add` takes prices, `remove` the ids of present ones, `swap` exchanges one for another and
+    `quantities` sets how many; the periods of what stays are untouched. `when` is "now" (default),
+    "period_end", a day, or "auto": an upgrade now and anything else at the end of the period, by
+    what a year costs. A planned change is carried out by the run, see `schedule` and `unschedule`.
 
-    Raises `InvalidTransition` if it has ended, `ValidationError` for a date in the past.
+    What was charged for the rest of the period is credited and the rest at the new price is
+    charged, as `proration` says (default: that of `Billing`, by days and on the next invoice). A
+    price with another interval begins a new period, which is billed at once.
+
+    Raises `InvalidTransition` if it has ended or a price is not on offer, `NotAvailable` for
+    products that do not go together, `CurrencyMismatch`, `UnknownReference` for an unknown price,
+    `ValidationError` for a wrong value; then nothing changes.
     """
-    if not isinstance(when, date) and when not in ("now", "period_end"):
-        raise ValidationError("when", when, "'now', 'period_end' or a date")
-    if isinstance(when, date):
-        plain_date("when", when)
+    listed = None if items is None else read_wanted(items)
+    added = read_wanted(add) if (add := tuple(add)) else ()
+    removed = _texts("remove", remove)
+    edits = bool(added or removed or swap or quantities)
+    if (listed is None) is not edits:
+        raise ValidationError("items", items, "all items, or what is added, removed, changed")
+    moment = _when(when)
 
     def flow(context: Context) -> Flow[Decision]:
-        subscription = yield from Get(SUBSCRIPTION, id)
-        if when == "now":
-            lifecycle.check_end(subscription, at=context.at)
-            change = lifecycle.decide(subscription, End(context.at, EndReason.CANCELED))
+        sub = yield from Get(SUBSCRIPTION, id)
+        owner = yield from Get(CUSTOMER, sub.customer)
+        moves = Moves(sub, owner)
+        if lifecycle.ChangeItems not in lifecycle.ALLOWED[type(sub.contract)]:
+            raise lifecycle.refused(sub, lifecycle.WithdrawChanges())
+        if listed is not None:
+            wanted = continue_items(sub, listed)
         else:
-            on = when
-            if not isinstance(on, date):
-                on = lifecycle.end_of_paid_time(subscription, at=context.at)
-            elif on < context.today(subscription.zone):
-                raise ValidationError("when", on, "today or later")
-            change = lifecycle.decide(subscription, Cancel(on, reason))
-        return Decision((change,), about=Ref(SUBSCRIPTION, id))
+            wanted = edit_items(
+                sub, add=added, remove=removed, swap=swap or {}, quantities=quantities or {}
+            )
+        day = moment if isinstance(moment, date) else context.today(sub.zone)
+        wanted, prices = yield from resolve(sub, wanted, on=day)
+        known = dict(prices)
+        for price in (yield from GetMany(PRICE, tuple([item.price for item in sub.items]))):
+            known[price.id] = price
+        on = effective_day(sub, wanted, known, moment, context.at)
+        policy = proration or context.proration
+        if on is None:
+            yield from change_now(moves, wanted, known, policy, context)
+        else:
+            plan(moves, wanted, on, policy)
+        return moves.decision()
 
-    # What should have been billed by now is billed first, or a late run would make it cheaper.
     return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
 
 
-def undo_cancel(
-    id: str, *, at: datetime | None = None, idempotency_key: str | None = None
+def schedule(
+    id: str,
+    items: Iterable[Wanted] | None = None,
+    *,
+    on: date,
+    add: Iterable[Wanted] = (),
+    remove: Iterable[str] = (),
+    swap: Mapping[str, str] | None = None,
+    quantities: Mapping[str, int | Decimal] | None = None,
+    proration: Proration | None = None,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
 ) -> Command[Subscription]:
-    """Forget a pending cancellation; raises `InvalidTransition` if there is none."""
+    """Plan a change for a day to come, as `change` does with `when=on`."""
+    return change(
+        id,
+        items,
+        add=add,
+        remove=remove,
+        swap=swap,
+        quantities=quantities,
+        when=plain_date("on", on),
+        proration=proration,
+        at=at,
+        idempotency_key=idempotency_key,
+    )
+
+
+def unschedule(
+    id: str,
+    *,
+    cause: str | None = None,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Subscription]:
+    """Forget the planned changes: all, or those of a cause.
+
+    Raises `InvalidTransition` if there are none.
+    """
 
     def flow(_: Context) -> Flow[Decision]:
-        subscription = yield from Get(SUBSCRIPTION, id)
-        change = lifecycle.decide(subscription, UndoCancel())
+        sub = yield from Get(SUBSCRIPTION, id)
+        change = lifecycle.decide(sub, WithdrawChanges(cause))
         return Decision((change,), about=Ref(SUBSCRIPTION, id))
 
     return Command(SUBSCRIPTION, flow, at, idempotency_key)
 
 
-def advance(id: str, context: Context) -> Flow[Decision]:
-    """Do what is due for one subscription: begin, end a trial, bill the next periods, end."""
-    subscription = yield from Get(SUBSCRIPTION, id)
-    due_at = subscription.due_at
-    if due_at is None or due_at > context.at:
-        return Decision()
-    customer = yield from Get(CUSTOMER, subscription.customer)
-    prices = yield from GetMany(PRICE, tuple([item.price for item in subscription.items]))
-    return (yield from _due(subscription, customer, prices, context))
-
-
-def _due(
-    subscription: Subscription, customer: Customer, prices: tuple[Price, ...], context: Context
-) -> Flow[Decision]:
-    commands = lifecycle.next_commands(subscription, at=context.at)
-    if not commands:
-        return Decision()
-    change = lifecycle.decide(subscription, *commands)
-    renewed = change.events[-1]
-    if not isinstance(renewed, SubscriptionRenewed):
-        return Decision((change,))
-    method = yield from collection.method_of(customer, context)
-    invoice = _invoice(
-        subscription, renewed, customer, prices, automatic=method is not None, context=context
-    )
-    if isinstance(subscription.collection, Unpaid):
-        return Decision((change, invoices.draft(invoice)))
-    issued = collection.issue(invoice, customer, method, context)
-    return Decision((change, *issued.changes), issued.issues)
-
-
-def _invoice(
-    subscription: Subscription,
-    renewed: SubscriptionRenewed,
-    customer: Customer,
-    prices: tuple[Price, ...],
+def set_next_billing(
+    id: str,
     *,
-    automatic: bool,
-    context: Context,
-) -> Invoice:
-    country = customer.address.country or None
-    exponent = subscription.currency.exponent
-    charges: list[Charge] = []
-    cycles: list[str] = []
-    for index, period in zip(renewed.items, renewed.periods, strict=True):
-        item, price = subscription.items[index], prices[index]
+    on: date,
+    proration: Proration | None = None,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Subscription]:
+    """Begin the next period of every item on another day; periods are counted from it.
+
+    A later day extends the present period: the days in between are charged. An earlier one cuts it:
+    they are credited. Both as `proration` says; without any, they are free, or lost.
+
+    Raises `InvalidTransition` unless it is active, `ValidationError` for a day that is not after
+    today.
+    """
+    plain_date("on", on)
+
+    def flow(context: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        if not isinstance(sub.contract, Active):
+            raise lifecycle.refused(sub, lifecycle.SkipPeriods((), on))
+        if on <= context.today(sub.zone):
+            raise ValidationError("on", on, f"after today, {context.today(sub.zone)}")
+        owner = yield from Get(CUSTOMER, sub.customer)
+        moves = Moves(sub, owner)
+        policy = proration or context.proration
+        conditions, _ = yield from conditions_of(sub, owner, (), context, policy=policy)
+        outcome = lifecycle.move_billing_date(sub, on, conditions)
+        yield from charge(moves, outcome, policy, context, cause="set_next_billing")
+        return moves.decision()
+
+    return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
+
+
+def transfer(
+    id: str,
+    *,
+    to: str,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Subscription]:
+    """Let another customer have a subscription, with its periods and all that is paid for.
+
+    He is billed from the next period on; what is owed already stays with who owes it. What is
+    pending goes along, because it belongs to time that he will have.
+
+    Raises `UnknownReference` for an unknown customer, `ValidationError` for the same one,
+    `InvalidTransition` if it has ended.
+    """
+
+    def flow(_: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        if sub.customer == to:
+            raise ValidationError("to", to, "another customer")
+        receiver = yield from Maybe(CUSTOMER, to)
+        if receiver is None:
+            raise UnknownReference("to", to)
+        # The days of what runs already stay the days that they were: no period moves.
+        change = lifecycle.decide(sub, Transfer(receiver.id, sub.zone))
+        return Decision((change,), about=Ref(SUBSCRIPTION, id))
+
+    return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
+
+
+def set_catch_up(
+    id: str,
+    *,
+    catch_up: CatchUp | str,
+    catch_up_max: int = CATCH_UP_MAX,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Subscription]:
+    """Say what happens to periods that nobody billed in time: "each", "together" or "skip".
+
+    It is how a person decides about a subscription that was parked for too many of them; then
+    release it.
+    """
+    policy = _member("catch_up", CatchUp, catch_up)
+
+    def flow(_: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        change = lifecycle.decide(sub, lifecycle.SetCatchUp(policy, catch_up_max))
+        return Decision((change,), about=Ref(SUBSCRIPTION, id))
+
+    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+
+
+# ---- what is asked ----------------------------------------------------------------------------
+
+
+@frozen
+class _Ask:
+    wanted: tuple[tuple[str, int | Decimal], ...]
+    days: Mapping[str, date]
+    align: Aligned
+    first_stub: FirstStub
+    long_stub: bool
+    phases: tuple[Phase, ...]
+
+
+def _read_days(**days: date | None) -> dict[str, date]:
+    return {name: plain_date(name, day) for name, day in days.items() if day is not None}
+
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def _member(field: str, kind: type[_Choice], value: str) -> _Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        words = ", ".join(repr(str(member)) for member in kind)
+        raise ValidationError(field, value, f"one of {words}") from None
+
+
+def _hours(hours: int) -> int:
+    if type(hours) is not int or not 1 <= hours <= 24 * 365:
+        raise ValidationError("payment_window_hours", hours, "1 hour to a year")
+    return hours
+
+
+def _texts(field: str, values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise ValidationError(field, values, "a list of price ids, not one text")
+    return tuple(values)
+
+
+def _when(when: When | str | date) -> When | date:
+    if isinstance(when, date):
+        return plain_date("when", when)
+    try:
+        return When(when)
+    except ValueError:
+        raise ValidationError("when", when, "'now', 'period_end', 'auto' or a date") from None
+
+
+# ---- what is made -----------------------------------------------------------------------------
+
+
+def _offers(
+    wanted: Sequence[tuple[str, int | Decimal]], on: date, customer: str
+) -> Flow[tuple[Price, ...]]:
+    prices = yield from offered(tuple([id for id, _ in wanted]), on=on, customer=customer)
+    for price in prices:
+        if price.currency != prices[0].currency:
+            raise CurrencyMismatch(prices[0].currency.code, price.currency.code)
+    if all(price.every is None for price in prices):
+        once = prices[0].id
+        raise ValidationError("items", once, "recurring prices; this one is charged once")
+    ids = tuple(sorted({price.product for price in prices}))
+    check_availability((yield from GetMany(PRODUCT, ids)))
+    return prices
+
+
+def _sorted(
+    prices: Sequence[Price], wanted: Sequence[tuple[str, int | Decimal]]
+) -> tuple[list[tuple[Price, int | Decimal]], list[tuple[Price, int | Decimal]]]:
+    pairs = [(price, quantity) for price, (_, quantity) in zip(prices, wanted, strict=True)]
+    return (
+        [pair for pair in pairs if pair[0].every is not None],
+        [pair for pair in pairs if pair[0].every is None],
+    )
+
+
+def _default_trial(prices: Sequence[Price], begin: date, owner: Customer) -> Flow[date | None]:
+    """Return the end of the longest trial of the prices, if the customer has not had it before."""
+    trials = [price for price in prices if price.trial is not None]
+    if not trials:
+        return None
+    earlier = yield from Having(SUBSCRIPTION, "customer", owner.id)
+    had = tuple(sorted({item.price for each in earlier for item in each.items}))
+    products = {price.product for price in (yield from GetMany(PRICE, had))}
+    ends = [
+        BillingCycle(begin, price.trial).start(1)
+        for price in trials
+        if price.trial is not None and price.product not in products
+    ]
+    return max(ends) if ends else None
+
+
+def _first_day(begin: date, trial: date | None, days: Mapping[str, date]) -> date:
+    paid_until, anchor = days.get("paid_until"), days.get("anchor")
+    if trial is not None and paid_until is not None:
+        raise ValidationError("trial_until", trial, "no trial where something is paid")
+    if trial is not None and trial <= begin:
+        raise ValidationError("trial_until", trial, f"after the start, {begin}")
+    first = trial or begin
+    if anchor is not None and paid_until is None and anchor != first:
+        raise ValidationError(
+            "anchor", anchor, f"the first billed day, {first}; for another day use align"
+        )
+    return anchor or paid_until or first
+
+
+def _items(
+    ask: _Ask, recurring: Sequence[tuple[Price, int | Decimal]], first: date, owner: Customer
+) -> tuple[Item, ...]:
+    items: list[Item] = []
+    paid_until = ask.days.get("paid_until")
+    for number, (price, quantity) in enumerate(recurring, 1):
+        assert price.every is not None
+        wanted = WantedItem(PriceId(price.id), quantity)
+        if paid_until is not None:
+            cycle = _cycle_paid(price.every, first, paid_until)
+            items.append(lifecycle.new_item(wanted, price, cycle, number, through=paid_until))
+            continue
+        aligned = _aligned(ask, first, price.every, owner)
+        cycle = aligned.cycle
+        whole = cycle.period(cycle.index_of(first))
+        through, next_end = first, None
+        if whole.end != aligned.first_end:
+            next_end = aligned.first_end
+        is_stub = next_end is not None or whole.start != first
+        if is_stub and ask.first_stub is FirstStub.FREE:
+            through, next_end = aligned.first_end, None
+        items.append(
+            lifecycle.new_item(
+                wanted,
+                price,
+                cycle,
+                number,
+                through=through,
+                next_end=next_end,
+                first_stub=ask.first_stub if is_stub else FirstStub.PRORATED,
+            )
+        )
+    return tuple(items)
+
+
+def _aligned(ask: _Ask, first: date, every: Interval, owner: Customer) -> Placed:
+    if ask.align == CUSTOMER_ANCHOR:
+        anchor = owner.billing_anchor or first
+        unit = Interval.months(1) if every.step_months else Interval.days(every.step_days)
+        return shared(BillingCycle(anchor, unit), first, every, long_stub=ask.long_stub)
+    if isinstance(ask.align, str):
+        raise ValidationError("align", ask.align, "an alignment such as Calendar(), or 'customer'")
+    return align(ask.align, first, every, long_stub=ask.long_stub)
+
+
+def _cycle_paid(every: Interval, counted_from: date, paid_until: date) -> BillingCycle:
+    cycle = BillingCycle(counted_from, every)
+    around = cycle.period_containing(paid_until)
+    if around.start != paid_until:
+        raise ValidationError(
+            "paid_until", paid_until, f"the first day of a period: {around.start} or {around.end}"
+        )
+    return cycle
+
+
+def _charged_once(
+    sub: Subscription,
+    recurring: Sequence[tuple[Price, int | Decimal]],
+    once: Sequence[tuple[Price, int | Decimal]],
+    rate: TaxRate,
+) -> tuple[Charge, ...]:
+    """Return what goes on the first invoice beside the first periods."""
+    charges = [
+        lifecycle.setup_charge(item, price, sub, rate)
+        for item, (price, _) in zip(sub.items, recurring, strict=True)
+        if price.setup_minor
+    ]
+    for price, quantity in once:
         charges.append(
             Charge(
                 price.name,
-                pricing.amount_minor(price.model, item.quantity, exponent),
-                context.taxes.rate_for(country, period.start),
+                amount_minor(price.model, quantity, sub.currency.exponent),
+                rate,
                 price.tax_behavior,
-                item.quantity,
-                pricing.printed_unit_price(price.model, item.quantity),
-                period,
-                price.id,
+                quantity,
+                printed_unit_price(price.model, quantity),
+                price=price.id,
+                kind=LineKind.ONE_OFF,
+                product=price.product,
+                subscription=sub.id,
             )
         )
-        cycles.append(f"{index}:{period.start}")
-    return invoices.compose(
-        InvoiceId(derived_id("inv", subscription.tenant, subscription.id, *cycles)),
-        customer,
-        charges,
-        currency=subscription.currency,
-        seller=context.seller,
-        automatic=automatic,
-        subscription=subscription.id,
-    )
+    return tuple(charges)
 
 
-def _wanted(items: Iterable[Wanted]) -> tuple[tuple[str, int | Decimal], ...]:
-    if isinstance(items, str):
-        raise ValidationError("items", items, "a list of price ids, not one text")
-    wanted: list[tuple[str, int | Decimal]] = []
-    for item in items:
-        match item:
-            case str(price):
-                wanted.append((price, 1))
-            case (str(price), int() | Decimal() as quantity):
-                wanted.append((price, quantity))
-            case (str(), float()):
-                raise TypeError(f"quantity: pass an int or a Decimal, not a float: {item!r}")
-            case _:
-                raise ValidationError("items", item, "a price id or (price id, quantity)")
-    if not wanted:
-        raise ValidationError("items", (), "at least one price")
-    return tuple(wanted)
+def _plan_endings(
+    moves: Moves, ask: _Ask, prices: Sequence[Price], first: date, context: Context
+) -> Flow[None]:
+    """Plan the phases to come, and the end of what has a fixed term."""
+    sub = moves.after
+    on = first
+    for place, phase in enumerate(ask.phases):
+        if place:
+            wanted = read_wanted(phase.items)
+            found = yield from _offers(wanted, on, sub.customer)
+            items = tuple(
+                WantedItem(price.id, quantity)
+                for price, (_, quantity) in zip(found, wanted, strict=True)
+            )
+            planned = Planned(on, items, context.proration, whole=True, cause="phase")
+            moves.do(ScheduleChange(planned))
+        if phase.lasts is None:
+            if place + 1 < len(ask.phases):
+                raise ValidationError("phases", phase, "how long it lasts, unless it is the last")
+            return
+        on = BillingCycle(on, phase.lasts).start(1)
+    if ask.phases:
+        moves.do(Cancel(on, end=EndReason.TERM_ENDED, settlement=Settlement.CREDIT))
+        return
+    ends = {
+        item.number: _end_of_term(item, price.term_periods)
+        for item, price in zip(sub.items, prices, strict=True)
+        if price.term_periods is not None
+    }
+    if len(ends) == len(sub.items):
+        moves.do(Cancel(max(ends.values()), end=EndReason.TERM_ENDED))
+        return
+    for number, day in sorted(ends.items(), key=lambda each: each[1]):
+        moves.do(
+            ScheduleChange(Planned(day, (), context.proration, remove=(number,), cause="term"))
+        )
 
 
-def _offered(wanted: tuple[tuple[str, int | Decimal], ...]) -> Flow[tuple[Price, ...]]:
-    try:
-        prices = yield from GetMany(PRICE, tuple(id for id, _ in wanted))
-    except NotFound as error:
-        raise UnknownReference("items", error.id) from error
-    for price in prices:
-        if price.archived:
-            raise InvalidTransition(f"price {price.id}", "archived", "subscribe")
-        if price.every is None:
-            raise ValidationError("items", price.id, "recurring prices; this one is charged once")
-        if price.currency != prices[0].currency:
-            raise CurrencyMismatch(prices[0].currency.code, price.currency.code)
-    return prices
+def _end_of_term(item: Item, periods: int) -> date:
+    """Return the day after so many whole periods; a stub before them does not count."""
+    start = item.next_period.end if _begins_with_stub(item) else item.through
+    return item.cycle.start(item.cycle.index_of(start) + periods)
+
+
+def _begins_with_stub(item: Item) -> bool:
+    period = item.next_period
+    return period != item.cycle.period(item.cycle.index_of(period.start))
+
+
+def _redeem(
+    moves: Moves,
+    codes: Sequence[str],
+    recurring: Sequence[tuple[Price, int | Decimal]],
+    context: Context,
+) -> Flow[None]:
+    for code in codes:
+        sub = moves.after
+        applied, changes = yield from coupon_cases.claim(
+            code,
+            customer=moves.owner,
+            subscription=sub.id,
+            currency=sub.currency,
+            products=tuple([price.product for price, _ in recurring]),
+            amount_minor=worth_minor(recurring, sub.currency),
+            applied=sub.discounts,
+            context=context,
+        )
+        moves.do(lifecycle.ApplyCoupon(applied))
+        moves.add(Decision(tuple(changes)))
 
 
 def _check_backlog(subscription: Subscription, today: date, catch_up_max: int) -> None:
     """Refuse a start so long ago that it would bill a flood: a slip in a year costs thousands."""
     for item in subscription.items:
-        if item.billed_through > today:
+        if item.due_day > today or subscription.catch_up is CatchUp.SKIP:
             continue
-        missed = item.cycle.index_of(today) + 1 - item.next_index
+        cycle = item.cycle
+        missed = cycle.index_of(today) + 1 - cycle.index_of(item.through)
         if missed > catch_up_max:
             expected = f"at most {catch_up_max} periods ago, not {missed}; else raise catch_up_max"
-            raise ValidationError("start", item.billed_through, expected)
-
-
-def _item(
-    price: Price, quantity: int | Decimal, counted_from: date, paid_until: date | None
-) -> Item:
-    assert price.every is not None
-    cycle = BillingCycle(counted_from, price.every)
-    if paid_until is None:
-        return Item(PriceId(price.id), quantity, cycle)
-    index = cycle.index_of(paid_until)
-    if cycle.start(index) != paid_until:
-        around = cycle.period(index)
-        raise ValidationError(
-            "paid_until", paid_until, f"the first day of a period: {around.start} or {around.end}"
-        )
-    return Item(PriceId(price.id), quantity, cycle, index)
+            raise ValidationError("start", item.through, expected)

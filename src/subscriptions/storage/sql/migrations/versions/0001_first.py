@@ -106,7 +106,37 @@ def upgrade() -> None:
         indexed={"customer": FEW, "gateway": ALL, "reference": 1},
     )
     table("subs_product", *text("name"), unique=[("name",)])
-    table("subs_price", *text("product", "name", "currency"), indexed={"product": FEW, "name": FEW})
+    table(
+        "subs_price",
+        *text("product", "name", "currency", "customer"),
+        indexed={"product": FEW, "name": FEW, "customer": FEW},
+    )
+    table(
+        "subs_coupon",
+        *text("name", "campaign", "status"),
+        *integers("redeemed"),
+        indexed={"name": FEW, "campaign": FEW, "status": ALL // 2},
+    )
+    table(
+        "subs_promotion_code",
+        *text("code", "coupon", "customer", "status"),
+        *integers("redeemed"),
+        unique=[("code",)],
+        indexed={"coupon": MANY, "customer": FEW, "status": ALL // 2},
+    )
+    table(
+        "subs_redemption",
+        *text("coupon", "promotion_code", "customer", "subscription", "at"),
+        indexed={"coupon": MANY, "promotion_code": FEW, "customer": FEW, "subscription": FEW},
+    )
+    table("subs_meter")
+    table(
+        "subs_usage",
+        *text("subscription", "used_in", "billed_in", "occurred_at"),
+        indexed={"subscription": MANY, "used_in": FEW, "billed_in": FEW},
+        sorted_by={"occurred_at": 1},
+    )
+    table("subs_usage_level")
     table(
         "subs_subscription",
         *text("due_at", "customer", "status", "external_id", "paid_through"),

@@ -1,0 +1,132 @@
+"""Recording usage in bulk: events are read as they come, and stored in batches.
+
+Each batch is one transaction, with one reading of what its events are about. Each event is stored
+whole or not at all; a refused one is reported and costs no other. After a crash the same events may
+come again: what is stored is known. Nothing is billed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeAlias
+
+from attrs import define, field, frozen
+
+from subscriptions.decisions import Decision
+from subscriptions.engine import commit
+from subscriptions.engine.gather import Batch, together
+from subscriptions.engine.procedures import Procedure
+from subscriptions.errors import (
+    Conflict,
+    DomainError,
+    IdempotencyMismatch,
+    UnknownReference,
+    ValidationError,
+)
+from subscriptions.storage import Storage, UnitOfWork
+from subscriptions.usage import Usage
+from subscriptions.usecases.flows import Context
+from subscriptions.usecases.usage import RefusedUsage, UsageReport, recording
+
+BATCH = 1000
+TRIES = 3
+
+_Row: TypeAlias = tuple[int, Usage]
+
+
+@frozen
+class Recorder:
+    """Records events into the storage of one tenant; `unit` is a transaction that is open already.
+
+    `context` is asked for each batch: a stream may last, and what it brings is of its own time.
+    """
+
+    storage: Storage
+    context: Callable[[], Context]
+    unit: UnitOfWork | None = None
+
+    def run(self, events: Iterable[Usage]) -> Procedure[UsageReport]:
+        """Record events as they come; never more than a batch of them is held."""
+        tally = _Tally()
+        for batch in _batches(enumerate(events)):
+            left, tries = batch, 0
+            while left:
+                try:
+                    left = yield from self._commit(left, tally)
+                except Conflict:
+                    # Somebody recorded the same event at the same time: now it is known.
+                    tries += 1
+                    if self.unit is not None or tries == TRIES:
+                        raise
+        rows = tally.recorded + tally.known + len(tally.refused)
+        refused = tuple(sorted(tally.refused, key=lambda each: each.index))
+        return UsageReport(rows, tally.recorded, tally.known, refused)
+
+    def _commit(self, rows: Sequence[_Row], tally: _Tally) -> Procedure[list[_Row]]:
+        """Commit rows together; returns those that have the id of another one of them."""
+        context = self.context()
+
+        def body(unit: UnitOfWork) -> Procedure[tuple[list[Any], list[int], list[int]]]:
+            batch = Batch(unit, context.tenant)
+            results = yield from batch.run([recording(given, context) for _, given in rows])
+            for result in results:
+                if isinstance(result, Exception) and not isinstance(result, _REFUSALS):
+                    raise result
+            accepted, deferred = together(results, batch.reads)
+            yield from commit.write(
+                unit,
+                [results[place] for place in accepted],
+                tenant=context.tenant,
+                zone=context.seller.zone,
+                at=context.at,
+            )
+            return results, accepted, deferred
+
+        if self.unit is not None:
+            results, accepted, deferred = yield from body(self.unit)
+        else:
+            results, accepted, deferred = yield from commit.within(self.storage, body)
+        # Only now: of a transaction that failed nothing is counted.
+        tally.count([results[place] for place in accepted])
+        for (index, _), result in zip(rows, results, strict=True):
+            if isinstance(result, Exception):
+                tally.refused.append(RefusedUsage(index, *_whose(result)))
+        return [rows[place] for place in deferred]
+
+
+@define
+class _Tally:
+    """What became of the events so far."""
+
+    recorded: int = 0
+    known: int = 0
+    refused: list[RefusedUsage] = field(factory=list[RefusedUsage])
+
+    def count(self, decisions: Sequence[Decision]) -> None:
+        made = sum([bool(decision.changes) for decision in decisions])
+        self.recorded += made
+        self.known += len(decisions) - made
+
+
+# A float is a `TypeError`, and a mistake in one row like any other.
+_REFUSALS = (DomainError, TypeError)
+
+
+def _whose(error: Exception) -> tuple[str, str, str]:
+    match error:
+        case ValidationError():
+            return error.field, str(error.value), error.expected
+        case UnknownReference():
+            return error.field, error.value, "of a record that exists"
+        case IdempotencyMismatch():
+            return "event_id", error.key, "new, or with the content that is stored"
+        case TypeError():
+            return "quantity", "", str(error)
+        case _:
+            return "subscription", "", str(error)
+
+
+def _batches(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch

@@ -1,0 +1,569 @@
+"""What a change costs in the middle of a period: credits of what was charged, and new debits.
+
+Decided here: which items a change leaves, what of earlier charges is given back, and what the rest
+of the period costs at the new price. Never here: tax, and on which invoice it goes.
+
+Credit comes from the original debits: the amounts once charged, with their discounts and at their
+rate of tax, never from today's price. A debit shrinks by what is credited, so no more is ever
+given back than was charged. What the new items cost for the rest is cut out of what they cost for
+the same billed period, so that a change and its opposite at one instant cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from attrs import frozen
+
+from subscriptions.alignment import shared
+from subscriptions.billing_cycles import BillingCycle, Period, local_date
+from subscriptions.catalog import Price
+from subscriptions.discounts import Discountable, DiscountShare, spread
+from subscriptions.errors import ValidationError
+from subscriptions.ids import InvoiceId
+from subscriptions.invoices import Charge, LineKind, LineRef, Part
+from subscriptions.lifecycle.charges import (
+    UsageOf,
+    charge_period,
+    part_used,
+    price_of_period,
+    stub_part,
+)
+from subscriptions.lifecycle.subscription import (
+    Active,
+    Debit,
+    FirstStub,
+    Item,
+    Subscription,
+    WantedItem,
+)
+from subscriptions.proration import (
+    Cap,
+    ChangeDay,
+    Credit,
+    Mode,
+    Proration,
+    ProrationUnit,
+    between,
+)
+from subscriptions.records import evolve
+from subscriptions.taxes import TaxRate
+
+
+@frozen
+class PaidShare:
+    """How much of an invoice is paid: by money and by balance, of its total."""
+
+    paid_minor: int
+    total_minor: int
+
+
+@frozen
+class Conditions:
+    """What a change depends on besides the items: when, how, at which rate of tax.
+
+    `usage` is what metered items used so far, by item number; `paid` what was paid of the invoices
+    of debits, needed where credits are capped by that.
+    """
+
+    at: datetime
+    policy: Proration
+    rate: TaxRate
+    prices: Mapping[str, Price]
+    usage: Mapping[int, Sequence[UsageOf]]
+    paid: Mapping[InvoiceId, PaidShare]
+
+
+@frozen
+class Outcome:
+    """What a change leaves: the items, what can still be credited, and all that is pending."""
+
+    items: tuple[Item, ...]
+    debits: tuple[Debit, ...]
+    pending: tuple[Charge, ...]
+
+
+@frozen
+class _Rest:
+    """A part of a billed period of which the price has been given back."""
+
+    item: int
+    whole: Period
+    cycle: BillingCycle
+    begin: Fraction = Fraction()
+    end: Fraction = Fraction(1)
+
+
+def change_items(
+    subscription: Subscription, wanted: Sequence[WantedItem], conditions: Conditions
+) -> Outcome:
+    """Decide what having other items from an instant on leaves and costs.
+
+    An item that is continued with the same interval keeps its periods; its rest is credited and
+    debited anew. With another interval a new period begins with the change. What is added shares
+    the days of the first item and pays for the part until its first such day.
+
+    Raises `ValidationError` for an item that is named twice or not there, for a change before an
+    earlier one, and for one before the subscription began.
+    """
+    numbers = [each.item for each in wanted if each.item is not None]
+    if len(set(numbers)) != len(numbers):
+        raise ValidationError("items", numbers, "each item once")
+    for number in numbers:
+        subscription.item(number)
+    if not wanted:
+        raise ValidationError("items", (), "at least one price; to end it, cancel")
+    if not isinstance(subscription.contract, Active):
+        return _before_billing(subscription, wanted, conditions)
+    day = change_day(subscription, conditions)
+    work = _Work(subscription, conditions, day)
+    continued = {each.item: each for each in wanted if each.item is not None}
+    left: list[Item] = []
+    for item in subscription.items:
+        successor = continued.get(item.number)
+        if successor is None:
+            work.close(item)
+        elif (successor.price, successor.quantity) == (item.price, item.quantity):
+            left.append(item)
+        else:
+            left.append(work.continue_as(item, successor))
+    for each in wanted:
+        if each.item is None:
+            left.append(work.add(each, left or list(subscription.items)))
+    return work.outcome(tuple(left))
+
+
+def settle(subscription: Subscription, conditions: Conditions) -> Outcome:
+    """Decide what the end of a subscription leaves to bill, and what is given back.
+
+    What was used and not billed is charged; what was charged and not used is credited unless the
+    policy says otherwise.
+    """
+    if not isinstance(subscription.contract, Active):
+        return Outcome(subscription.items, subscription.debits, subscription.pending)
+    work = _Work(subscription, conditions, change_day(subscription, conditions))
+    for item in subscription.items:
+        work.close(item)
+    work.rests.clear()
+    ended = tuple(
+        evolve(item, through=min(item.through, work.day)) if work.credits else item
+        for item in subscription.items
+    )
+    return work.outcome(ended)
+
+
+def charge_used(subscription: Subscription, conditions: Conditions) -> Outcome:
+    """Decide what was used in arrears until a pause in which nothing is billed.
+
+    What is used is owed, and waits for the next invoice; nothing is credited.
+    """
+    work = _Work(subscription, conditions, change_day(subscription, conditions))
+    items: list[Item] = []
+    for item in subscription.items:
+        if item.arrears:
+            work.close(item)
+            moved = evolve(item, through=max(item.through, work.day))
+            since = conditions.at if item.meter is not None else None
+            items.append(evolve(moved, usage_since=since, usage_billed_minor=0))
+        else:
+            items.append(item)
+    return work.outcome(tuple(items))
+
+
+def move_billing_date(subscription: Subscription, on: date, conditions: Conditions) -> Outcome:
+    """Decide what it costs to begin the next period of every item on another day.
+
+    A later day extends the present period, and the days in between are charged; an earlier one
+    cuts it, and they are credited. From then on periods are counted from that day.
+    """
+    work = _Work(subscription, conditions, change_day(subscription, conditions))
+    items = tuple(work.move(item, on) for item in subscription.items)
+    return work.outcome(items)
+
+
+def change_day(subscription: Subscription, conditions: Conditions) -> date:
+    """Return the first day that a change counts for."""
+    day = local_date(conditions.at, subscription.zone)
+    policy = conditions.policy
+    if policy.unit is not ProrationUnit.SECOND and policy.change_day is ChangeDay.OLD:
+        day += timedelta(days=1)
+    contract = subscription.contract
+    if isinstance(contract, Active) and day < contract.since:
+        raise ValidationError("at", conditions.at, f"not before it began, on {contract.since}")
+    return day
+
+
+def _before_billing(
+    subscription: Subscription, wanted: Sequence[WantedItem], conditions: Conditions
+) -> Outcome:
+    """Exchange items of which nothing was billed: they are counted from the same first day."""
+    first = min(item.through for item in subscription.items)
+    items: list[Item] = []
+    last = subscription.last_item
+    for each in wanted:
+        price = conditions.prices[each.price]
+        assert price.every is not None
+        number = each.item
+        if number is None:
+            last += 1
+            number = last
+            cycle, next_end = _joined(subscription.items[0], first, price)
+        else:
+            before = subscription.item(number)
+            cycle, next_end = before.cycle, before.next_end
+            if cycle.every != price.every:
+                cycle, next_end = _joined(before, first, price)
+        items.append(new_item(each, price, cycle, number, through=first, next_end=next_end))
+    return Outcome(tuple(items), subscription.debits, subscription.pending)
+
+
+def new_item(
+    wanted: WantedItem,
+    price: Price,
+    cycle: BillingCycle,
+    number: int,
+    *,
+    through: date,
+    next_end: date | None = None,
+    usage_since: datetime | None = None,
+    first_stub: FirstStub = FirstStub.PRORATED,
+) -> Item:
+    """Return an item of a price of which nothing is billed yet."""
+    return Item(
+        wanted.price,
+        1 if wanted.quantity is None else wanted.quantity,
+        cycle,
+        through,
+        number,
+        arrears=price.arrears,
+        meter=price.meter,
+        usage_since=usage_since,
+        next_end=next_end,
+        first_stub=first_stub,
+    )
+
+
+def _joined(beside: Item, start: date, price: Price) -> tuple[BillingCycle, date | None]:
+    """Return how the periods of a price that joins an item are counted, and the first end."""
+    assert price.every is not None
+    aligned = shared(beside.cycle, start, price.every)
+    cycle = aligned.cycle
+    whole = cycle.period(cycle.index_of(start))
+    return cycle, None if whole.end == aligned.first_end else aligned.first_end
+
+
+class _Work:
+    """The change in the making: what is credited, debited and left."""
+
+    def __init__(self, subscription: Subscription, conditions: Conditions, day: date) -> None:
+        self.subscription = subscription
+        self.conditions = conditions
+        self.day = day
+        self.debits = list(subscription.debits)
+        self.pending = list(subscription.pending)
+        self.rests: list[_Rest] = []
+        self.last_item = subscription.last_item
+        policy = conditions.policy
+        self.charges = policy.mode is not Mode.NONE
+        self.credits = self.charges and policy.credit is Credit.UNUSED
+
+    def outcome(self, items: tuple[Item, ...]) -> Outcome:
+        self._debit_rests(items)
+        return Outcome(items, tuple(self.debits), tuple(self.pending))
+
+    def close(self, item: Item) -> None:
+        """Charge what was used of an item and is not billed, credit what was charged in advance."""
+        if item.arrears:
+            self._charge_used(item)
+        elif self.charges:
+            self._credit(item)
+
+    def continue_as(self, item: Item, wanted: WantedItem) -> Item:
+        price = self.conditions.prices[wanted.price]
+        assert price.every is not None
+        same_price = wanted.price == item.price
+        keeps_period = price.every == item.cycle.every and not item.arrears and not price.arrears
+        if keeps_period and (self.debits_of(item) or item.through > self.day):
+            rests = len(self.rests)
+            if self.charges:
+                self._credit(item)
+            after = new_item(
+                wanted,
+                price,
+                item.cycle,
+                item.number,
+                through=item.through,
+                next_end=item.next_end,
+                first_stub=item.first_stub,
+            )
+            billed = item.billed if same_price else int(len(self.rests) > rests)
+            return evolve(after, billed=billed)
+        self.close(item)
+        through, cycle, next_end = self.day, item.cycle, None
+        if not item.arrears and not self.charges:
+            # Nothing is given back, so the new price counts from where the old one is paid until.
+            through = max(item.through, self.day)
+        if price.every != cycle.every:
+            cycle = BillingCycle(through, price.every)
+        elif item.next_end is not None and item.next_end > through:
+            next_end = item.next_end
+        after = new_item(
+            wanted,
+            price,
+            cycle,
+            item.number,
+            through=through,
+            next_end=next_end,
+            usage_since=self.conditions.at if price.meter is not None else None,
+        )
+        return evolve(after, billed=item.billed) if same_price else after
+
+    def add(self, wanted: WantedItem, beside: Sequence[Item]) -> Item:
+        price = self.conditions.prices[wanted.price]
+        assert price.every is not None
+        self.last_item += 1
+        cycle, next_end = _joined(beside[0], self.day, price)
+        item = new_item(
+            wanted,
+            price,
+            cycle,
+            self.last_item,
+            through=self.day,
+            next_end=next_end,
+            usage_since=self.conditions.at if price.meter is not None else None,
+        )
+        if price.setup_minor:
+            self.pending.append(setup_charge(item, price, self.subscription, self.conditions.rate))
+        if price.arrears:
+            return item
+        stub = item.next_period
+        if self.charges:
+            self.rests.append(_Rest(item.number, stub, item.cycle))
+        return evolve(item, through=stub.end, next_end=None, billed=int(self.charges))
+
+    def move(self, item: Item, on: date) -> Item:
+        every = item.cycle.every
+        cycle = BillingCycle(on, every)
+        if item.arrears:
+            return evolve(item, cycle=shared(cycle, item.through, every).cycle, next_end=on)
+        if on < item.through and self.charges:
+            rests = len(self.rests)
+            self._credit(item, at=on)
+            del self.rests[rests:]
+        elif on > item.through and self.charges:
+            self.rests.append(_Rest(item.number, Period(item.through, on), item.cycle))
+        self.debits = [
+            evolve(each, cycle=each.cycle or item.cycle) if each.item == item.number else each
+            for each in self.debits
+        ]
+        return evolve(item, cycle=cycle, through=on, next_end=None)
+
+    def debits_of(self, item: Item) -> list[Debit]:
+        return [each for each in self.debits if each.item == item.number]
+
+    def _charge_used(self, item: Item) -> None:
+        if self.day <= item.through and item.meter is None:
+            return
+        price, conditions = self.conditions.prices[item.price], self.conditions
+        # Usage of the very first day is usage, although no day is over.
+        end = max(self.day, item.through + timedelta(days=1))
+        charges = charge_period(
+            item,
+            price,
+            Period(item.through, end),
+            rate=conditions.rate,
+            subscription=self.subscription,
+            usage=conditions.usage.get(item.number, ()),
+        )
+        self.pending += [each for each in charges if each.amount_minor]
+
+    def _credit(self, item: Item, *, at: date | None = None) -> None:
+        for debit in self.debits_of(item):
+            part = self._part_used(item, debit) if at is None else _part_before(debit.whole, at)
+            part = max(part, debit.begin)
+            if part >= debit.end:
+                continue
+            cycle = debit.cycle or item.cycle
+            self.rests.append(_Rest(item.number, debit.whole, cycle, part, debit.end))
+            given = between(debit.whole_minor, part, debit.end) if self.credits else 0
+            place = self.debits.index(debit)
+            if part == debit.begin and debit.invoice is None and self.credits:
+                # It was never invoiced and nothing of it is used: it was as if it had not been.
+                self._forget(debit)
+                continue
+            if part > debit.begin:
+                self.debits[place] = evolve(debit, end=part)
+            else:
+                del self.debits[place]
+            if self.conditions.policy.cap is Cap.PAID:
+                given = min(given, self._paid_of(debit))
+            if given:
+                self.pending.append(self._credit_line(debit, part, given))
+
+    def _credit_line(self, debit: Debit, part: Fraction, given: int) -> Charge:
+        price = self.conditions.prices[debit.price]
+        since = min(max(self.day, debit.whole.start), debit.whole.end - timedelta(days=1))
+        return Charge(
+            price.name,
+            -given,
+            debit.rate,
+            debit.behavior,
+            period=Period(since, debit.whole.end),
+            price=debit.price,
+            kind=LineKind.CREDIT,
+            product=price.product,
+            subscription=self.subscription.id,
+            item=debit.item,
+            part=Part(-debit.whole_minor, part, debit.end, self.conditions.policy.unit),
+            credits=None if debit.invoice is None else LineRef(debit.invoice, debit.line),
+        )
+
+    def _forget(self, debit: Debit) -> None:
+        """Take a pending line away as if it had never been; those behind it move up."""
+        del self.pending[debit.line]
+        self.debits.remove(debit)
+        self.debits = [
+            evolve(each, line=each.line - 1)
+            if each.invoice is None and each.line > debit.line
+            else each
+            for each in self.debits
+        ]
+
+    def _paid_of(self, debit: Debit) -> int:
+        """Return what was paid of a debit and not credited yet, rounded down."""
+        if debit.invoice is None:
+            return 0
+        charged = between(debit.whole_minor, debit.begin, Fraction(1))
+        credited = charged - between(debit.whole_minor, debit.begin, debit.end)
+        share = self.conditions.paid[debit.invoice]
+        if share.total_minor <= 0:
+            return charged - credited
+        return max(0, charged * share.paid_minor // share.total_minor - credited)
+
+    def _part_used(self, item: Item, debit: Debit) -> Fraction:
+        policy = self.conditions.policy
+        return part_used(
+            debit.whole,
+            self.conditions.at,
+            unit=policy.unit,
+            zone=self.subscription.zone,
+            cycle=debit.cycle or item.cycle,
+            day_after=policy.change_day is ChangeDay.OLD,
+        )
+
+    def _debit_rests(self, items: Sequence[Item]) -> None:
+        """Charge what is left of billed periods at the prices that count from now on."""
+        by_number = {item.number: item for item in items}
+        for rest in self.rests:
+            item = by_number.get(rest.item)
+            if item is None or item.arrears or item.through < rest.whole.end:
+                continue
+            chain = self._wholes(rest, item, items)
+            price = self.conditions.prices[item.price]
+            cuts = [between(whole, rest.begin, rest.end) for whole, _ in chain]
+            shares = tuple(
+                DiscountShare(share.coupon, share.name, cuts[place] - cuts[place + 1])
+                for place, (_, share) in enumerate(chain[1:])
+                if share is not None and cuts[place] != cuts[place + 1]
+            )
+            since = min(max(self.day, rest.whole.start), rest.whole.end - timedelta(days=1))
+            self.debits.append(
+                Debit(
+                    item.number,
+                    item.price,
+                    rest.whole,
+                    chain[-1][0],
+                    self.conditions.rate,
+                    price.tax_behavior,
+                    len(self.pending),
+                    None,
+                    rest.begin,
+                    rest.end,
+                    rest.cycle if rest.cycle != item.cycle else None,
+                )
+            )
+            self.pending.append(
+                Charge(
+                    price.name,
+                    cuts[0],
+                    self.conditions.rate,
+                    price.tax_behavior,
+                    item.quantity,
+                    None,
+                    Period(since, rest.whole.end),
+                    item.price,
+                    LineKind.DEBIT,
+                    price.product,
+                    self.subscription.id,
+                    item.number,
+                    shares,
+                    self._part(rest, item, chain[0][0]),
+                )
+            )
+
+    def _part(self, rest: _Rest, item: Item, whole_minor: int) -> Part:
+        if rest.begin == 0 and rest.end == 1:
+            # The whole of a stub: what explains its amount is which part of a period it is.
+            of_cycle = stub_part(
+                evolve(item, cycle=rest.cycle), self.conditions.prices[item.price], rest.whole
+            )
+            if of_cycle is not None:
+                return of_cycle
+        return Part(whole_minor, rest.begin, rest.end, self.conditions.policy.unit)
+
+    def _wholes(
+        self, rest: _Rest, item: Item, items: Sequence[Item]
+    ) -> list[tuple[int, DiscountShare | None]]:
+        """Return what an item costs for a billed period: before discounts, and after each.
+
+        The discounts are those of the period, spread over all that the customer then has.
+        """
+        currency = self.subscription.currency
+        prices = self.conditions.prices
+        present = [each for each in items if not each.arrears and each.through >= rest.whole.end]
+        wholes = [
+            price_of_period(
+                evolve(each, cycle=rest.cycle) if each is item else each,
+                prices[each.price],
+                rest.whole,
+                currency,
+                billed=max(0, each.billed - 1),
+            )
+            for each in present
+        ]
+        place = present.index(item)
+        chain: list[tuple[int, DiscountShare | None]] = [(wholes[place], None)]
+        coupons = self.subscription.in_force
+        if coupons:
+            lines = [
+                Discountable(whole, prices[each.price].product)
+                for whole, each in zip(wholes, present, strict=True)
+            ]
+            for share in spread(lines, [each.discount for each in coupons], currency)[place]:
+                chain.append((chain[-1][0] - share.amount_minor, share))
+        return chain
+
+
+def setup_charge(item: Item, price: Price, subscription: Subscription, rate: TaxRate) -> Charge:
+    """Return the setup fee of a price: once, with the next invoice."""
+    return Charge(
+        price.name,
+        price.setup_minor,
+        rate,
+        price.tax_behavior,
+        unit_price=Decimal(price.setup_minor).scaleb(-subscription.currency.exponent),
+        price=item.price,
+        kind=LineKind.SETUP,
+        product=price.product,
+        subscription=subscription.id,
+        item=item.number,
+    )
+
+
+def _part_before(whole: Period, day: date) -> Fraction:
+    if day <= whole.start:
+        return Fraction()
+    return Fraction(min((day - whole.start).days, whole.days), whole.days)

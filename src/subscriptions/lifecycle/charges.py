@@ -1,0 +1,304 @@
+"""What the items of a subscription cost for a period: charges, and what may be credited later.
+
+Decided here: the price of a billed period, whole or stub, and what of it is used at a moment. Never
+here: which periods are due, discounts' amounts, tax, and what a change does to what was charged.
+
+The price of a stub is cut out of its cycle's period, and what is credited or debited within a
+billed period is cut out of that period's price. So the parts of a period add up to it, however
+often it is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from attrs import frozen
+
+from subscriptions import pricing
+from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
+from subscriptions.catalog import Price, model_for
+from subscriptions.coupons import AppliedCoupon
+from subscriptions.discounts import Discountable, spread
+from subscriptions.ids import InvoiceId, PriceId
+from subscriptions.invoices import Charge, LineKind, Measured, Part
+from subscriptions.lifecycle.subscription import Debit, FirstStub, Item, Subscription
+from subscriptions.money import Currency
+from subscriptions.pricing import Events
+from subscriptions.proration import ProrationUnit, between, position
+from subscriptions.records import evolve
+from subscriptions.taxes import TaxRate
+
+_ZERO, _ONE = Fraction(), Fraction(1)
+
+
+@frozen
+class UsageOf:
+    """What was used of an item's meter in a segment; `events` as the price model wants them.
+
+    `known` and `known_events` are the part of it that was billed earlier, for late usage.
+    """
+
+    period: Period
+    quantity: Decimal
+    count: int
+    events: Events | None = None
+    known: Decimal | None = None
+    known_events: Events | None = None
+
+
+def charge_period(
+    item: Item,
+    price: Price,
+    period: Period,
+    *,
+    rate: TaxRate,
+    subscription: Subscription,
+    usage: Sequence[UsageOf] = (),
+) -> list[Charge]:
+    """Return the charges of an item for a period that is billed whole, or a stub of one.
+
+    A metered item is charged for `usage`: that of the period itself, and late usage of earlier
+    ones, which costs what it adds to what was billed for its own period. A minimum is trued up, and
+    what was billed ahead is taken off.
+    """
+    if item.meter is not None:
+        charges = [_used(item, price, used, rate, subscription) for used in usage]
+    else:
+        charges = [_licensed(item, price, period, rate, subscription)]
+    if price.minimum_minor:
+        missing = _true_up(item, price, period, rate, charges)
+        charges += [evolve(each, subscription=subscription.id) for each in missing]
+    return charges
+
+
+def _licensed(
+    item: Item, price: Price, period: Period, rate: TaxRate, subscription: Subscription
+) -> Charge:
+    model = model_for(price, item.billed)
+    exponent = subscription.currency.exponent
+    whole_minor = pricing.amount_minor(model, item.quantity, exponent)
+    part = _part_of_cycle(item, period, whole_minor)
+    if part is None:
+        amount_minor = whole_minor
+        unit_price = pricing.printed_unit_price(model, item.quantity)
+    else:
+        amount_minor, unit_price = between(whole_minor, part.begin, part.end), None
+    return Charge(
+        price.name,
+        amount_minor,
+        rate,
+        price.tax_behavior,
+        item.quantity,
+        unit_price,
+        period,
+        item.price,
+        LineKind.PERIOD,
+        price.product,
+        subscription.id,
+        item.number,
+        part=part,
+    )
+
+
+def _part_of_cycle(item: Item, period: Period, whole_minor: int) -> Part | None:
+    """Return which part of a whole period a stub is; None for a whole one, or a stub in full."""
+    cycle = item.cycle
+    index = cycle.index_of(period.start)
+    if period is cycle.period(index) or period == cycle.period(index):
+        return None
+    if item.billed == 0 and item.first_stub is FirstStub.FULL:
+        return None
+    begin = position(cycle, period.start) - index
+    return Part(whole_minor, begin, position(cycle, period.end) - index)
+
+
+def stub_part(item: Item, price: Price, period: Period) -> Part | None:
+    """Return which part of a whole period's price a stub costs; None for a whole period."""
+    model = model_for(price, item.billed)
+    whole_minor = pricing.amount_minor(model, item.quantity, price.currency.exponent)
+    return _part_of_cycle(item, period, whole_minor)
+
+
+def _used(
+    item: Item, price: Price, used: UsageOf, rate: TaxRate, subscription: Subscription
+) -> Charge:
+    model, exponent = model_for(price, item.billed), subscription.currency.exponent
+    amount_minor = pricing.amount_minor(model, used.quantity, exponent, events=used.events)
+    kind, before, unit_price = LineKind.USAGE, Decimal(0), None
+    if used.known is not None:
+        kind, before = LineKind.LATE_USAGE, used.known
+        amount_minor -= pricing.amount_minor(model, before, exponent, events=used.known_events)
+    elif item.usage_billed_minor:
+        amount_minor -= item.usage_billed_minor
+    else:
+        unit_price = pricing.printed_unit_price(model, used.quantity)
+    return Charge(
+        price.name,
+        amount_minor,
+        rate,
+        price.tax_behavior,
+        used.quantity - before,
+        unit_price,
+        used.period,
+        item.price,
+        kind,
+        price.product,
+        subscription.id,
+        item.number,
+        usage=Measured(item.meter or "", used.quantity, used.count, before),
+    )
+
+
+def _true_up(
+    item: Item,
+    price: Price,
+    period: Period,
+    rate: TaxRate,
+    charges: Sequence[Charge],
+) -> list[Charge]:
+    part = _part_of_cycle(item, period, price.minimum_minor)
+    least = price.minimum_minor if part is None else between(part.whole_minor, part.begin, part.end)
+    charged = sum([each.amount_minor for each in charges if each.kind is not LineKind.LATE_USAGE])
+    missing = least - charged - item.usage_billed_minor
+    if missing <= 0:
+        return []
+    true_up = Charge(
+        price.name,
+        missing,
+        rate,
+        price.tax_behavior,
+        period=period,
+        price=item.price,
+        kind=LineKind.TRUE_UP,
+        product=price.product,
+        item=item.number,
+        part=part,
+    )
+    return [true_up]
+
+
+def discounted(
+    charges: Sequence[Charge], coupons: Sequence[AppliedCoupon], currency: Currency
+) -> list[Charge]:
+    """Return the charges with their shares of the discounts; without coupons, as they are.
+
+    What is credited or debited for a change has its discounts in it and takes no part.
+    """
+    if not coupons:
+        return list(charges)
+    open_lines = [
+        Discountable(0 if each.kind in _SETTLED else each.amount_minor, each.product)
+        for each in charges
+    ]
+    shares = spread(open_lines, [each.discount for each in coupons], currency)
+    return [
+        evolve(charge, discounts=mine) if mine else charge
+        for charge, mine in zip(charges, shares, strict=True)
+    ]
+
+
+_SETTLED = frozenset({LineKind.CREDIT, LineKind.DEBIT})
+
+
+def debits_of(
+    charges: Sequence[Charge], invoice: InvoiceId | None, *, first_line: int, after: date
+) -> tuple[Debit, ...]:
+    """Return what may be credited later: the charges for periods that end after a day.
+
+    They are the lines of the invoice from a place on; without an invoice, of what is pending.
+    """
+    return tuple(
+        [
+            Debit(
+                charge.item or 0,
+                charge.price or PriceId(""),
+                charge.period,
+                charge.amount_minor - sum([share.amount_minor for share in charge.discounts])
+                if charge.discounts
+                else charge.amount_minor,
+                charge.rate,
+                charge.behavior,
+                first_line + place,
+                invoice,
+            )
+            for place, charge in enumerate(charges)
+            if charge.kind is LineKind.PERIOD
+            and charge.period is not None
+            and charge.period.end > after
+        ]
+    )
+
+
+def part_used(
+    whole: Period,
+    at: datetime,
+    *,
+    unit: ProrationUnit,
+    zone: str,
+    cycle: BillingCycle,
+    day_after: bool = False,
+) -> Fraction:
+    """Return which part of a billed period is used at an instant, from 0 to 1.
+
+    Counted in days, an instant is the day it is in, which is unused; with `day_after` it is used.
+    """
+    day = local_date(at, zone)
+    if unit is ProrationUnit.SECOND:
+        start, end = first_instant(whole.start, zone), first_instant(whole.end, zone)
+        used = Fraction(int((at - start).total_seconds()), int((end - start).total_seconds()))
+        return min(max(used, _ZERO), _ONE)
+    if day_after:
+        day = date.fromordinal(day.toordinal() + 1)
+    if day <= whole.start:
+        return _ZERO
+    if day >= whole.end:
+        return _ONE
+    if unit is ProrationUnit.THIRTIETHS and cycle.anchor <= whole.start:
+        begin, end_at = (
+            position(cycle, whole.start, unit=unit),
+            position(cycle, whole.end, unit=unit),
+        )
+        return (position(cycle, day, unit=unit) - begin) / (end_at - begin)
+    return Fraction((day - whole.start).days, whole.days)
+
+
+def price_of_period(
+    item: Item, price: Price, period: Period, currency: Currency, *, billed: int
+) -> int:
+    """Return what a licensed item costs for a billed period, before discounts, in minor units.
+
+    `billed` is how many periods at this price were billed before it.
+    """
+    model = model_for(price, billed)
+    whole_minor = pricing.amount_minor(model, item.quantity, currency.exponent)
+    cycle = item.cycle
+    if period.start < cycle.anchor:
+        # The cycle was counted anew since: the period stands for itself.
+        return whole_minor
+    part = _part_of_cycle(evolve(item, billed=billed), period, whole_minor)
+    return whole_minor if part is None else between(whole_minor, part.begin, part.end)
+
+
+def yearly_minor(items: Sequence[tuple[Price, int | Decimal]]) -> Fraction:
+    """Return what items cost in a year at their lasting prices, in minor units, not rounded.
+
+    That tells an upgrade from a downgrade. A year is twelve months or 365 days; usage counts as
+    none.
+    """
+    total = Fraction()
+    for price, quantity in items:
+        if price.every is None or price.meter is not None:
+            continue
+        minor = pricing.amount_minor(price.model, quantity, price.currency.exponent)
+        every = price.every
+        if every.step_months:
+            total += Fraction(minor * _YEAR_MONTHS, every.step_months)
+        else:
+            total += Fraction(minor * _YEAR_DAYS, every.step_days)
+    return total
+
+
+_YEAR_MONTHS, _YEAR_DAYS = 12, 365

@@ -1,0 +1,67 @@
+"""Usage: what is counted, what was used, and in which segment of time it counts and is billed.
+
+Decided here: how events become one quantity, how that is rounded (once), to which segment an event
+belongs, and on whose invoice it goes. Law: every event has exactly one segment with whose invoice
+it is billed, so late usage is never lost and never billed twice. Never here: what a quantity costs
+(a price model says that), reading, writing, a clock.
+"""
+
+from subscriptions.usage.events import (
+    LEVEL,
+    USAGE,
+    CarriedLevel,
+    Usage,
+    UsageEvent,
+    level_id,
+    read_used,
+    record,
+    segment_key,
+    usage_id,
+)
+from subscriptions.usage.meters import (
+    METER,
+    Aggregation,
+    Filter,
+    Meter,
+    MeterAdded,
+    QuantityRounding,
+    RoundingMode,
+    add_meter,
+    check_fits,
+    meter_id,
+    needs_amounts,
+)
+from subscriptions.usage.segments import Segment, assign, whole_period
+from subscriptions.usage.tallies import HeldTally, Span, SumTally, Tally, begin_tally
+
+__all__ = [
+    "LEVEL",
+    "METER",
+    "USAGE",
+    "Aggregation",
+    "CarriedLevel",
+    "Filter",
+    "HeldTally",
+    "Meter",
+    "MeterAdded",
+    "QuantityRounding",
+    "RoundingMode",
+    "Segment",
+    "Span",
+    "SumTally",
+    "Tally",
+    "Usage",
+    "UsageEvent",
+    "add_meter",
+    "assign",
+    "begin_tally",
+    "check_fits",
+    "level_id",
+    "meter_id",
+    "needs_amounts",
+    "read_used",
+    "record",
+    "segment_key",
+    "usage_id",
+    "whole_period",
+]

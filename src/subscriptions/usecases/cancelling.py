@@ -1,0 +1,200 @@
+"""Ending a subscription: cancel, undo, reactivate, the terms that bind it, and why it was ended."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+from subscriptions import contract_terms, lifecycle
+from subscriptions.billing_cycles import BillingCycle
+from subscriptions.contract_terms import CancellationTerms, Terms
+from subscriptions.customers import CUSTOMER
+from subscriptions.decisions import Decision
+from subscriptions.errors import ValidationError
+from subscriptions.lifecycle import (
+    SUBSCRIPTION,
+    AnswerSurvey,
+    Cancel,
+    Ended,
+    EndReason,
+    Item,
+    Reactivate,
+    Settlement,
+    Subscription,
+    UndoCancel,
+)
+from subscriptions.records import Ref, evolve, plain_date
+from subscriptions.usecases.billing_periods import Moves, bill_due
+from subscriptions.usecases.flows import Command, Context, Flow, Get, Question
+from subscriptions.usecases.renewals import finish
+
+
+def cancel(
+    id: str,
+    *,
+    when: Literal["now", "period_end"] | date = "period_end",
+    settlement: Settlement | str = Settlement.NONE,
+    reason: str = "",
+    extraordinary: bool = False,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Subscription]:
+    """Cancel at the end of what is billed (default), at once, or on a date.
+
+    At period end and on a date it ends when that day begins in the subscription's zone; until then
+    it can be undone, and periods that begin before are billed. At once it ends at `at`. Usage and
+    what else was used and not billed comes on a last invoice.
+
+    `settlement` is what becomes of time that is paid for and not used: "none" (default: it is
+    lost, and the last period is billed whole), "credit" to the customer's balance, or "refund" to
+    where it was paid from.
+
+    Where the subscription has terms, the end of a period is at the earliest the first end that they
+    permit, and an earlier day is refused unless the cancellation is `extraordinary`.
+
+    Raises `InvalidTransition` if it has ended, `ValidationError` for a date in the past or before
+    the terms permit it.
+    """
+    if not isinstance(when, date) and when not in ("now", "period_end"):
+        raise ValidationError("when", when, "'now', 'period_end' or a date")
+    if isinstance(when, date):
+        plain_date("when", when)
+    try:
+        settled = Settlement(settlement)
+    except ValueError:
+        raise ValidationError("settlement", settlement, "'none', 'credit' or 'refund'") from None
+
+    def flow(context: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        today = context.today(sub.zone)
+        permitted = None if extraordinary else _permitted(sub, today)
+        if when == "now":
+            _check_permitted(today, permitted)
+            lifecycle.check_end(sub, at=context.at)
+            if lifecycle.End not in lifecycle.ALLOWED[type(sub.contract)]:
+                raise lifecycle.refused(sub, Cancel(today))
+            owner = yield from Get(CUSTOMER, sub.customer)
+            moves = Moves(sub, owner)
+            yield from finish(
+                moves,
+                EndReason.CANCELED,
+                context=context,
+                settlement=settled,
+                explanation=reason,
+            )
+            return moves.decision()
+        if isinstance(when, date):
+            if when < today:
+                raise ValidationError("when", when, "today or later")
+            _check_permitted(when, permitted)
+            on = when
+        else:
+            on = lifecycle.end_of_paid_time(sub, at=context.at)
+            on = on if permitted is None else max(on, permitted)
+        change = lifecycle.decide(sub, Cancel(on, reason, settled))
+        return Decision((change,), about=Ref(SUBSCRIPTION, id))
+
+    # What should have been billed by now is billed first, or a late run would make it cheaper.
+    return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
+
+
+def undo_cancel(
+    id: str, *, at: datetime | None = None, idempotency_key: str | None = None
+) -> Command[Subscription]:
+    """Forget a pending cancellation; raises `InvalidTransition` if there is none."""
+
+    def flow(_: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        change = lifecycle.decide(sub, UndoCancel())
+        return Decision((change,), about=Ref(SUBSCRIPTION, id))
+
+    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+
+
+def reactivate(
+    id: str,
+    *,
+    keep_anchor: bool = False,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Subscription]:
+    """Bring an ended subscription back to life, or undo its pending cancellation.
+
+    One that ended goes on from today: time that is paid for and was not given back counts, and what
+    follows is billed, in periods counted from the first day that is not paid. With `keep_anchor`
+    they are counted as before, so the first is a stub.
+
+    Raises `InvalidTransition` for one that is running and not cancelled.
+    """
+
+    def flow(context: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        if not isinstance(sub.contract, Ended):
+            change = lifecycle.decide(sub, UndoCancel())
+            return Decision((change,), about=Ref(SUBSCRIPTION, id))
+        today = context.today(sub.zone)
+        owner = yield from Get(CUSTOMER, sub.customer)
+        moves = Moves(sub, owner)
+        items = tuple(_from(item, today, keep_anchor=keep_anchor) for item in sub.items)
+        moves.do(Reactivate(items, today))
+        yield from bill_due(moves, today, context)
+        return moves.decision()
+
+    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+
+
+def _from(item: Item, today: date, *, keep_anchor: bool) -> Item:
+    through = max(item.through, today)
+    cycle = item.cycle if keep_anchor else BillingCycle(through, item.cycle.every)
+    return evolve(item, cycle=cycle, through=through, next_end=None, usage_billed_minor=0)
+
+
+def cancellation_terms(id: str, *, at: datetime | None = None) -> Question[CancellationTerms]:
+    """Return when a subscription may end if notice is given at `at`: the first end, and by when.
+
+    Without terms it may end today. Raises `NotFound`, and `InvalidTransition` if it has ended.
+    """
+
+    def flow(context: Context) -> Flow[CancellationTerms]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        today = context.today(sub.zone)
+        if isinstance(sub.contract, Ended):
+            raise lifecycle.refused(sub, Cancel(today))
+        start = sub.start or today
+        terms = sub.terms or Terms()
+        return contract_terms.cancellation_terms(terms, start=start, on=max(today, start))
+
+    return Question(flow, at)
+
+
+def answer_survey(
+    id: str,
+    answer: str,
+    *,
+    comment: str = "",
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Subscription]:
+    """Keep why a customer cancelled: a word of the host's list, and his own words.
+
+    Raises `ValidationError` for an empty answer.
+    """
+
+    def flow(_: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        change = lifecycle.decide(sub, AnswerSurvey(answer, comment))
+        return Decision((change,), about=Ref(SUBSCRIPTION, id))
+
+    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+
+
+def _permitted(sub: Subscription, today: date) -> date | None:
+    if sub.terms is None or sub.start is None or isinstance(sub.contract, Ended):
+        return None
+    given_on = max(today, sub.start)
+    return contract_terms.first_permitted_end(sub.terms, start=sub.start, given_on=given_on)
+
+
+def _check_permitted(on: date, permitted: date | None) -> None:
+    if permitted is not None and on < permitted:
+        raise ValidationError("when", on, f"{permitted} or later, as the terms say")

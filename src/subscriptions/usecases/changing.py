@@ -1,0 +1,312 @@
+"""Changing what a subscription has: at once, on a day to come, or by rule.
+
+What a change costs is decided in `lifecycle.changing`; here prices are found, and what is charged
+waits for the next invoice or goes on one at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeAlias
+
+from subscriptions import lifecycle
+from subscriptions.billing_cycles import local_date
+from subscriptions.catalog import PRICE, PRODUCT, Price, check_availability
+from subscriptions.decisions import Decision
+from subscriptions.errors import CurrencyMismatch, ValidationError
+from subscriptions.ids import PriceId
+from subscriptions.lifecycle import (
+    Active,
+    ChangeItems,
+    Item,
+    Outcome,
+    Planned,
+    ScheduleChange,
+    Subscription,
+    WantedItem,
+    WithdrawChanges,
+)
+from subscriptions.proration import Mode, Proration
+from subscriptions.usecases import invoicing
+from subscriptions.usecases.billing_periods import Moves, bill_due, conditions_of
+from subscriptions.usecases.flows import Context, Flow, GetMany
+from subscriptions.usecases.offers import offered
+
+Wanted: TypeAlias = str | tuple[str, int | Decimal]
+
+
+class When(StrEnum):
+    """When a change takes effect, if not on a day that is named."""
+
+    NOW = "now"
+    PERIOD_END = "period_end"
+    AUTO = "auto"
+    """An upgrade at once, anything else at the end of the period: by what a year costs."""
+
+
+def read_wanted(items: Iterable[Wanted]) -> tuple[tuple[str, int | Decimal], ...]:
+    """Read prices with their quantities, given as ids or as `(id, quantity)`.
+
+    Raises `ValidationError` for anything else and for none, `TypeError` for a float.
+    """
+    if isinstance(items, str):
+        raise ValidationError("items", items, "a list of price ids, not one text")
+    wanted: list[tuple[str, int | Decimal]] = []
+    for item in items:
+        match item:
+            case str(price):
+                wanted.append((price, 1))
+            case (str(price), int() | Decimal() as quantity):
+                wanted.append((price, quantity))
+            case (str(), float()):
+                raise TypeError(f"quantity: pass an int or a Decimal, not a float: {item!r}")
+            case _:
+                raise ValidationError("items", item, "a price id or (price id, quantity)")
+    if not wanted:
+        raise ValidationError("items", (), "at least one price")
+    return tuple(wanted)
+
+
+def continue_items(
+    sub: Subscription, wanted: Sequence[tuple[str, int | Decimal]]
+) -> tuple[WantedItem, ...]:
+    """Say which present item each wanted price continues: the one of that price, if there is one.
+
+    Where one item and one wanted price are left over, the price replaces that item's.
+    """
+    left = list(sub.items)
+    items: list[WantedItem] = []
+    for price, quantity in wanted:
+        same = next((item for item in left if item.price == price), None)
+        if same is not None:
+            left.remove(same)
+        number = None if same is None else same.number
+        items.append(WantedItem(PriceId(price), quantity, number))
+    new = [place for place, each in enumerate(items) if each.item is None]
+    if len(new) == 1 == len(left):
+        each = items[new[0]]
+        items[new[0]] = WantedItem(each.price, each.quantity, left[0].number)
+    return tuple(items)
+
+
+def edit_items(
+    sub: Subscription,
+    *,
+    add: Sequence[tuple[str, int | Decimal]],
+    remove: Sequence[str],
+    swap: Mapping[str, str],
+    quantities: Mapping[str, int | Decimal],
+) -> tuple[WantedItem, ...]:
+    """Return the present items with some added, removed, exchanged, or in another quantity.
+
+    Raises `ValidationError` for a price that the subscription does not have, or has twice.
+    """
+    for field, prices in (("remove", remove), ("swap", swap), ("quantities", quantities)):
+        for price in prices:
+            count = sum(item.price == price for item in sub.items)
+            if count != 1:
+                there = ", ".join(item.price for item in sub.items)
+                expected = f"one of {there}" if not count else "a price that it has only once"
+                raise ValidationError(field, price, expected)
+    items = [
+        WantedItem(
+            PriceId(swap.get(item.price, item.price)),
+            quantities.get(item.price, item.quantity),
+            item.number,
+        )
+        for item in sub.items
+        if item.price not in remove
+    ]
+    return (*items, *[WantedItem(PriceId(price), quantity) for price, quantity in add])
+
+
+def resolve(
+    sub: Subscription, wanted: Sequence[WantedItem], *, on: date
+) -> Flow[tuple[tuple[WantedItem, ...], dict[str, Price]]]:
+    """Find the prices of wanted items as they are on offer on a day; returns them by id.
+
+    What the customer has already he keeps, whatever is on offer by now. Raises `UnknownReference`,
+    `InvalidTransition` for a price that is not on offer, `CurrencyMismatch`, `ValidationError` for
+    a price that does not recur, and `NotAvailable` for products that do not go together.
+    """
+    kept = {item.price for item in sub.items}
+    new = [each for each in wanted if each.price not in kept]
+    found = yield from offered(tuple([each.price for each in new]), on=on, customer=sub.customer)
+    offers = {each.price: price for each, price in zip(new, found, strict=True)}
+    items = tuple(
+        WantedItem(offers[each.price].id, each.quantity, each.item)
+        if each.price in offers
+        else each
+        for each in wanted
+    )
+    prices: dict[str, Price] = {price.id: price for price in found}
+    known = sorted({each.price for each in items} - prices.keys())
+    for price in (yield from GetMany(PRICE, tuple(known))):
+        prices[price.id] = price
+    for price in found:
+        if price.every is None:
+            raise ValidationError("items", price.id, "recurring prices; this one is charged once")
+        if price.currency != sub.currency:
+            raise CurrencyMismatch(sub.currency.code, price.currency.code)
+    if {each.item for each in items} != {item.number for item in sub.items} or new:
+        ids = sorted({prices[each.price].product for each in items})
+        check_availability((yield from GetMany(PRODUCT, tuple(ids))))
+    return items, prices
+
+
+def change_now(
+    moves: Moves,
+    wanted: Sequence[WantedItem],
+    prices: Mapping[str, Price],
+    policy: Proration,
+    context: Context,
+    *,
+    cause: str = "",
+    planned: bool = False,
+) -> Flow[None]:
+    """Change the items at the time of the work, and invoice what is to be invoiced at once."""
+    sub = moves.after
+    conditions, changes = yield from conditions_of(
+        sub, moves.owner, closing_items(sub, wanted), context, prices=prices, policy=policy
+    )
+    outcome = lifecycle.change_items(sub, wanted, conditions)
+    yield from charge(moves, outcome, policy, context, cause=cause, planned=planned)
+    if changes:
+        moves.add(Decision(changes))
+    if isinstance(moves.after.contract, Active):
+        today = context.today(sub.zone)
+        yield from bill_due(moves, today, context)
+
+
+def charge(
+    moves: Moves,
+    outcome: Outcome,
+    policy: Proration,
+    context: Context,
+    *,
+    cause: str = "",
+    planned: bool = False,
+) -> Flow[None]:
+    """Take the outcome of a change: what it costs waits, or is invoiced at once."""
+    sub = moves.after
+    now = policy.mode is Mode.INVOICE_NOW and isinstance(sub.contract, Active)
+    if not now or not outcome.pending:
+        moves.do(
+            ChangeItems(
+                outcome.items, outcome.debits, outcome.pending, context.at, cause, None, planned
+            )
+        )
+        return
+    invoicing.check_safe(sub, outcome.pending, context)
+    place = yield from invoicing.place_for(sub, moves.owner, context, "change", str(sub.version))
+    moves.do(
+        ChangeItems(
+            outcome.items,
+            outcome.debits,
+            outcome.pending,
+            context.at,
+            cause,
+            place.invoice,
+            planned,
+            place.first_line,
+        )
+    )
+    pending = lifecycle.discounted(outcome.pending, sub.in_force, sub.currency)
+    issued = yield from invoicing.invoice(place, sub, moves.owner, pending, context)
+    moves.add(issued)
+
+
+def carry_out_planned(moves: Moves, context: Context) -> Flow[None]:
+    """Carry out the first of the planned changes, with the prices that were agreed on."""
+    sub = moves.after
+    planned = sub.schedule[0]
+    wanted = planned_items(sub, planned)
+    if not wanted:
+        # All that was to stay is gone since: then nothing is left to change.
+        moves.do(WithdrawChanges(planned.cause))
+        return
+    ids = tuple(sorted({each.price for each in wanted}))
+    found = yield from GetMany(PRICE, ids)
+    prices: dict[str, Price] = {price.id: price for price in found}
+    policy = planned.proration
+    conditions, changes = yield from conditions_of(
+        sub, moves.owner, closing_items(sub, wanted), context, prices=prices, policy=policy
+    )
+    outcome = lifecycle.change_items(sub, wanted, conditions)
+    yield from charge(moves, outcome, policy, context, cause=planned.cause, planned=True)
+    if changes:
+        moves.add(Decision(changes))
+
+
+def planned_items(sub: Subscription, planned: Planned) -> tuple[WantedItem, ...]:
+    """Return all items that a subscription is to have once a planned change is carried out."""
+    if planned.whole:
+        return continue_items(sub, [(each.price, each.quantity or 1) for each in planned.items])
+    edits = {each.item: each for each in planned.items if each.item is not None}
+    items: list[WantedItem] = []
+    for item in sub.items:
+        if item.number in planned.remove:
+            continue
+        edit = edits.get(item.number, WantedItem(item.price, None, item.number))
+        quantity = item.quantity if edit.quantity is None else edit.quantity
+        items.append(WantedItem(edit.price, quantity, item.number))
+    return (*items, *[each for each in planned.items if each.item is None])
+
+
+def closing_items(sub: Subscription, wanted: Sequence[WantedItem]) -> list[Item]:
+    """Return the present items that a change ends, or goes on with otherwise."""
+    kept = {each.item: (each.price, each.quantity) for each in wanted}
+    return [item for item in sub.items if kept.get(item.number) != (item.price, item.quantity)]
+
+
+def effective_day(
+    sub: Subscription,
+    wanted: Sequence[WantedItem],
+    prices: Mapping[str, Price],
+    when: When | date,
+    at: datetime,
+) -> date | None:
+    """Return the day on which a change takes effect; None is at once.
+
+    Raises `ValidationError` for a day in the past.
+    """
+    today = local_date(at, sub.zone)
+    if isinstance(when, date):
+        if when < today:
+            raise ValidationError("when", when, "today or later")
+        return when if when > today else None
+    if when is When.NOW or not isinstance(sub.contract, Active):
+        return None
+    if when is When.AUTO:
+        new = lifecycle.yearly_minor([(prices[each.price], each.quantity or 0) for each in wanted])
+        old = lifecycle.yearly_minor([(prices[item.price], item.quantity) for item in sub.items])
+        if new > old:
+            return None
+    day = lifecycle.end_of_paid_time(sub, at=at)
+    return day if day > today else None
+
+
+def plan(
+    moves: Moves, wanted: Sequence[WantedItem], on: date, policy: Proration, cause: str = ""
+) -> None:
+    """Plan a change for a day to come: what differs now from what is wanted, and nothing else."""
+    sub = moves.after
+    now = {item.number: item for item in sub.items}
+    numbers = {each.item for each in wanted}
+    items = tuple(
+        WantedItem(
+            each.price,
+            each.quantity
+            if each.item is None or each.quantity != now[each.item].quantity
+            else None,
+            each.item,
+        )
+        for each in wanted
+        if each.item is None
+        or (each.price, each.quantity) != (now[each.item].price, now[each.item].quantity)
+    )
+    remove = tuple(number for number in now if number not in numbers)
+    moves.do(ScheduleChange(Planned(on, items, policy, remove, cause=cause)))

@@ -1,0 +1,76 @@
+"""What is on offer: for an asked price, the version of the day or the customer's own price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from subscriptions import catalog
+from subscriptions.catalog import PRICE, Price
+from subscriptions.errors import InvalidTransition, NotFound, UnknownReference, ValidationError
+from subscriptions.usecases.flows import Flow, Get, GetMany, Having
+
+
+def offered(ids: Iterable[str], *, on: date, customer: str | None) -> Flow[tuple[Price, ...]]:
+    """Return what a customer gets on a day where these prices are asked for, in their order.
+
+    Law: each is the customer's own price, if there is one instead of any version of that asked for;
+    else the version that was on offer on the day. So a backdated start gets the price of its time.
+
+    Raises `UnknownReference` for an unknown id, `InvalidTransition` for a version that was
+    superseded by then (the error names its successor), for one that was not offered yet, and for an
+    archived one, and `ValidationError` for a price of another customer.
+    """
+    try:
+        asked = yield from GetMany(PRICE, tuple(ids))
+    except NotFound as error:
+        raise UnknownReference("items", error.id) from error
+    private: tuple[Price, ...] = ()
+    if asked and customer is not None:
+        found = yield from Having(PRICE, "customer", customer)
+        private = tuple([price for price in found if not price.archived])
+    offers: list[Price] = []
+    for price in asked:
+        offer = yield from _offer(price, private, on, customer)
+        if offer.archived:
+            raise InvalidTransition(f"price {offer.id}", "archived", "subscribe")
+        offers.append(offer)
+    return tuple(offers)
+
+
+def _offer(price: Price, private: Sequence[Price], on: date, customer: str | None) -> Flow[Price]:
+    if price.customer is not None:
+        if price.customer != customer:
+            raise ValidationError("items", price.id, "a price for all, or of this customer")
+        return price
+    # The chain is read only where it can matter: most prices have one version for everyone.
+    if any(own.product == price.product for own in private):
+        own = overriding((yield from chain_of(price)), private)
+        if own:
+            return own[-1]
+    if price.superseded_on is not None and price.superseded_on <= on:
+        state = f"superseded by {price.superseded_by} since {price.superseded_on}"
+        raise InvalidTransition(f"price {price.id}", state, "subscribe")
+    if price.valid_from is None or price.valid_from <= on:
+        return price
+    then = catalog.version_on((yield from chain_of(price)), on)
+    if then is None:
+        state = f"offered from {price.valid_from} on"
+        raise InvalidTransition(f"price {price.id}", state, "subscribe")
+    return then
+
+
+def chain_of(price: Price) -> Flow[tuple[Price, ...]]:
+    """Return all versions of a price, oldest first."""
+    versions = [price]
+    while versions[0].supersedes is not None:
+        versions.insert(0, (yield from Get(PRICE, versions[0].supersedes)))
+    while versions[-1].superseded_by is not None:
+        versions.append((yield from Get(PRICE, versions[-1].superseded_by)))
+    return tuple(versions)
+
+
+def overriding(chain: Sequence[Price], private: Sequence[Price]) -> tuple[Price, ...]:
+    """Return the private prices that stand instead of any version of one price."""
+    ids = {price.id for price in chain}
+    return tuple([price for price in private if price.overrides in ids])
