@@ -10,9 +10,9 @@ PIP    := -m pip --disable-pip-version-check -qq
 WORKERS ?= auto
 
 # The pure part: values in, values out. Its tests take every branch.
-CORE := alignment billing_cycles catalog contract_terms coupons customers decisions discounts \
+CORE := alignment balance billing_cycles catalog contract_terms coupons customers decisions discounts \
         dunning entitlements errors events idempotency ids invoice_numbering invoices lifecycle \
-        money number_series payment_methods payments pricing proration records taxes usage
+        migrations money number_series payment_methods payments pricing proration records refunds taxes usage
 
 empty :=
 space := $(empty) $(empty)

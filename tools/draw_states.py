@@ -12,23 +12,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
+from typing import TypeVar
 from xml.sax.saxutils import escape
 
 from attrs import frozen
 
-from subscriptions import dunning, invoices, lifecycle, payment_methods, payments
+from subscriptions import dunning, invoices, lifecycle, payment_methods, payments, refunds
+from subscriptions.billing_cycles import Period
 from subscriptions.decisions import Change
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId, PaymentId
+from subscriptions.money import EUR, Money
 from subscriptions.testing.builders import (
+    a_coupon,
     a_customer,
     a_draft,
     a_dunning_case,
     a_payment_method,
+    a_plan,
     a_seller,
     a_subscription,
     an_invoice,
+    an_item,
 )
+
+State = TypeVar("State")
 
 AT = datetime(2027, 3, 1, tzinfo=UTC)
 DAY = date(2027, 3, 1)
@@ -93,6 +101,7 @@ _CONTRACTS: Sequence[lifecycle.Contract] = (
     lifecycle.Scheduled(DAY, DAY + timedelta(days=14)),
     lifecycle.Trialing(DAY),
     lifecycle.Active(date(2027, 1, 31)),
+    lifecycle.Incomplete(date(2027, 1, 31), _invoice(), AT),
     lifecycle.Ended(AT, lifecycle.EndReason.CANCELED),
 )
 _COLLECTIONS: Sequence[lifecycle.Collection] = (
@@ -104,7 +113,26 @@ _COLLECTIONS: Sequence[lifecycle.Collection] = (
 _SUBSCRIPTION_COMMANDS: Sequence[lifecycle.Command] = (
     lifecycle.Begin(),
     lifecycle.EndTrial(),
-    lifecycle.BillPeriods(DAY),
+    lifecycle.MoveTrialEnd(DAY + timedelta(days=7)),
+    lifecycle.BillPeriods((1,), (Period(DAY, DAY + timedelta(days=31)),), (2900,), _invoice()),
+    lifecycle.SkipPeriods((1,), DAY),
+    lifecycle.BillUsage((1,), (Money(2900, EUR),), _invoice()),
+    lifecycle.CheckUsage(AT),
+    lifecycle.ChangeItems((an_item(quantity=2),), (), (), AT),
+    lifecycle.ScheduleChange(a_plan()),
+    lifecycle.AnnounceChange(a_plan(), None, None),
+    lifecycle.AnnounceChange(a_plan(), Money(2900, EUR), Money(3500, EUR)),
+    lifecycle.WithdrawChanges(),
+    lifecycle.ApplyCoupon(a_coupon().applied()),
+    lifecycle.RemoveCoupon(a_coupon().id),
+    lifecycle.AwaitPayment(_invoice(), AT),
+    lifecycle.Activate(),
+    lifecycle.PauseNow(lifecycle.Pause(DAY)),
+    lifecycle.Resume(DAY),
+    lifecycle.Transfer(a_customer("cus_bob").id, "UTC"),
+    lifecycle.SetCatchUp(lifecycle.CatchUp.SKIP, 12),
+    lifecycle.AnswerSurvey("too dear"),
+    lifecycle.Reactivate((an_item(),), DAY),
     lifecycle.Cancel(DAY),
     lifecycle.UndoCancel(),
     lifecycle.End(AT, lifecycle.EndReason.CANCELED),
@@ -115,9 +143,17 @@ _SUBSCRIPTION_COMMANDS: Sequence[lifecycle.Command] = (
 
 
 def _subscriptions() -> Iterator[lifecycle.Subscription]:
-    pending = lifecycle.Cancellation(DAY)
-    for contract, collection, cancellation in product(_CONTRACTS, _COLLECTIONS, (None, pending)):
-        yield a_subscription(contract=contract, collection=collection, cancellation=cancellation)
+    for contract, collection in product(_CONTRACTS, _COLLECTIONS):
+        yield a_subscription(contract=contract, collection=collection)
+        # With all that can be undone.
+        yield a_subscription(
+            contract=contract,
+            collection=collection,
+            cancellation=lifecycle.Cancellation(DAY),
+            pause=lifecycle.Pause(DAY),
+            schedule=(a_plan(),),
+            discounts=(a_coupon().applied(),),
+        )
 
 
 def _lifecycle_moves(name_of: Callable[[lifecycle.Subscription], str]) -> tuple[Move, ...]:
@@ -200,10 +236,19 @@ def invoice_moves() -> tuple[Move, ...]:
 
 def payment_moves() -> tuple[Move, ...]:
     """Return what moves a payment, which its table says by itself: what a state may become."""
+    return _becoming(payments.ALLOWED)
+
+
+def refund_moves() -> tuple[Move, ...]:
+    """Return what moves a refund, which its table says by itself."""
+    return _becoming(refunds.ALLOWED)
+
+
+def _becoming(allowed: Mapping[type[State], frozenset[type[State]]]) -> tuple[Move, ...]:
     return tuple(
         Move(source.__name__, target.__name__, target.__name__)
-        for source, targets in payments.ALLOWED.items()
-        for target in payments.ALLOWED
+        for source, targets in allowed.items()
+        for target in allowed
         if target in targets
     )
 
@@ -295,8 +340,20 @@ def diagrams() -> tuple[Diagram, ...]:
             "contract",
             "The contract of a subscription",
             contract_moves(),
-            {"Scheduled": (0, 0), "Trialing": (1.4, 1.9), "Active": (2.8, 0), "Ended": (1.4, 0.85)},
+            {
+                "Scheduled": (0, 0),
+                "Trialing": (0.95, -1.3),
+                "Active": (2.8, 0),
+                "Incomplete": (2.8, 1.6),
+                "Ended": (0.95, 1.6),
+            },
             "Scheduled",
+            {
+                ("Active", "Ended"): -24,
+                ("Ended", "Active"): -24,
+                ("Active", "Incomplete"): -52,
+                ("Incomplete", "Active"): -52,
+            },
         ),
         Diagram(
             "collection",
@@ -340,6 +397,21 @@ def diagrams() -> tuple[Diagram, ...]:
             },
             "Intended",
             {("Unknown", "ActionRequired"): -100, ("Intended", "Declined"): 58},
+            labelled=False,
+        ),
+        Diagram(
+            "refund",
+            "A refund",
+            refund_moves(),
+            {
+                "Intended": (0, 1),
+                "Unknown": (1.1, 2),
+                "Pending": (1.1, 0),
+                "Succeeded": (2.4, 0),
+                "Failed": (2.4, 2),
+            },
+            "Intended",
+            {("Intended", "Unknown"): -28, ("Unknown", "Intended"): -28},
             labelled=False,
         ),
         Diagram(

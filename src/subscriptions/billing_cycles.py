@@ -202,15 +202,7 @@ class BillingCycle:
         1
         """
         _check_day("day", day)
-        anchor, every = self.anchor, self.every
-        if day < anchor:
-            raise ValidationError("day", day, f"a day on or after the anchor, {anchor}")
-        if every.step_days:
-            return (day - anchor).days // every.step_days
-        months = (day.year - anchor.year) * 12 + day.month - anchor.month
-        n = months // every.step_months
-        # The period that starts in this very month may start after this very day.
-        return n if _start(anchor, every.step_months, 0, n) <= day else n - 1
+        return _index_of(self.anchor, self.every.step_months, self.every.step_days, day)
 
     def period_containing(self, day: date) -> Period:
         """Return the period that a day is in, with the errors of `index_of` and `period`.
@@ -218,7 +210,9 @@ class BillingCycle:
         >>> BillingCycle(date(2024, 1, 31), Interval.months(1)).period_containing(date(2024, 3, 1))
         Period(2024-02-29, 2024-03-31)
         """
-        return self.period(self.index_of(day))
+        every = self.every
+        _check_day("day", day)
+        return _containing(self.anchor, every.step_months, every.step_days, day)
 
     def periods(self, *, until: date, first: int = 0) -> Iterator[Period]:
         """Iterate over the periods that start before `until`, in order, from number `first` on.
@@ -296,6 +290,22 @@ _MONTH_DAYS: Final = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 @lru_cache(maxsize=16_384)
 def _period(anchor: date, months: int, days: int, n: int) -> Period:
     return Period(_start(anchor, months, days, n), _start(anchor, months, days, n + 1))
+
+
+# The same few days are asked for again and again, too: where a billed period begins.
+@lru_cache(maxsize=16_384)
+def _containing(anchor: date, months: int, days: int, day: date) -> Period:
+    return _period(anchor, months, days, _index_of(anchor, months, days, day))
+
+
+def _index_of(anchor: date, months: int, days: int, day: date) -> int:
+    if day < anchor:
+        raise ValidationError("day", day, f"a day on or after the anchor, {anchor}")
+    if days:
+        return (day - anchor).days // days
+    n = ((day.year - anchor.year) * 12 + day.month - anchor.month) // months
+    # The period that starts in this very month may start after this very day.
+    return n if _start(anchor, months, 0, n) <= day else n - 1
 
 
 def _start(anchor: date, months: int, days: int, n: int) -> date:

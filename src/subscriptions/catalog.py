@@ -343,12 +343,18 @@ def model_for(price: Price, periods_billed: int) -> PriceModel:
     """
     if not price.introductory:
         return price.model
+    phase = phase_for(price, periods_billed)
+    return price.model if phase is None else price.introductory[phase].model
+
+
+def phase_for(price: Price, periods_billed: int) -> int | None:
+    """Return the place of the introductory phase that `model_for` takes; None for none of them."""
     left = periods_billed
-    for phase in price.introductory:
+    for place, phase in enumerate(price.introductory):
         if left < phase.periods:
-            return phase.model
+            return place
         left -= phase.periods
-    return price.model
+    return None
 
 
 def version_on(chain: Sequence[Price], day: date) -> Price | None:

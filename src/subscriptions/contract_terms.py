@@ -67,16 +67,21 @@ class CancellationTerms:
     in_first_term: bool
     renews_on: date | None
     """The next day on which it renews unless notice was given; None if it does not renew."""
+    warnings: tuple[TermWarning, ...] = ()
+    """What a consumer's contract of the day of its start must not have."""
 
 
-def first_permitted_end(terms: Terms, *, start: date, given_on: date) -> date:
+def first_permitted_end(
+    terms: Terms, *, start: date, given_on: date, not_before: date | None = None
+) -> date:
     """Return the first day that a contract need not cover, if notice is given on a day.
 
     Law: it is never before the end of the first term, and there is always the whole notice after
     the day on which it is given. Notice that is too late for the end of the first term reaches the
     first later end: the end of a renewal, or any day where the contract runs on indefinitely.
     Giving notice a day earlier never gives a later end. Months are counted from the start: a
-    contract of 31 January renews on 31 March, whatever February did.
+    contract of 31 January renews on 31 March, whatever February did. With `not_before` it is the
+    first such end that is not before a day: the day itself, if it may end then.
 
     Raises `ValidationError` for a datetime and where the calendar ends.
 
@@ -89,9 +94,10 @@ def first_permitted_end(terms: Terms, *, start: date, given_on: date) -> date:
     plain_date("start", start)
     plain_date("given_on", given_on)
     first_end = _end(terms, start, 0)
-    if _after_notice(terms.notice, given_on) <= first_end:
+    wanted = first_end if not_before is None else plain_date("not_before", not_before)
+    if wanted <= first_end and _after_notice(terms.notice, given_on) <= first_end:
         return first_end
-    earliest = max(_next_day(first_end), _after_notice(_later_notice(terms), given_on))
+    earliest = max(_next_day(first_end), wanted, _after_notice(_later_notice(terms), given_on))
     return earliest if terms.renewal is None else _renewal_from(terms, start, earliest)
 
 
@@ -120,6 +126,7 @@ def cancellation_terms(terms: Terms, *, start: date, on: date) -> CancellationTe
         _last_day_of_notice(notice, end),
         in_first_term=terms.minimum is not None and on < first_end,
         renews_on=renews_on,
+        warnings=warnings(terms, concluded_on=start),
     )
 
 

@@ -8,6 +8,7 @@ SubscriptionsError
 │   ├── CurrencyMismatch     two currencies met in one sum
 │   ├── UnknownReference     an argument names a record that does not exist
 │   ├── NotAvailable         a product may not be sold with, or without, another
+│   ├── NotSupported         a gateway cannot do it
 │   ├── StalePlan            a record that a plan rests on has moved on
 │   ├── SafetyStop           a bill is far off the usual: a person must look at it first
 │   └── IdempotencyMismatch  a key came back with another request
@@ -111,6 +112,18 @@ class NotAvailable(DomainError):
 
     def __str__(self) -> str:
         return f"product {self.product!r} {self.rule} {' or '.join(map(repr, self.others))}"
+
+
+class NotSupported(DomainError):
+    """A gateway cannot do it: `gateway` is its name, `protocol` what it does not implement."""
+
+    def __init__(self, gateway: str, protocol: str) -> None:
+        super().__init__(gateway, protocol)
+        self.gateway = gateway
+        self.protocol = protocol
+
+    def __str__(self) -> str:
+        return f"gateway {self.gateway!r} does not implement {self.protocol}"
 
 
 class StalePlan(DomainError):

@@ -14,14 +14,17 @@ from typing import TypeAlias
 from attrs import frozen
 
 from subscriptions import (
+    balance,
     catalog,
     coupons,
     customers,
     dunning,
     invoices,
     lifecycle,
+    migrations,
     payment_methods,
     payments,
+    refunds,
     usage,
 )
 from subscriptions.catalog import (
@@ -80,6 +83,7 @@ from subscriptions.lifecycle import (
     CouponRemoved,
     FirstPaymentAwaited,
     PeriodsSkipped,
+    PlannedChangeAnnounced,
     ScheduledChangesWithdrawn,
     SubscriptionActivated,
     SubscriptionChanged,
@@ -102,6 +106,7 @@ from subscriptions.lifecycle import (
     UsageBilled,
     UsageCheckScheduled,
 )
+from subscriptions.migrations import MigrationPlanned, MigrationUndone
 from subscriptions.number_series import NUMBER_SERIES
 from subscriptions.payment_methods import (
     PaymentMethodAttached,
@@ -116,11 +121,22 @@ from subscriptions.payments import (
     PaymentNotExecuted,
     PaymentOutcomeUnknown,
     PaymentProcessing,
+    PaymentRefunded,
+    PaymentRefundReleased,
+    PaymentRefundReserved,
     PaymentSucceeded,
     PaymentVoided,
     PaymentWithdrawn,
 )
 from subscriptions.records import AnyKind, Column, ColumnType, Kind
+from subscriptions.refunds import (
+    RefundFailed,
+    RefundIntended,
+    RefundNotExecuted,
+    RefundPending,
+    RefundSucceeded,
+    RefundUnknown,
+)
 from subscriptions.usage import MeterAdded
 
 __all__ = [
@@ -172,6 +188,9 @@ __all__ = [
     "PaymentNotExecuted",
     "PaymentOutcomeUnknown",
     "PaymentProcessing",
+    "PaymentRefundReleased",
+    "PaymentRefundReserved",
+    "PaymentRefunded",
     "PaymentSucceeded",
     "PaymentVoided",
     "PaymentWithdrawn",
@@ -188,6 +207,12 @@ __all__ = [
     "RecordParked",
     "RecordUnparked",
     "Recorded",
+    "RefundFailed",
+    "RefundIntended",
+    "RefundNotExecuted",
+    "RefundPending",
+    "RefundSucceeded",
+    "RefundUnknown",
     "ScheduledChangesWithdrawn",
     "SubscriptionActivated",
     "SubscriptionChanged",
@@ -233,6 +258,8 @@ Event: TypeAlias = (
     | PromotionCodeCreated
     | PromotionCodeRedeemed
     | PromotionCodeDeactivated
+    | MigrationPlanned
+    | MigrationUndone
     | SubscriptionCreated
     | TrialStarted
     | TrialEnded
@@ -244,6 +271,7 @@ Event: TypeAlias = (
     | UsageCheckScheduled
     | SubscriptionChanged
     | ChangeScheduled
+    | PlannedChangeAnnounced
     | ScheduledChangesWithdrawn
     | CouponApplied
     | CouponRemoved
@@ -282,6 +310,15 @@ Event: TypeAlias = (
     | PaymentVoided
     | PaymentWithdrawn
     | PaymentAllocated
+    | PaymentRefundReserved
+    | PaymentRefunded
+    | PaymentRefundReleased
+    | RefundIntended
+    | RefundSucceeded
+    | RefundPending
+    | RefundFailed
+    | RefundUnknown
+    | RefundNotExecuted
     | DunningPolicySet
     | DunningStarted
     | DunningStepTaken
@@ -318,6 +355,8 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         PromotionCodeCreated: "promotion_code.created",
         PromotionCodeRedeemed: "promotion_code.redeemed",
         PromotionCodeDeactivated: "promotion_code.deactivated",
+        MigrationPlanned: "migration.planned",
+        MigrationUndone: "migration.undone",
         SubscriptionCreated: "subscription.created",
         TrialStarted: "subscription.trial_started",
         TrialEnded: "subscription.trial_ended",
@@ -329,6 +368,7 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         UsageCheckScheduled: "subscription.usage_check_scheduled",
         SubscriptionChanged: "subscription.changed",
         ChangeScheduled: "subscription.change_scheduled",
+        PlannedChangeAnnounced: "subscription.planned_change_announced",
         ScheduledChangesWithdrawn: "subscription.changes_withdrawn",
         CouponApplied: "subscription.coupon_applied",
         CouponRemoved: "subscription.coupon_removed",
@@ -367,6 +407,15 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         PaymentVoided: "payment.voided",
         PaymentWithdrawn: "payment.withdrawn",
         PaymentAllocated: "payment.allocated",
+        PaymentRefundReserved: "payment.refund_reserved",
+        PaymentRefunded: "payment.refunded",
+        PaymentRefundReleased: "payment.refund_released",
+        RefundIntended: "refund.intended",
+        RefundSucceeded: "refund.succeeded",
+        RefundPending: "refund.pending",
+        RefundFailed: "refund.failed",
+        RefundUnknown: "refund.unknown",
+        RefundNotExecuted: "refund.not_executed",
         DunningPolicySet: "dunning.policy_set",
         DunningStarted: "dunning.started",
         DunningStepTaken: "dunning.step_taken",
@@ -444,6 +493,7 @@ def record(change: Change, *, at: datetime) -> list[Recorded]:
 
 KINDS: tuple[AnyKind, ...] = (
     customers.CUSTOMER,
+    balance.BALANCE_ENTRY,
     payment_methods.PAYMENT_METHOD,
     catalog.PRODUCT,
     catalog.PRICE,
@@ -454,8 +504,10 @@ KINDS: tuple[AnyKind, ...] = (
     coupons.PROMOTION_CODE,
     coupons.REDEMPTION,
     lifecycle.SUBSCRIPTION,
+    migrations.MIGRATION,
     invoices.INVOICE,
     payments.PAYMENT,
+    refunds.REFUND,
     dunning.DUNNING_CASE,
     dunning.DUNNING_POLICY,
     NUMBER_SERIES,

@@ -29,9 +29,11 @@ from subscriptions import (
     dunning,
     invoices,
     lifecycle,
+    migrations,
     payment_methods,
     payments,
     pricing,
+    refunds,
 )
 from subscriptions.errors import ValidationError
 from subscriptions.events import KINDS, TAGS, Event
@@ -95,6 +97,19 @@ STATES: dict[object, dict[type, str]] = {
         payments.Succeeded: "succeeded",
         payments.Declined: "declined",
         payments.Voided: "void",
+    },
+    refunds.RefundState: {
+        refunds.Intended: "intended",
+        refunds.Unknown: "unknown",
+        refunds.Pending: "pending",
+        refunds.Succeeded: "succeeded",
+        refunds.Failed: "failed",
+    },
+    migrations.MigrationState: {
+        migrations.Planning: "planning",
+        migrations.InPlace: "planned",
+        migrations.Undoing: "undoing",
+        migrations.Undone: "undone",
     },
     dunning.CaseState: {
         dunning.Running: "running",
@@ -320,7 +335,10 @@ def _make_converter() -> Converter:
 
 
 _converter = _make_converter()
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# What the hooks make is made anew, of dicts and lists: nothing can hold itself.
+_encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), check_circular=False
+).encode
 
 
 @cache

@@ -175,7 +175,7 @@ def test_an_edit_that_changes_nothing_is_no_change() -> None:
 
 
 def test_only_some_fields_can_be_edited() -> None:
-    uneditable = {"id", "tenant", "version", "token", "default_method"}
+    uneditable = {"id", "tenant", "version", "token", "default_method", "balance", "billing_anchor"}
     assert {field.name for field in fields(Customer)} - EDITABLE == uneditable
     for name in (*uneditable, "nickname"):
         with pytest.raises(ValidationError) as caught:

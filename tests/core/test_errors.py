@@ -19,6 +19,8 @@ from subscriptions.errors import (
     InvalidTransition,
     NotAvailable,
     NotFound,
+    NotSupported,
+    SafetyStop,
     StalePlan,
     StorageBusy,
     StorageError,
@@ -40,6 +42,10 @@ RAISED: list[tuple[SubscriptionsError, str]] = [
         "product 'Seats' requires 'Pro' or 'Team'",
     ),
     (
+        NotSupported("transfer", "Refunds"),
+        "gateway 'transfer' does not implement Refunds",
+    ),
+    (
         StalePlan("customer", "cus_1"),
         "the plan rests on customer cus_1, which has moved on; preview again",
     ),
@@ -52,6 +58,7 @@ RAISED: list[tuple[SubscriptionsError, str]] = [
     (Duplicate("customer.number", "C-1"), "customer.number 'C-1' is taken"),
     (CommitUnknown("the connection was lost"), "the connection was lost"),
     (StorageBusy("locked"), "locked"),
+    (SafetyStop("sub_1", "400 lines, at most 200"), "sub_1: 400 lines, at most 200"),
     (GatewayError("a defect"), "a defect"),
 ]
 SUBCLASSED = {SubscriptionsError, DomainError, StorageError}

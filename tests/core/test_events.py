@@ -11,6 +11,7 @@ from attrs import evolve, fields
 
 from subscriptions import (
     catalog,
+    coupons,
     customers,
     decisions,
     dunning,
@@ -18,6 +19,7 @@ from subscriptions import (
     lifecycle,
     payment_methods,
     payments,
+    usage,
 )
 from subscriptions.catalog import PRODUCT, add_product
 from subscriptions.customers import CUSTOMER, CustomerCreated, CustomerUpdated
@@ -25,7 +27,18 @@ from subscriptions.decisions import Change, changed, created
 from subscriptions.events import EVENT, KINDS, TAGS, Event, record
 from subscriptions.testing.builders import AT, a_customer, a_product, an_event
 
-MODULES = [catalog, customers, decisions, dunning, invoices, lifecycle, payment_methods, payments]
+MODULES = [
+    catalog,
+    coupons,
+    customers,
+    decisions,
+    dunning,
+    invoices,
+    lifecycle,
+    payment_methods,
+    payments,
+    usage,
+]
 
 
 def test_every_event_has_a_name_and_every_name_an_event() -> None:
@@ -102,7 +115,13 @@ def test_the_type_of_an_event_is_its_stored_name() -> None:
 
 def test_no_event_holds_personal_data() -> None:
     personal = {"name", "email", "address", "company", "tax_id", "party", "metadata", "token"}
-    named = {catalog.ProductAdded, dunning.DunningPolicySet}  # of products and policies
+    # Of products, meters, coupons and policies.
+    named = {
+        catalog.ProductAdded,
+        coupons.CouponCreated,
+        dunning.DunningPolicySet,
+        usage.MeterAdded,
+    }
     for event in set(TAGS) - named:
         assert not personal & {attribute.name for attribute in fields(event)}
 

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import count, product
 from typing import Any, get_args
 
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from subscriptions.billing_cycles import Period
 from subscriptions.customers import Address
 from subscriptions.decisions import Change
+from subscriptions.discounts import DiscountShare
 from subscriptions.errors import InvalidTransition, ValidationError
-from subscriptions.ids import CustomerId, InvoiceId, PaymentId, PriceId, SubscriptionId
+from subscriptions.ids import CouponId, CustomerId, InvoiceId, PaymentId, PriceId, SubscriptionId
 from subscriptions.invoices import (
     ALLOWED,
     INVOICE,
@@ -37,10 +39,14 @@ from subscriptions.invoices import (
     InvoiceState,
     InvoiceVoided,
     Line,
+    LineKind,
+    LineRef,
     MarkUncollectible,
     MarkVoid,
+    Measured,
     Open,
     Paid,
+    Part,
     Party,
     Seller,
     SellerSnapshot,
@@ -57,6 +63,7 @@ from subscriptions.invoices import (
     verify_chain,
 )
 from subscriptions.money import EUR, JPY, USD, Money, Rounding
+from subscriptions.proration import ProrationUnit
 from subscriptions.records import evolve
 from subscriptions.taxes import TaxBehavior, TaxCategory, TaxGroup, TaxRate
 from subscriptions.testing.builders import a_customer, a_draft, a_seller, an_invoice
@@ -506,7 +513,7 @@ class TestSealing:
 
 # What may move in a final invoice, and what only says how it became one. Everything else is frozen.
 MOVES = {"version", "state", "paid_minor", "attempts", "collecting", "dunning", "parked"}
-BECAME = {"zone", "terms_days"}
+BECAME = {"zone", "terms_days", "activates", "finalize_at"}
 HASH = {"hash"}
 
 
@@ -519,13 +526,26 @@ def sealed() -> Invoice:
         unit_price=Decimal("14.50"),
         period=Period(date(2027, 1, 31), date(2027, 2, 28)),
         price=PriceId("price_pro"),
+        item=1,
+        discounts=(DiscountShare(CouponId("cpn_1"), "Welcome", 290),),
+        part=Part(5800, Fraction(1, 2), Fraction(1)),
+    )
+    used = Charge(
+        "Calls",
+        500,
+        VAT,
+        kind=LineKind.USAGE,
+        usage=Measured("api_calls", Decimal(50), 7, Decimal(0)),
+    )
+    unused = Charge(
+        "Pro", -100, VAT, kind=LineKind.CREDIT, credits=LineRef(InvoiceId("inv_before"), 0)
     )
     exempt = Charge("Book", 100, TaxRate(0, TaxCategory.EXEMPT, "Exempt by § 4"))
     return final(
         compose(
             INV,
             a_customer(company="Analytical Engines", tax_id="GB1", address=full_address("GB")),
-            [charge, exempt],
+            [charge, exempt, used, unused],
             currency=EUR,
             seller=a_seller(address=full_address("DE")),
             automatic=False,
@@ -553,6 +573,13 @@ OTHER: dict[str, object] = {
     "finalized_at": NOON + timedelta(seconds=1),
     "issued_on": date(2027, 2, 9),
     "due_on": date(2027, 2, 9),
+    "begin": Fraction(1, 4),
+    "end": Fraction(3, 4),
+    "unit": ProrationUnit.SECOND,
+    "kind": LineKind.ONE_OFF,
+    "part": Part(2900, Fraction(), Fraction(1)),
+    "credits": LineRef(INV, 1),
+    "usage": Measured("logins", Decimal(1), 1),
 }
 
 
@@ -575,8 +602,9 @@ def tampered(record: Any, at: str = "") -> Iterator[tuple[str, Any]]:  # noqa: A
                 for where, changed in tampered(part, f"{place}[{index}]."):
                     mixed = (*parts[:index], changed, *parts[index + 1 :])
                     yield where, evolve(record, **{each.name: mixed})
-            yield f"{place} less one", evolve(record, **{each.name: (*parts[:-1],)})
-        elif isinstance(value, Party | SellerSnapshot | Address):
+            if parts:
+                yield f"{place} less one", evolve(record, **{each.name: (*parts[:-1],)})
+        elif isinstance(value, Party | SellerSnapshot | Address | Part | LineRef | Measured):
             for where, changed in tampered(value, f"{place}."):
                 yield where, evolve(record, **{each.name: changed})
         else:
@@ -599,7 +627,9 @@ class TestTheChain:
         places = dict(tampered(sealed()))
         assert {"total_minor", "lines[1].rate", "taxes[0].tax_minor"} <= set(places)
         assert {"seller.iban", "seller.address.city", "party.email", "salt"} <= set(places)
-        assert len(places) > 60
+        assert {"lines[0].part.begin", "lines[2].usage.before"} <= set(places)
+        assert {"lines[0].discounts[0].amount_minor", "lines[3].credits.line"} <= set(places)
+        assert len(places) > 90
         missed = [place for place, each in places.items() if not list(verify_chain([each]))]
         assert missed == []
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -23,11 +25,35 @@ from subscriptions import (
     TaxRate,
     TaxRates,
 )
+from subscriptions.billing_cycles import Period
+from subscriptions.discounts import DiscountShare
+from subscriptions.documents.explaining import sentence
 from subscriptions.documents.formats import locale_of, money_format, number_text
 from subscriptions.documents.text import WIDTH, render
-from subscriptions.documents.words import WORDS, Words
-from subscriptions.invoices import Invoice, MarkUncollectible, MarkVoid, decide
+from subscriptions.documents.words import (
+    ARITHMETIC,
+    GERMAN_ARITHMETIC,
+    WORDS,
+    ArithmeticWords,
+    Words,
+    speaks_arithmetic,
+)
+from subscriptions.ids import CouponId
+from subscriptions.invoices import (
+    Invoice,
+    LineKind,
+    MarkUncollectible,
+    MarkVoid,
+    Measured,
+    Paid,
+    Part,
+    Priced,
+    decide,
+    explain,
+)
 from subscriptions.money import Currency
+from subscriptions.pricing import PartKind, PricePart
+from subscriptions.proration import ProrationUnit, between
 from subscriptions.taxes import TaxBehavior, TaxCategory
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -80,13 +106,174 @@ def test_an_invoice_in_each_language(language: str) -> None:
     assert max(map(len, text.splitlines())) <= WIDTH
 
 
+def an_invoice_of_every_kind(language: str) -> Invoice:
+    """Return an invoice with a line of every kind, of which the customer's balance paid a part."""
+    _, invoice = an_invoice(language)
+    rest = Period(date(2027, 2, 10), date(2027, 2, 28))
+    january = Period(date(2026, 12, 31), date(2027, 1, 31))
+    friend = DiscountShare(CouponId("b"), "Friend", 100)
+    welcome = DiscountShare(CouponId("a"), "Welcome, for the first three months", 1160)
+    part = Part(-2900, Fraction(10, 28), Fraction(1), units=28)
+    usage = Measured("calls", Decimal(1200), 35, before_minor=300)
+    special: dict[LineKind, dict[str, object]] = {
+        LineKind.PERIOD: {"amount_minor": 5800, "unit_price": Decimal(29), "quantity": 2},
+        LineKind.CREDIT: {"amount_minor": -1864, "part": part, "period": rest},
+        LineKind.DEBIT: {
+            "amount_minor": 3793,
+            "part": evolve(part, whole_minor=5900),
+            "period": rest,
+            "quantity": 3,
+        },
+        LineKind.USAGE: {"amount_minor": 900, "quantity": Decimal(1200), "usage": usage},
+        LineKind.LATE_USAGE: {"amount_minor": 70, "quantity": Decimal("7.5"), "period": january},
+        LineKind.TRUE_UP: {"amount_minor": 1144},
+        LineKind.SETUP: {"amount_minor": 999, "unit_price": Decimal("9.99"), "period": None},
+        LineKind.ONE_OFF: {
+            "description": "Consulting on the architecture of analytical engines, two hours on "
+            "site in London and the journey",
+            "amount_minor": 24000,
+            "period": None,
+        },
+    }
+    (first,) = invoice.lines
+    plain_line = evolve(first, description="Pro", unit_price=None, quantity=1)
+    lines = [
+        evolve(plain_line, kind=kind, **special[kind])  # type: ignore[arg-type]  # its fields
+        for kind in LineKind
+    ]
+    lines[0] = evolve(lines[0], discounts=(welcome, friend))
+    net_minor = sum(line.amount_minor - line.discount_minor for line in lines)
+    tax_minor = (net_minor * 19 + 50) // 100
+    group = evolve(invoice.taxes[0], base_minor=net_minor, tax_minor=tax_minor)
+    return evolve(
+        invoice,
+        lines=tuple(lines),
+        taxes=(group,),
+        net_minor=net_minor,
+        tax_minor=tax_minor,
+        total_minor=net_minor + tax_minor,
+        balance_minor=5000,
+        paid_minor=10000,
+    )
+
+
+@pytest.mark.parametrize("language", sorted(WORDS))
+def test_every_kind_of_line_in_each_language(language: str) -> None:
+    text = plain(render(an_invoice_of_every_kind(language)))
+    golden = GOLDEN / f"every_kind.{language}.txt"
+    assert text == golden.read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_a_credit_note_is_never_called_gutschrift() -> None:
+    assert "gutschrift" not in render(an_invoice_of_every_kind("de")).lower()
+    texts = [getattr(GERMAN_ARITHMETIC, each.name) for each in fields(ArithmeticWords)]
+    assert not any("gutschrift" in text.lower() for text in texts)
+
+
+def test_a_negative_total_goes_to_the_balance() -> None:
+    _, invoice = an_invoice()
+    settled = evolve(invoice, total_minor=-1190, balance_minor=-1190, state=Paid(NOW))
+    lines = render(settled).splitlines()
+    assert "Added to your balance" in "".join(lines)
+    assert [line.split()[-1] for line in lines if line.startswith("Added")] == ["€11.90"]
+
+
+def test_what_was_billed_earlier_or_only_in_part_is_not_told_as_a_part() -> None:
+    text = plain(render(an_invoice_of_every_kind("en")))
+    assert "Quantity 1,200; €3.00 billed earlier" in text
+    invoice = an_invoice_of_every_kind("en")
+    credit = invoice.lines[1]
+    capped = evolve(credit, amount_minor=-1000, net_minor=-1000)
+    assert "18 of 28 days" in render(evolve(invoice, lines=(credit,)))
+    assert "18 of 28 days" not in render(evolve(invoice, lines=(capped,)))
+
+
+def test_names_of_any_length_stay_within_the_page() -> None:
+    _, invoice = an_invoice()
+    assert invoice.party is not None
+    assert invoice.seller is not None
+    text = render(
+        evolve(
+            invoice,
+            party=evolve(invoice.party, name="Ada " * 40),
+            seller=evolve(invoice.seller, name="課金" * 60),
+        )
+    )
+    assert text.count("Ada ") + text.count("Ada\n") >= 40
+    assert text.count("課金") >= 50
+    wide = [line for line in text.splitlines() if sum(1 + (ord(c) > 0x2E80) for c in line) > WIDTH]
+    assert wide == []
+
+
+def test_the_arithmetic_is_told_in_both_languages() -> None:
+    for each in fields(ArithmeticWords):
+        english, german = (getattr(words, each.name) for words in ARITHMETIC.values())
+        assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", german))
+        assert english.strip()
+        assert german.strip()
+    assert speaks_arithmetic("de-AT") == "de-AT"
+    assert speaks_arithmetic("pl") == "en"
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (PartKind.UNITS, "1,200 × €0.015"),
+        (PartKind.FLAT, "1,200 × €0.015"),
+        (PartKind.PACKAGES, "packages: 1,200 × €0.015"),
+        (PartKind.TURNOVER, "1.5% of €1,200.00"),
+        (PartKind.EVENTS, "events: 1,200 × €0.015"),
+        (PartKind.MINIMUM, "events at the minimum: 1,200 × €0.015"),
+        (PartKind.MAXIMUM, "events at the maximum: 1,200 × €0.015"),
+    ],
+)
+def test_a_part_of_a_price_in_words(kind: PartKind, expected: str) -> None:
+    part = PricePart(Decimal(1200), Decimal("0.015"), Decimal("18.000"), kind)
+    explained = explain(an_invoice_of_every_kind("en").lines[-1])
+    priced = Priced(1, (part,), Fraction(24000), 24000)
+    text = plain(sentence(evolve(explained, priced=priced, description="X")))
+    assert text == f"X: {expected} = €240.00, plus 19% VAT."
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        (Part(3100, Fraction(26, 31), Fraction(2), units=31), "1 × €31.00 and 5 of 31 days of €31"),
+        (Part(3100, Fraction(0), Fraction(2), units=31), "2 × €31.00 = €62.00"),
+        (Part(3100, Fraction(1, 3), Fraction(1)), "2/3 of €31.00 = €20.67"),
+        (
+            Part(3100, Fraction(1, 2), Fraction(1), ProrationUnit.SECOND, 86400),
+            "43,200 of 86,400 seconds of €31.00 = €15.50",
+        ),
+        (
+            Part(3100, Fraction(1, 3), Fraction(1), ProrationUnit.THIRTIETHS, 30),
+            "20 of 30 days (30 to a month) of €31.00 = €20.67",
+        ),
+        (
+            Part(1, Fraction(1, 4), Fraction(3, 4), units=4),
+            "2 of 4 days of €0.01 = €0.01 plus 19% VAT",
+        ),
+        (
+            Part(10, Fraction(1, 28), Fraction(5, 28), units=28),
+            "4 of 28 days of €0.10 = €0.02 (rounded so that all parts of the period add up)",
+        ),
+    ],
+)
+def test_a_part_of_a_period_in_words(part: Part, expected: str) -> None:
+    line = evolve(an_invoice()[1].lines[0], part=part, unit_price=None)
+    amount_minor = between(part.whole_minor, part.begin, part.end)
+    text = plain(sentence(explain(evolve(line, amount_minor=amount_minor))))
+    assert expected in text.replace(", plus", " plus")
+
+
 def test_every_language_says_everything() -> None:
     for language, words in WORDS.items():
         for each in fields(Words):
             text = getattr(words, each.name)
             assert text.strip(), (language, each.name)
             english = getattr(WORDS["en"], each.name)
-            for place in ("{amount}", "{day}", "{base}"):
+            for place in ("{amount}", "{day}", "{base}", "{name}", "{count}", "{whole}"):
                 assert (place in text) == (place in english), (language, each.name)
 
 

@@ -108,8 +108,8 @@ class Book:
         self.events.append((hour, quantity, user))
         self._write(*decision.changes)
 
-    def look(self, as_of: datetime | None = None) -> Measured:
-        """Measure the open day."""
+    def look(self, as_of: datetime | None = None, until: datetime | None = None) -> Measured:
+        """Measure the open day, or what an end in it leaves of it."""
         period = self.item.next_period
         return self.run(
             measure(
@@ -117,20 +117,23 @@ class Book:
                 meter=self.meter,
                 zone="UTC",
                 since=self.since,
-                until=first_instant(period.end, "UTC"),
+                until=until or first_instant(period.end, "UTC"),
                 model=self.model,
+                period=period,
                 as_of=as_of,
             )
         )
 
-    def bill(self) -> Measured:
-        """Bill the open day and go on to the next."""
-        measured = self.look()
+    def bill(self, until: datetime | None = None) -> Measured:
+        """Bill the open day and go on to the next, or until a change in it and go on there."""
+        measured = self.look(until=until)
         self.billed_minor += amount(self.model, measured.on_time, EUR).minor
         for late in measured.late:
             self.billed_minor += late_amount(self.model, late, EUR).minor
         end = self.item.next_period.end
         item = evolve(self.item, through=end, usage_since=first_instant(end, "UTC"))
+        if until is not None:
+            item = evolve(self.item, usage_since=until)
         after = evolve(self.subscription, items=(item,), version=self.subscription.version + 1)
         self._write(Change(SUBSCRIPTION, self.subscription, after), *measured.changes)
         self.subscription = after
@@ -284,6 +287,28 @@ def test_late_usage_is_told_once() -> None:
     assert book.bill().late == ()
 
 
+def test_a_segment_that_is_measured_again_says_the_same_whatever_came_since() -> None:
+    book = Book(a_meter(), TIERS)
+    book.use(1, 5)
+    book.bill()
+    book.use(2, 2)
+    book.use(26, 4)
+    second = book.bill()
+    book.use(3, 30)
+    book.use(27, 30)
+    again = book.run(
+        measure(
+            subscription=book.subscription.id,
+            meter=book.meter,
+            zone="UTC",
+            since=second.since,
+            until=second.until,
+            model=book.model,
+        )
+    )
+    assert again == second
+
+
 def test_what_is_taken_back_late_is_credited() -> None:
     book = Book(a_meter(), TIERS)
     book.use(1, 11)
@@ -352,15 +377,9 @@ def test_so_far_levels_are_held_only_until_now_and_nothing_is_carried_on() -> No
 def test_a_segment_that_is_a_part_of_a_period_weighs_levels_with_the_whole() -> None:
     book = Book(a_meter(Aggregation.TIME_WEIGHTED), PerUnit("1.00"))
     book.use(0, 24)
-    measured = book.run(
-        measure(
-            subscription=book.subscription.id,
-            meter=book.meter,
-            zone="UTC",
-            since=MIDNIGHT,
-            until=MIDNIGHT + 6 * HOUR,
-            model=book.model,
-            period=DAILY.period(0),
-        )
-    )
+    assert book.bill(until=MIDNIGHT + 6 * HOUR).quantity == 6
+    book.use(3, 8)  # late: held until the change, and carried on after it
+    measured = book.bill()
+    (late,) = measured.late
+    assert [late.before.quantity, late.every.quantity] == [6, 4]
     assert measured.quantity == 6

@@ -311,7 +311,7 @@ def test_usage_of_a_trial_that_runs_is_free(storage: Storage, contract: Contract
     event = billing.usage.record(SUB, "calls", event_id="e1", quantity=5)
     assert (event.segment, event.billed_with) == (MIDNIGHT, MIDNIGHT)
     (summary,) = billing.usage.summary(SUB)
-    assert summary.quantity == 0
+    assert (summary.quantity, summary.amount) == (5, Money.of("0.00", "EUR"))
     assert summary.late == ()
 
 
@@ -787,6 +787,18 @@ def test_a_plan_that_folded_usage_is_stale_once_more_is_used(billing: Billing) -
     assert stale.value.kind == "usage"
     plan = run_sync(billing.engine.preview(rename_by_usage(ada.id), ""))
     assert billing.commit(plan).name == "used 4"
+
+
+def test_a_plan_that_folded_a_record_is_stale_once_that_is_another_version(
+    billing: Billing, storage: Storage
+) -> None:
+    ada = billing.customers.create(name="Ada Lovelace")
+    event = billing.usage.record(SUB, "calls", event_id="e1")
+    plan = run_sync(billing.engine.preview(rename_by_usage(ada.id), ""))
+    with storage.begin() as unit:
+        unit.write([Change(USAGE, event, evolve(event, quantity=9, version=2))], [])
+    with pytest.raises(StalePlan):
+        billing.commit(plan)
 
 
 def test_a_plan_is_fresh_while_only_others_use_something(

@@ -17,9 +17,11 @@ from subscriptions.gateways import (
     AbsentForSure,
     CannotTell,
     Found,
+    FoundRefund,
     GatewayEvent,
     PaymentGateway,
     Reconciled,
+    ReconciledRefund,
     Secret,
     WebhookRefused,
 )
@@ -27,6 +29,7 @@ from subscriptions.gateways.fake import FakeGateway
 from subscriptions.gateways.fake.messages import read
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.payments import ChargeIntent, Decline, Outcome, PaymentSnapshot
+from subscriptions.refunds import RefundFailure, RefundIntent, RefundOutcome, RefundSnapshot
 from subscriptions.testing.gateway_laws import GatewayLaws, SignedMessage
 
 
@@ -333,6 +336,107 @@ class ListsEachChargeOnce(FakeGateway):
         return iter(found)
 
 
+class ForgetsRefundKeys(FakeGateway):
+    """Gives back again for each call."""
+
+    calls = 0
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        self.calls += 1
+        return super().refund(evolve(intent, key=f"{intent.key[:50]}{self.calls}"))
+
+
+class FailsInSilence(FakeGateway):
+    """Takes a time-out for a refusal: the customer gets his money twice."""
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        answer = super().refund(intent)
+        if answer.outcome is not RefundOutcome.UNKNOWN:
+            return answer
+        return evolve(answer, outcome=RefundOutcome.FAILED, failure=RefundFailure("timeout"))
+
+
+class RaisesRefusals(FakeGateway):
+    """Raises for a refund that is refused."""
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        answer = super().refund(intent)
+        if answer.failure is not None:
+            raise RuntimeError(answer.failure.code)
+        return answer
+
+
+class NoLineIsDown(FakeGateway):
+    """Takes a refused connection for silence."""
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        answer = super().refund(intent)
+        if answer.outcome is not RefundOutcome.NOT_EXECUTED:
+            return answer
+        return evolve(answer, outcome=RefundOutcome.UNKNOWN)
+
+
+class RefundsWholeCharges(FakeGateway):
+    """Gives everything back, whatever part was asked for."""
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        whole = next(each.amount for each in self.charges if each.attempt == intent.attempt_id)
+        return super().refund(evolve(intent, amount=whole))
+
+
+class GivesNoReference(FakeGateway):
+    """Tells no reference by which a refund could be asked about."""
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        return evolve(super().refund(intent), gateway_ref=None)
+
+
+class PendingIsDone(FakeGateway):
+    """Takes a refund that was accepted for one that was made."""
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        answer = super().refund(intent)
+        if answer.outcome is not RefundOutcome.PENDING:
+            return answer
+        return evolve(answer, outcome=RefundOutcome.SUCCEEDED)
+
+
+class ClaimsNoRefund(FakeGateway):
+    """Takes a search that found nothing for proof, and searches by the reference alone."""
+
+    def reconcile_refund(
+        self, intent: RefundIntent, gateway_ref: str | None, /
+    ) -> ReconciledRefund:
+        answer = super().reconcile_refund(intent, gateway_ref)
+        if isinstance(answer, FoundRefund) and answer.snapshot.gateway_ref != gateway_ref:
+            return AbsentForSure(self.now)
+        return answer
+
+
+class AsksByRefunding(FakeGateway):
+    """Asks what became of a refund by sending it again."""
+
+    def reconcile_refund(
+        self, intent: RefundIntent, gateway_ref: str | None, /
+    ) -> ReconciledRefund:
+        return FoundRefund(self.refund(intent))
+
+
+class TellsRefundsAsPayments(FakeGateway):
+    """Does not tell a message about a refund from others."""
+
+    def parse_webhook(
+        self,
+        raw: bytes,
+        headers: Mapping[str, str],
+        /,
+        *,
+        secrets: Sequence[Secret],
+        now: datetime,
+    ) -> GatewayEvent:
+        return evolve(super().parse_webhook(raw, headers, secrets=secrets, now=now), refund=None)
+
+
 class Laws(GatewayLaws):
     """The kit as an author would fill it in for any of these gateways."""
 
@@ -359,6 +463,29 @@ class Laws(GatewayLaws):
 
     def act(self, gateway: PaymentGateway, intent: ChargeIntent, *, succeed: bool) -> None:
         fake(gateway).complete_action(intent.attempt_id, succeed=succeed)
+
+    def fail_refund(self, gateway: PaymentGateway) -> None:
+        fake(gateway).fail_refund_next()
+
+    def time_out_refund(self, gateway: PaymentGateway, *, executed: bool) -> None:
+        fake(gateway).time_out_refund_next(executed=executed)
+
+    def refuse_refund_connection(self, gateway: PaymentGateway) -> None:
+        fake(gateway).refuse_refund_connection_next()
+
+    def pend_refund(self, gateway: PaymentGateway) -> None:
+        fake(gateway).pend_refund_next()
+
+    def settle_refund(
+        self, gateway: PaymentGateway, intent: RefundIntent, *, succeed: bool
+    ) -> None:
+        fake(gateway).settle_refund(intent.refund_id, succeed=succeed)
+
+    def refund_event(self, gateway: PaymentGateway, intent: RefundIntent) -> GatewayEvent:
+        messages = fake(gateway).webhooks()
+        message = next(each for each in messages if intent.refund_id.encode() in each.raw)
+        secrets = [fake(gateway).webhook_secret]
+        return gateway.parse_webhook(message.raw, message.headers, secrets=secrets, now=self.now())
 
     def webhook(self, gateway: PaymentGateway, intent: ChargeIntent) -> SignedMessage:
         message = fake(gateway).webhooks()[-1]
@@ -472,6 +599,27 @@ CAUGHT: dict[Callable[[], FakeGateway], set[str]] = {
     GivesEachReadingAnotherId: {"test_a_genuine_webhook_is_read"},
     ListsEachChargeOnce: {"test_listing_changes_nothing"},
     KnowsHeadersByOneCase: {"test_a_webhook_is_read_whatever_the_case_of_its_headers"},
+    ForgetsRefundKeys: {
+        "test_the_same_refund_again_gives_the_same_answer_and_one_refund",
+        "test_a_refund_key_with_another_amount_is_unknown_and_moves_nothing",
+        "test_a_refund_that_times_out_is_unknown_and_a_repeat_gives_back_once",
+    },
+    FailsInSilence: {"test_a_refund_that_times_out_is_unknown_and_a_repeat_gives_back_once"},
+    RaisesRefusals: {
+        "test_a_charge_that_never_was_gives_nothing_back",
+        "test_a_refund_that_fails_says_why_and_gives_nothing_back",
+        "test_parts_are_given_back_one_by_one_and_never_more_than_was_charged",
+    },
+    NoLineIsDown: {"test_a_refused_connection_gives_nothing_back"},
+    RefundsWholeCharges: {"test_parts_are_given_back_one_by_one_and_never_more_than_was_charged"},
+    GivesNoReference: {"test_a_refund_succeeds_and_says_what_was_given_back"},
+    PendingIsDone: {"test_a_slow_refund_is_pending_until_it_is_settled"},
+    ClaimsNoRefund: {
+        "test_absence_is_never_claimed_of_a_refund",
+        "test_a_refund_whose_answer_was_lost_is_found_by_asking",
+    },
+    AsksByRefunding: {"test_asking_about_a_refund_finds_it_and_gives_nothing_back"},
+    TellsRefundsAsPayments: {"test_a_message_about_a_refund_names_it"},
 }
 
 

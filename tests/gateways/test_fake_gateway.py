@@ -31,6 +31,7 @@ from subscriptions.gateways.signatures import sign
 from subscriptions.ids import PaymentId
 from subscriptions.money import EUR, Money
 from subscriptions.payments import Advice, ChargeIntent, Outcome
+from subscriptions.refunds import RefundIntent
 from subscriptions.testing.gateway_laws import GatewayLaws, SignedMessage
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -85,6 +86,29 @@ class TestFakeGateway(GatewayLaws):
 
     def act(self, gateway: PaymentGateway, intent: ChargeIntent, *, succeed: bool) -> None:
         fake(gateway).complete_action(intent.attempt_id, succeed=succeed)
+
+    def fail_refund(self, gateway: PaymentGateway) -> None:
+        fake(gateway).fail_refund_next()
+
+    def time_out_refund(self, gateway: PaymentGateway, *, executed: bool) -> None:
+        fake(gateway).time_out_refund_next(executed=executed)
+
+    def refuse_refund_connection(self, gateway: PaymentGateway) -> None:
+        fake(gateway).refuse_refund_connection_next()
+
+    def pend_refund(self, gateway: PaymentGateway) -> None:
+        fake(gateway).pend_refund_next()
+
+    def settle_refund(
+        self, gateway: PaymentGateway, intent: RefundIntent, *, succeed: bool
+    ) -> None:
+        fake(gateway).settle_refund(intent.refund_id, succeed=succeed)
+
+    def refund_event(self, gateway: PaymentGateway, intent: RefundIntent) -> GatewayEvent:
+        messages = fake(gateway).webhooks()
+        message = next(each for each in messages if intent.refund_id.encode() in each.raw)
+        secrets = [fake(gateway).webhook_secret]
+        return gateway.parse_webhook(message.raw, message.headers, secrets=secrets, now=self.now())
 
     def webhook(self, gateway: PaymentGateway, intent: ChargeIntent) -> SignedMessage:
         return last_message(fake(gateway), intent)

@@ -8,11 +8,13 @@ import pytest
 
 import subscriptions.testing.gateway_laws
 import subscriptions.testing.kits
+import subscriptions.testing.refund_laws
 from subscriptions.gateways import PaymentGateway
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.testing import GatewayLaws
 from subscriptions.testing.kits import Laws
+from subscriptions.testing.refund_laws import refund_of
 
 LAW = "test_a_charge_succeeds_and_is_listed_once"
 
@@ -115,6 +117,12 @@ def test_a_law_fails_for_want_of_what_arranges_it() -> None:
         lambda: kit.require_action(gateway),
         lambda: kit.act(gateway, intent, succeed=True),
         lambda: kit.webhook(gateway, intent),
+        lambda: kit.fail_refund(gateway),
+        lambda: kit.time_out_refund(gateway, executed=True),
+        lambda: kit.refuse_refund_connection(gateway),
+        lambda: kit.pend_refund(gateway),
+        lambda: kit.settle_refund(gateway, refund_of(intent), succeed=True),
+        lambda: kit.refund_event(gateway, refund_of(intent)),
     ):
         with pytest.raises(NotImplementedError, match="waive"):
             want()
@@ -122,7 +130,12 @@ def test_a_law_fails_for_want_of_what_arranges_it() -> None:
 
 def test_the_kit_uses_no_private_name_and_no_plugin() -> None:
     # What a kit touches becomes public: an author's adapter need not have it.
-    for module in (subscriptions.testing.gateway_laws, subscriptions.testing.kits):
+    modules = (
+        subscriptions.testing.gateway_laws,
+        subscriptions.testing.kits,
+        subscriptions.testing.refund_laws,
+    )
+    for module in modules:
         source = Path(getsourcefile(module) or "").read_text(encoding="utf-8")
         names: list[str] = []
         for node in ast.walk(ast.parse(source)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -15,14 +15,19 @@ from subscriptions import Billing, Interval, Money, Seller, TaxRates
 from subscriptions.billing_cycles import Period
 from subscriptions.catalog import Price
 from subscriptions.customers import Customer
+from subscriptions.discounts import DiscountShare
 from subscriptions.gateways import PaymentGateway
 from subscriptions.gateways.fake import FakeGateway
+from subscriptions.ids import InvoiceId
 from subscriptions.invoices import Invoice, Open, Paid
-from subscriptions.lifecycle import Subscription
+from subscriptions.lifecycle import Ended, Subscription
 from subscriptions.payments import Outcome, Payment, Succeeded
+from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
+from subscriptions.proration import Proration
 from subscriptions.storage import Storage
 from subscriptions.taxes import NO_TAX, TaxBehavior
 from subscriptions.testing import TestClock, Timeline, counting_ids
+from subscriptions.usecases.flows import DEFAULT_SAFETY, Safety
 
 GOOD = "tok_visa"
 MONTHLY = Interval.months(1)
@@ -102,6 +107,26 @@ class Shop:
         found = self.billing.payments.list(invoice=None if invoice is None else invoice.id)
         return list(found)
 
+    def lines(self, invoice: Invoice) -> list[str]:
+        """Return the lines of an invoice: what for, of what, and how much after discounts."""
+        return [
+            f"{line.kind} {line.description} {line.amount - line.discount}"
+            for line in invoice.lines
+        ]
+
+    def totals(self, customer: Customer | None = None) -> list[str]:
+        """Return the totals of the invoices in the order they were made."""
+        return [str(invoice.total) for invoice in self.invoices(customer)]
+
+    def pending(self, subscription: Subscription) -> list[str]:
+        """Return what waits for the next invoice: what for, of what, and how much."""
+        now = self.subscription(subscription)
+        return [
+            f"{charge.kind} {charge.description} "
+            f"{Money(charge.amount_minor - _taken_off(charge.discounts), now.currency)}"
+            for charge in now.pending
+        ]
+
     def periods(self, customer: Customer | None = None) -> list[str]:
         """Return what was billed, as `start/end`, line by line."""
         invoices = self.invoices(customer)
@@ -130,6 +155,8 @@ def open_shop(
     gateways: Mapping[str, PaymentGateway] | None = None,
     tenant: str = "default",
     process: str = "",
+    proration: Proration = DEFAULT_PRORATION,
+    safety: Safety = DEFAULT_SAFETY,
 ) -> Shop:
     """Open a shop on a storage; those that share one need a tenant or a `process` each."""
     gateway = FakeGateway()
@@ -143,11 +170,18 @@ def open_shop(
         ids=counting_ids(process),
         tenant=tenant,
         webhook_secrets={"card": [gateway.webhook_secret]},
+        proration=proration,
+        safety=safety,
     )
     return Shop(storage, gateway, clock, billing, Timeline(billing, start))
 
 
+def _taken_off(discounts: Iterable[DiscountShare]) -> int:
+    return sum(share.amount_minor for share in discounts)
+
+
 Findings: TypeAlias = list[str]
+_OTHER_PERIODS = {"subscription.changed", "subscription.periods_skipped"}
 
 
 def audit(shop: Shop) -> Findings:
@@ -163,8 +197,10 @@ def audit(shop: Shop) -> Findings:
         findings += _at_the_gateway(payment, shop.gateway)
     live = Counter(payment.invoice for payment in payments if payment.live)
     findings += [f"{n} attempts at once on {id}" for id, n in live.items() if n > 1]
+    findings += _credits(invoices)
     for subscription in subscriptions:
-        findings += _periods(subscription, invoices)
+        if not {*shop.events(subscription.id)} & _OTHER_PERIODS:
+            findings += _periods(subscription, invoices)
     return findings + _sequences(billing)
 
 
@@ -184,10 +220,11 @@ def _sums(invoice: Invoice, payments: list[Payment]) -> Findings:
         "tax is the sum of taxes": tax == invoice.tax_minor,
         "total is net plus tax": net + tax == invoice.total_minor,
         "paid is what was allocated": allocated == invoice.paid_minor,
-        "no more is paid than owed": 0 <= invoice.paid_minor <= invoice.total_minor,
+        "no more is paid than owed": 0 <= invoice.paid_minor <= max(0, invoice.total_minor),
         "it is paid when nothing is left to pay": (
             not isinstance(invoice.state, Open | Paid)
-            or isinstance(invoice.state, Paid) == (invoice.paid_minor == invoice.total_minor)
+            or isinstance(invoice.state, Paid)
+            == (invoice.paid_minor + invoice.balance_minor == invoice.total_minor)
         ),
     }
     return [f"{name}: {law}" for law, holds in laws.items() if not holds]
@@ -211,18 +248,40 @@ def _at_the_gateway(payment: Payment, gateway: FakeGateway) -> Findings:
     return []
 
 
+def _credits(invoices: list[Invoice]) -> Findings:
+    """Find lines of which more was given back than they charged."""
+    given: Counter[tuple[str, int]] = Counter()
+    for invoice in invoices:
+        for line in invoice.lines:
+            if line.credits is not None:
+                given[line.credits.invoice, line.credits.line] -= line.amount_minor
+    findings: Findings = []
+    charged = {invoice.id: invoice.lines for invoice in invoices}
+    for (id, place), amount_minor in given.items():
+        line = charged[InvoiceId(id)][place]
+        if not 0 <= amount_minor <= line.amount_minor - line.discount_minor:
+            findings.append(f"{amount_minor} was given back of {line}")
+    return findings
+
+
 def _periods(subscription: Subscription, invoices: list[Invoice]) -> Findings:
     findings: Findings = []
     for item in subscription.items:
         billed: list[Period] = [
             line.period
             for invoice in invoices
-            if invoice.subscription == subscription.id
             for line in invoice.lines
-            if line.price == item.price and line.period is not None and line.kind == "period"
+            if line.subscription == subscription.id
+            and line.item == item.number
+            and line.price == item.price
+            and line.period is not None
+            and line.kind == "period"
         ]
         gaps = [(a, b) for a, b in pairwise(billed) if a.end != b.start]
-        if billed and (gaps or billed[-1].end != item.through):
+        # Of what ended, the last part was billed in arrears, or the rest may have been given back.
+        ended = isinstance(subscription.contract, Ended)
+        through = billed[-1].end if billed and ended else item.through
+        if billed and (gaps or billed[-1].end != through):
             findings.append(f"{subscription.id} was billed {billed}, until {item.through}")
     return findings
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from subscriptions.catalog import PRICE
 from subscriptions.customers import CUSTOMER
-from subscriptions.dunning import DUNNING_CASE, DUNNING_POLICY
+from subscriptions.dunning import DUNNING_CASE, DUNNING_POLICY, DunningPolicy, Retries
 from subscriptions.errors import ValidationError
 from subscriptions.events import EVENT, KINDS
 from subscriptions.invoices import INVOICE
@@ -25,6 +25,7 @@ from subscriptions.number_series import NUMBER_SERIES
 from subscriptions.payment_methods import PAYMENT_METHOD
 from subscriptions.payments import PAYMENT
 from subscriptions.records import AnyKind, Metadata, Record
+from subscriptions.refunds import REFUND
 from subscriptions.serialization import UnreadableRecord, dump, kind_named, load
 from subscriptions.testing.builders import (
     a_customer,
@@ -34,6 +35,7 @@ from subscriptions.testing.builders import (
     a_payment,
     a_payment_method,
     a_price,
+    a_refund,
     a_subscription,
     an_event,
     an_invoice,
@@ -50,7 +52,8 @@ RECORDS: dict[AnyKind, Callable[[], Record]] = {
     SUBSCRIPTION: a_subscription,
     INVOICE: an_invoice,
     PAYMENT: a_payment,
-    DUNNING_CASE: a_dunning_case,
+    REFUND: a_refund,
+    DUNNING_CASE: lambda: a_dunning_case(policy=DunningPolicy(retries=Retries.after_days(3))),
     DUNNING_POLICY: a_dunning_policy,
     NUMBER_SERIES: a_number_series,
     EVENT: an_event,

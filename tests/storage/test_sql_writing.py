@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_thousand_changes_take_a_handful_of_statements(engine: sa.Engine) -> N
     storage = SqlStorage(engine, migrate=True)
     before = [builders.a_subscription(f"sub_{n}") for n in range(250)]
     write(storage, *[created(SUBSCRIPTION, subscription) for subscription in before])
-    item = builders.an_item(next_index=2)
+    item = builders.an_item(through=date(2027, 3, 31), billed=2)
     renewed = [evolve(subscription, version=2, items=(item,)) for subscription in before]
     changes = [changed(SUBSCRIPTION, *pair) for pair in zip(before, renewed, strict=True)]
     changes += [created(INVOICE, builders.an_invoice(f"inv_{n}")) for n in range(250)]

@@ -30,11 +30,14 @@ from subscriptions.invoices import (
     Draft,
     Invoice,
     Line,
+    LineKind,
     Open,
     Paid,
     Uncollectible,
     Void,
+    explain,
 )
+from subscriptions.proration import ProrationUnit
 from subscriptions.taxes import TaxBehavior, TaxCategory
 
 WIDTH = 76
@@ -58,7 +61,8 @@ def render(invoice: Invoice, *, language: str | None = None) -> str:
         chain(page.lines(), page.totals()),
         page.how_to_pay(),
     )
-    return "\n\n".join("\n".join(block) for block in map(list, blocks) if block) + "\n"
+    fitting = [[line for each in block for line in _broken(each)] for block in blocks]
+    return "\n\n".join("\n".join(block) for block in fitting if block) + "\n"
 
 
 @frozen
@@ -73,7 +77,7 @@ class _Page:
         words, seller = self.words, self.invoice.seller
         title = words.invoice if self.invoice.number else f"{words.invoice} ({words.draft})"
         name = "" if seller is None else seller.name
-        yield _apart(name, title.upper())
+        yield from _wrapped(name, title.upper()) if name else (_apart("", title.upper()),)
         if seller is None:
             return
         yield from self._address(seller.address)
@@ -115,12 +119,15 @@ class _Page:
         write = money_format(self.locale, invoice.currency)
         several = len({line.period for line in invoice.lines}) > 1
         for line in invoice.lines:
-            yield from _wrapped(line.description, write(line.amount_minor))
-            details = self._arithmetic(line)
-            if several and line.period is not None:
-                details = "; ".join(filter(None, (details, self._days(line.period))))
-            if details:
-                yield f"  {details}"
+            name = words.line(line.kind, line.description)
+            yield from _wrapped(name, write(line.amount_minor))
+            details = [*self._arithmetic(line)]
+            if line.period is not None and (several or line.kind is not LineKind.PERIOD):
+                details.append(self._days(line.period))
+            yield from _indented("; ".join(details))
+            for share in line.discounts:
+                discount = words.discount.format(name=share.name)
+                yield from _wrapped(discount, write(-share.amount_minor), indent=2)
 
     def totals(self) -> Iterator[str]:
         words, invoice = self.words, self.invoice
@@ -131,13 +138,15 @@ class _Page:
             base = words.on_base.format(base=write(group.base_minor))
             name = f"{words.tax} {percent_text(self.locale, group.percent)} {base}"
             if group.category is TaxCategory.OUTSIDE_SCOPE:
-                name = words.reason(group.category, group.reason)
-                yield name
+                yield from _broken(words.reason(group.category, group.reason))
                 continue
             yield _apart(name, write(group.tax_minor))
             if reason := words.reason(group.category, group.reason):
-                yield f"  {reason}"
+                yield from _indented(reason)
         yield _apart(words.total, write(invoice.total_minor))
+        if invoice.balance_minor:
+            name = words.balance if invoice.balance_minor > 0 else words.to_balance
+            yield _apart(name, write(-invoice.balance_minor))
         if invoice.paid_minor:
             yield _apart(words.paid, write(-invoice.paid_minor))
         yield "=" * WIDTH
@@ -198,11 +207,23 @@ class _Page:
         day = day_format(self.locale)
         return f"{day(period.start)} – {day(period.end - timedelta(days=1))}"
 
-    def _arithmetic(self, line: Line) -> str:
-        if line.unit_price is None:
-            return ""
+    def _arithmetic(self, line: Line) -> Iterator[str]:
         quantity = number_text(self.locale, line.quantity)
-        return f"{quantity} × {price_format(self.locale, line.currency)(line.unit_price)}"
+        if line.unit_price is not None:
+            yield f"{quantity} × {price_format(self.locale, line.currency)(line.unit_price)}"
+        elif line.quantity != 1:
+            yield f"{self.words.quantity} {quantity}"
+        explained = explain(line)
+        write = money_format(self.locale, line.currency)
+        part, deduction = explained.portion, explained.deduction
+        in_days = part is not None and part.unit is ProrationUnit.DAY and not part.periods
+        if part is not None and in_days and deduction is None:
+            yield self.words.part_of_period.format(
+                count=part.numerator, whole=part.denominator, amount=write(part.whole_minor)
+            )
+        # What late usage was billed with is in the invoice of its own period.
+        if line.kind is LineKind.USAGE and deduction is not None:
+            yield self.words.billed_earlier.format(amount=write(deduction.amount_minor))
 
 
 def _grouped(iban: str) -> str:
@@ -210,21 +231,35 @@ def _grouped(iban: str) -> str:
     return " ".join(plain[start : start + 4] for start in range(0, len(plain), 4))
 
 
-def _wrapped(text: str, amount: str) -> Iterator[str]:
+def _wrapped(text: str, amount: str, *, indent: int = 0) -> Iterator[str]:
     """Break a long description, and set the amount at the end of its first line."""
-    room = WIDTH - max(_width(amount) + 2, _AMOUNT_WIDTH)
-    first, rest = _cut(text, room)
-    yield _apart(first, amount)
-    while rest:
-        first, rest = _cut(rest, room)
+    margin = " " * indent
+    room = WIDTH - indent - max(_width(amount) + 2, _AMOUNT_WIDTH)
+    first, *rest = _broken(text, room)
+    yield _apart(margin + first, amount)
+    for each in rest:
+        yield margin + each
+
+
+def _indented(text: str) -> Iterator[str]:
+    for each in _broken(text, WIDTH - 2):
+        yield f"  {each}"
+
+
+def _broken(text: str, room: int = WIDTH) -> Iterator[str]:
+    while text:
+        first, text = _cut(text, room)
         yield first
 
 
 def _cut(text: str, room: int) -> tuple[str, str]:
     if _width(text) <= room:
         return text, ""
-    at = text.rfind(" ", 0, room + 1)
-    return (text[:at], text[at + 1 :]) if at > 0 else (text[:room], text[room:])
+    fits = next(end for end in range(1, len(text)) if _width(text[: end + 1]) > room)
+    at = text.rfind(" ", 0, fits + 1)
+    return (
+        (text[:at], text[at + 1 :]) if text[:at].strip() and at > 0 else (text[:fits], text[fits:])
+    )
 
 
 def _apart(left: str, right: str) -> str:

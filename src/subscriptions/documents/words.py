@@ -6,10 +6,11 @@ correction of an invoice would be a "Rechnungskorrektur"; "Gutschrift" means som
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
 from attrs import frozen
 
+from subscriptions.invoices import LineKind
 from subscriptions.taxes import TaxCategory
 
 
@@ -44,12 +45,43 @@ class Words:
     void: str
     given_up: str
     reverse_charge: str
+    credit: str
+    debit: str
+    usage: str
+    late_usage: str
+    true_up: str
+    setup: str
+    discount: str
+    part_of_period: str
+    billed_earlier: str
+    balance: str
+    to_balance: str
 
     def reason(self, category: TaxCategory, reason: str | None) -> str:
         """Return why no tax is due, in this language where it is the law's own phrase."""
         if category is TaxCategory.REVERSE_CHARGE:
             return self.reverse_charge
         return reason or ""
+
+    def line(self, kind: LineKind, name: str) -> str:
+        """Return what a line is called: its description, and what of it the line is for."""
+        match kind:
+            case LineKind.PERIOD | LineKind.ONE_OFF:
+                return name
+            case LineKind.CREDIT:
+                return self.credit.format(name=name)
+            case LineKind.DEBIT:
+                return self.debit.format(name=name)
+            case LineKind.USAGE:
+                return self.usage.format(name=name)
+            case LineKind.LATE_USAGE:
+                return self.late_usage.format(name=name)
+            case LineKind.TRUE_UP:
+                return self.true_up.format(name=name)
+            case LineKind.SETUP:
+                return self.setup.format(name=name)
+            case other:
+                assert_never(other)
 
 
 ENGLISH: Final = Words(
@@ -80,6 +112,17 @@ ENGLISH: Final = Words(
     void="This invoice is void; nothing is to be paid.",
     given_up="{amount} of this invoice is overdue.",
     reverse_charge="Reverse charge: the recipient owes the VAT.",
+    credit="{name} – unused time",
+    debit="{name} – remaining time",
+    usage="{name} – usage",
+    late_usage="{name} – usage reported late",
+    true_up="{name} – up to the minimum",
+    setup="{name} – setup fee",
+    discount="Discount: {name}",
+    part_of_period="{count} of {whole} days of {amount}",
+    billed_earlier="{amount} billed earlier",
+    balance="Paid from your balance",
+    to_balance="Added to your balance",
 )
 
 GERMAN: Final = Words(
@@ -110,6 +153,17 @@ GERMAN: Final = Words(
     void="Diese Rechnung ist storniert; es ist nichts zu zahlen.",
     given_up="{amount} dieser Rechnung sind überfällig.",
     reverse_charge="Steuerschuldnerschaft des Leistungsempfängers",
+    credit="{name} – nicht genutzter Zeitraum",
+    debit="{name} – restlicher Zeitraum",
+    usage="{name} – Verbrauch",
+    late_usage="{name} – nachgemeldeter Verbrauch",
+    true_up="{name} – Differenz zum Mindestbetrag",
+    setup="{name} – Einrichtungsgebühr",
+    discount="Rabatt: {name}",
+    part_of_period="{count} von {whole} Tagen von {amount}",
+    billed_earlier="bereits berechnet: {amount}",
+    balance="Mit Ihrem Guthaben verrechnet",
+    to_balance="Ihrem Guthaben hinzugefügt",
 )
 
 FRENCH: Final = Words(
@@ -140,6 +194,17 @@ FRENCH: Final = Words(
     void="Cette facture est annulée ; il n’y a rien à payer.",
     given_up="{amount} de cette facture sont en retard de paiement.",
     reverse_charge="Autoliquidation",
+    credit="{name} – période non utilisée",
+    debit="{name} – période restante",
+    usage="{name} – consommation",
+    late_usage="{name} – consommation déclarée tardivement",
+    true_up="{name} – complément au minimum",
+    setup="{name} – frais de mise en service",
+    discount="Remise : {name}",
+    part_of_period="{count} jours sur {whole} de {amount}",
+    billed_earlier="déjà facturé : {amount}",
+    balance="Réglé par votre solde",
+    to_balance="Ajouté à votre solde",
 )
 
 SPANISH: Final = Words(
@@ -170,6 +235,17 @@ SPANISH: Final = Words(
     void="Esta factura está anulada; no hay nada que pagar.",
     given_up="{amount} de esta factura están vencidos.",
     reverse_charge="Inversión del sujeto pasivo",
+    credit="{name} – período no utilizado",
+    debit="{name} – período restante",
+    usage="{name} – consumo",
+    late_usage="{name} – consumo comunicado con retraso",
+    true_up="{name} – complemento hasta el mínimo",
+    setup="{name} – cuota de alta",
+    discount="Descuento: {name}",
+    part_of_period="{count} de {whole} días de {amount}",
+    billed_earlier="ya facturado: {amount}",
+    balance="Pagado con su saldo",
+    to_balance="Añadido a su saldo",
 )
 
 ITALIAN: Final = Words(
@@ -200,6 +276,17 @@ ITALIAN: Final = Words(
     void="Questa fattura è annullata; nulla è dovuto.",
     given_up="{amount} di questa fattura sono scaduti.",
     reverse_charge="Inversione contabile",
+    credit="{name} – periodo non utilizzato",
+    debit="{name} – periodo rimanente",
+    usage="{name} – consumo",
+    late_usage="{name} – consumo comunicato in ritardo",
+    true_up="{name} – integrazione fino al minimo",
+    setup="{name} – costo di attivazione",
+    discount="Sconto: {name}",
+    part_of_period="{count} giorni su {whole} di {amount}",
+    billed_earlier="già fatturato: {amount}",
+    balance="Pagato con il Suo saldo",
+    to_balance="Aggiunto al Suo saldo",
 )
 
 DUTCH: Final = Words(
@@ -230,6 +317,17 @@ DUTCH: Final = Words(
     void="Deze factuur is vervallen; u hoeft niets te betalen.",
     given_up="{amount} van deze factuur is achterstallig.",
     reverse_charge="Btw verlegd",
+    credit="{name} – niet-gebruikte periode",
+    debit="{name} – resterende periode",
+    usage="{name} – verbruik",
+    late_usage="{name} – later gemeld verbruik",
+    true_up="{name} – aanvulling tot het minimum",
+    setup="{name} – eenmalige instelkosten",
+    discount="Korting: {name}",
+    part_of_period="{count} van {whole} dagen van {amount}",
+    billed_earlier="al gefactureerd: {amount}",
+    balance="Betaald uit uw tegoed",
+    to_balance="Toegevoegd aan uw tegoed",
 )
 
 POLISH: Final = Words(
@@ -260,6 +358,17 @@ POLISH: Final = Words(
     void="Ta faktura jest anulowana; nie trzeba nic płacić.",
     given_up="Kwota {amount} z tej faktury jest przeterminowana.",
     reverse_charge="Odwrotne obciążenie",
+    credit="{name} – niewykorzystany okres",
+    debit="{name} – pozostały okres",
+    usage="{name} – zużycie",
+    late_usage="{name} – zużycie zgłoszone z opóźnieniem",
+    true_up="{name} – dopłata do minimum",
+    setup="{name} – opłata aktywacyjna",
+    discount="Rabat: {name}",
+    part_of_period="{count} z {whole} dni z {amount}",
+    billed_earlier="już zafakturowano: {amount}",
+    balance="Opłacono z salda",
+    to_balance="Dodano do salda",
 )
 
 WORDS: Final = {
@@ -280,3 +389,93 @@ def words_of(language: str) -> Words:
     ('Rechnung', 'Invoice')
     """
     return WORDS.get(language.partition("-")[0], ENGLISH)
+
+
+@frozen(kw_only=True)
+class ArithmeticWords:
+    """The texts that a line's arithmetic is told with, in one language."""
+
+    part: str
+    long_part: str
+    fraction: str
+    day: str
+    second: str
+    thirtieth: str
+    packages: str
+    turnover: str
+    events: str
+    at_minimum: str
+    at_maximum: str
+    free: str
+    rounded: str
+    rounded_at_cuts: str
+    billed_earlier: str
+    reached: str
+    not_paid: str
+    discount: str
+    plus_tax: str
+    tax_inside: str
+    credited: str
+    counted: str
+
+
+ENGLISH_ARITHMETIC: Final = ArithmeticWords(
+    part="{count} of {whole} {unit} of {amount}",
+    long_part="{periods} × {each} and {count} of {whole} {unit} of {amount}",
+    fraction="{fraction} of {amount}",
+    day="days",
+    second="seconds",
+    thirtieth="days (30 to a month)",
+    packages="packages: {count} × {price}",
+    turnover="{rate} of {amount}",
+    events="events: {count} × {price}",
+    at_minimum="events at the minimum: {count} × {price}",
+    at_maximum="events at the maximum: {count} × {price}",
+    free="{count} free",
+    rounded="{exact}, rounded to {amount}",
+    rounded_at_cuts="{amount} (rounded so that all parts of the period add up)",
+    billed_earlier="less {amount} billed earlier",
+    reached="less {amount} already reached",
+    not_paid="limited to what was paid",
+    discount="less {amount} ({name})",
+    plus_tax="plus {rate} VAT",
+    tax_inside="including {rate} VAT: {net} net",
+    credited="line {line} of invoice {number}",
+    counted="{count} in events: {events}",
+)
+
+GERMAN_ARITHMETIC: Final = ArithmeticWords(
+    part="anteilig {count} von {whole} {unit} von {amount}",
+    long_part="{periods} × {each} und anteilig {count} von {whole} {unit} von {amount}",
+    fraction="anteilig {fraction} von {amount}",
+    day="Tagen",
+    second="Sekunden",
+    thirtieth="Tagen (30 je Monat)",
+    packages="Pakete: {count} × {price}",
+    turnover="{rate} von {amount}",
+    events="Vorgänge: {count} × {price}",
+    at_minimum="Vorgänge zum Mindestpreis: {count} × {price}",
+    at_maximum="Vorgänge zum Höchstpreis: {count} × {price}",
+    free="{count} frei",
+    rounded="{exact}, gerundet {amount}",
+    rounded_at_cuts="{amount} (so gerundet, dass alle Teile des Zeitraums aufgehen)",
+    billed_earlier="abzüglich bereits berechneter {amount}",
+    reached="abzüglich bereits erreichter {amount}",
+    not_paid="begrenzt auf das, was bezahlt wurde",
+    discount="abzüglich {amount} ({name})",
+    plus_tax="zuzüglich {rate} USt.",
+    tax_inside="einschließlich {rate} USt.: netto {net}",
+    credited="Position {line} der Rechnung {number}",
+    counted="{count}; Anzahl der Ereignisse: {events}",
+)
+
+ARITHMETIC: Final = {"de": GERMAN_ARITHMETIC, "en": ENGLISH_ARITHMETIC}
+
+
+def speaks_arithmetic(language: str) -> str:
+    """Return the language in which the arithmetic of a line is told: this one, or English.
+
+    >>> speaks_arithmetic("de-AT"), speaks_arithmetic("fr")
+    ('de-AT', 'en')
+    """
+    return language if language.partition("-")[0] in ARITHMETIC else "en"

@@ -93,7 +93,9 @@ class Billing:
         self.coupons = namespaces.Coupons(self.engine)
         self.subscriptions = namespaces.Subscriptions(self.engine)
         self.usage = namespaces.Usage(self.engine)
+        self.entitlements = namespaces.Entitlements(self.engine)
         self.invoices = namespaces.Invoices(self.engine)
+        self.balance = namespaces.Balance(self.engine)
         self.payments = namespaces.Payments(self.engine)
         self.dunning = namespaces.Dunning(self.engine)
         self.reports = namespaces.Reports(self.engine)
@@ -153,6 +155,8 @@ class Billing:
     def unpark(self, kind: str, id: str, *, at: datetime | None = None) -> Any:  # noqa: ANN401
         """Release a parked record, and do what is due for it; returns the record.
 
+        Who releases it has looked at it: what is due now is billed whatever `safety` says.
+
         Raises `ValidationError` for a record that is not parked, `NotFound` for an unknown one.
         """
         return run_sync(self.engine.release(kind_named(kind), id, at))
@@ -197,7 +201,9 @@ class AsyncBilling:
         self.coupons = namespaces.AsyncCoupons(self.engine)
         self.subscriptions = namespaces.AsyncSubscriptions(self.engine)
         self.usage = namespaces.AsyncUsage(self.engine)
+        self.entitlements = namespaces.AsyncEntitlements(self.engine)
         self.invoices = namespaces.AsyncInvoices(self.engine)
+        self.balance = namespaces.AsyncBalance(self.engine)
         self.payments = namespaces.AsyncPayments(self.engine)
         self.dunning = namespaces.AsyncDunning(self.engine)
         self.reports = namespaces.AsyncReports(self.engine)

@@ -8,10 +8,10 @@ asked what became of it, and only a proven absence allows another attempt.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from attrs import frozen
 
@@ -38,6 +38,8 @@ from subscriptions.payments import (
 log = logging.getLogger("subscriptions")
 
 Answer: TypeAlias = PaymentSnapshot | AbsentForSure
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @frozen
@@ -60,30 +62,54 @@ def ask(
     The answers come in the order of the payments. No transaction is open meanwhile. `at` is the
     time of the work, `now` what the clock says.
     """
+    names = [each.payment.gateway for each in asked]
+
+    def about(each: Asked, gateway: PaymentGateway | None) -> Answer:
+        if gateway is None:
+            return _silence(each.payment, at)
+        return _ask(each, gateway, at, now)
+
+    return (yield from at_their_gateways(asked, names, gateways, about, at=at))
+
+
+def at_their_gateways(
+    asked: Sequence[A],
+    names: Sequence[str],
+    gateways: Mapping[str, PaymentGateway],
+    about: Callable[[A, PaymentGateway | None], B],
+    *,
+    at: datetime,
+) -> Procedure[list[B]]:
+    """Ask about each thing at the gateway of its name, several at once where that allows it.
+
+    The answers come in the order of the things. A gateway that is not known is asked as None.
+    """
     by_gateway: dict[str, list[int]] = {}
-    for index, each in enumerate(asked):
-        by_gateway.setdefault(each.payment.gateway, []).append(index)
-    answers: list[Answer | None] = [None] * len(asked)
+    for index, name in enumerate(names):
+        by_gateway.setdefault(name, []).append(index)
+    answers: dict[int, B] = {}
     for name, indexes in by_gateway.items():
         there = [asked[index] for index in indexes]
-        found = yield from blocking(_ask_all, there, gateways.get(name), at, now)
-        for index, answer in zip(indexes, found, strict=True):
-            answers[index] = answer
-    return [answer for answer in answers if answer is not None]
+        found = yield from blocking(_ask_all, there, gateways.get(name), about, at)
+        answers.update(zip(indexes, found, strict=True))
+    return [answers[index] for index in range(len(asked))]
 
 
 def _ask_all(
-    asked: Sequence[Asked], gateway: PaymentGateway | None, at: datetime, now: datetime
-) -> list[Answer]:
+    asked: Sequence[A],
+    gateway: PaymentGateway | None,
+    about: Callable[[A, PaymentGateway | None], B],
+    at: datetime,
+) -> list[B]:
     if gateway is None:
-        return [_silence(each.payment, at) for each in asked]
+        return [about(each, None) for each in asked]
     if isinstance(gateway, FollowsTime):
         gateway.at(at)
     at_once = min(gateway.capabilities.in_flight_max, len(asked))
     if at_once == 1:
-        return [_ask(each, gateway, at, now) for each in asked]
+        return [about(each, gateway) for each in asked]
     with ThreadPoolExecutor(at_once, thread_name_prefix="charge") as pool:
-        futures = [pool.submit(_ask, each, gateway, at, now) for each in asked]
+        futures = [pool.submit(about, each, gateway) for each in asked]
         return [future.result() for future in futures]
 
 

@@ -25,20 +25,23 @@ from subscriptions.engine.deliveries import Deliveries
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.imports import Source
 from subscriptions.engine.metering import Recorder
+from subscriptions.engine.migrating import Migrator
 from subscriptions.engine.plans import Plan, check_fresh
 from subscriptions.engine.procedures import Procedure, blocking, call
 from subscriptions.engine.reporting import audit_numbers
 from subscriptions.engine.work import DUE, RunReport, Worker
 from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
-from subscriptions.gateways import PaymentGateway, Secret
+from subscriptions.gateways import PaymentGateway, Refunds, Secret
 from subscriptions.idempotency import COMMAND, CommandRecord, command_id
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
 from subscriptions.lifecycle import SUBSCRIPTION
+from subscriptions.migrations import MIGRATION, Migration
 from subscriptions.payments import PAYMENT
 from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
 from subscriptions.proration import Proration
 from subscriptions.records import AnyKind, Kind, Record, Ref, aware, plain_text
+from subscriptions.refunds import REFUND, RefundSnapshot
 from subscriptions.reports.numbers import NumberFinding
 from subscriptions.storage import Found, JoinsHost, Query, Reader, Storage, UnitOfWork
 from subscriptions.taxes import TaxRates
@@ -55,6 +58,7 @@ from subscriptions.usecases.flows import (
     Safety,
 )
 from subscriptions.usecases.imports import ImportReport
+from subscriptions.usecases.migrations import Cohort, MigrationReport
 from subscriptions.usecases.usage import UsageReport
 
 log = logging.getLogger("subscriptions")
@@ -102,9 +106,10 @@ class Engine:
         init=False, factory=lambda: ContextVar("transaction", default=None)
     )
 
-    def context(self, at: datetime) -> Context:
-        """Return what flows may know at a time."""
+    def context(self, at: datetime, *, checked: bool = True) -> Context:
+        """Return what flows may know at a time; `checked` says that bills are checked for safety."""
         capabilities = {name: each.capabilities for name, each in self.gateways.items()}
+        refunding = frozenset([n for n, each in self.gateways.items() if isinstance(each, Refunds)])
         return Context(
             at,
             self.clock(),
@@ -114,7 +119,8 @@ class Engine:
             self.taxes,
             capabilities,
             proration=self.proration,
-            safety=self.safety,
+            safety=self.safety if checked else None,
+            refunding=refunding,
         )
 
     @property
@@ -201,7 +207,7 @@ class Engine:
         command = Command(plan.kind, flow, plan.at, plan.key)
         return (yield from self.execute(command, plan.request, plan))
 
-    def _catch_up(self, ref: Ref, at: datetime) -> Procedure[None]:
+    def _catch_up(self, ref: Ref, at: datetime, *, checked: bool = True) -> Procedure[None]:
         """Do what is due for one record up to `at`, each thing at its own time.
 
         In a transaction it is a part of that, and what it makes due is done after the commit.
@@ -209,19 +215,22 @@ class Engine:
         while (due_at := (yield from self._due_at(ref))) is not None and due_at <= at:
             if self.acts:
                 found = yield from call(self.storage.load, self.tenant, ref.kind, [ref.id])
-                yield from self.worker.now([(ref.kind, found[ref.id])], due_at)
+                worker = evolve(self.worker, context=partial(self.context, checked=checked))
+                yield from worker.now([(ref.kind, found[ref.id])], due_at)
                 continue
             opened = self._transaction()
             if opened is not None:
-                opened.changes += yield from self._step(opened.unit, ref, due_at)
+                opened.changes += yield from self._step(opened.unit, ref, due_at, checked=checked)
                 continue
-            step = partial(self._step, ref=ref, due_at=due_at)
+            step = partial(self._step, ref=ref, due_at=due_at, checked=checked)
             yield from commit.within(self.storage, step)
 
-    def _step(self, unit: UnitOfWork, ref: Ref, due_at: datetime) -> Procedure[list[Change]]:
+    def _step(
+        self, unit: UnitOfWork, ref: Ref, due_at: datetime, *, checked: bool
+    ) -> Procedure[list[Change]]:
         step = DUE[ref.kind]
         assert step is not None
-        flow = step(ref.id, self.context(due_at))
+        flow = step(ref.id, self.context(due_at, checked=checked))
         decision = yield from Batch(unit, self.tenant).one(flow)
         return (
             yield from commit.write(
@@ -356,7 +365,45 @@ class Engine:
             lambda: self.context(self._time(at)),
             None if opened is None else opened.unit,
         )
-        return (yield from recorder.run(events))
+        report = yield from recorder.run(events)
+        if recorder.changes:
+            reached = self._time(at)
+            if opened is not None:
+                opened.changes += recorder.changes
+                opened.at = reached if opened.at is None else max(reached, opened.at)
+            else:
+                yield from self.act(recorder.changes, reached)
+        return report
+
+    def migrate(
+        self, cohort: Cohort, *, preview: bool, at: datetime | None
+    ) -> Procedure[MigrationReport]:
+        """Plan a migration, or say what it would do; in an open transaction it is part of that."""
+        moment, opened = self._time(at), self._transaction()
+        migrator = Migrator(
+            self.storage, self.context(moment), None if opened is None else opened.unit
+        )
+        report = yield from migrator.plan(cohort, preview=preview)
+        if not preview:
+            yield from self._told(opened, moment)
+        return report
+
+    def undo_migration(self, id: str, at: datetime | None) -> Procedure[Migration]:
+        """Undo a migration as far as it has not taken effect."""
+        moment, opened = self._time(at), self._transaction()
+        migrator = Migrator(
+            self.storage, self.context(moment), None if opened is None else opened.unit
+        )
+        yield from migrator.undo(id)
+        yield from self._told(opened, moment)
+        return (yield from self._answer(MIGRATION, id))
+
+    def _told(self, opened: Transaction | None, at: datetime) -> Procedure[None]:
+        """Deliver the events of work in bulk; within a transaction after that."""
+        if opened is not None:
+            opened.at = at if opened.at is None else max(at, opened.at)
+        elif self.acts:
+            yield from self.deliver()
 
     # ---- questions --------------------------------------------------------------------------
 
@@ -469,6 +516,8 @@ class Engine:
         now = self._time(at)
         adapter = self.gateway(gateway)
         event = adapter.parse_webhook(raw, headers, secrets=self.secrets.get(gateway, ()), now=now)
+        if event.refund is not None:
+            return (yield from self._receive_refund(gateway, event.refund, now))
         snapshot = event.snapshot
         if snapshot is None or snapshot.attempt_id is None:
             return False
@@ -480,6 +529,19 @@ class Engine:
         yield from self.act(changes, now)
         return True
 
+    def _receive_refund(
+        self, gateway: str, snapshot: RefundSnapshot, now: datetime
+    ) -> Procedure[bool]:
+        id = snapshot.refund_id
+        if id is None:
+            return False
+        refund = (yield from call(self.storage.load, self.tenant, REFUND, [id])).get(id)
+        if refund is None or refund.gateway != gateway:
+            return False
+        changes = yield from self.worker.settle_refund(refund, snapshot, now)
+        yield from self.act(changes, now)
+        return True
+
     def release(self, kind: AnyKind, id: str, at: datetime | None) -> Procedure[Any]:
         """Release a parked record, and do what is due for it."""
 
@@ -488,8 +550,9 @@ class Engine:
             return Decision((unpark(kind, record),), about=Ref(kind, id))
 
         yield from self.execute(Command(kind, flow, at), "")
-        if self.acts:
-            yield from self._catch_up(Ref(kind, id), self._time(at))
+        if self.acts or DUE.get(kind) is not None:
+            # A person has looked at it, so what was too much for a run is not too much now.
+            yield from self._catch_up(Ref(kind, id), self._time(at), checked=False)
         return (yield from self._answer(kind, id))
 
     def deliver(self) -> Procedure[None]:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from attrs import define, field, frozen
 
-from subscriptions.decisions import Decision
+from subscriptions.decisions import Change, Decision
 from subscriptions.engine import commit
 from subscriptions.engine.gather import Batch, together
 from subscriptions.engine.procedures import Procedure
@@ -25,7 +25,7 @@ from subscriptions.errors import (
     ValidationError,
 )
 from subscriptions.storage import Storage, UnitOfWork
-from subscriptions.usage import Usage
+from subscriptions.usage import USAGE, Usage
 from subscriptions.usecases.flows import Context
 from subscriptions.usecases.usage import RefusedUsage, UsageReport, recording
 
@@ -33,6 +33,8 @@ BATCH = 1000
 TRIES = 3
 
 _Row: TypeAlias = tuple[int, Usage]
+# What each flow came to, which decisions were committed, which wait, and what was changed.
+_Decided: TypeAlias = tuple[list[Any], list[int], list[int], list[Change]]
 
 
 @frozen
@@ -45,6 +47,8 @@ class Recorder:
     storage: Storage
     context: Callable[[], Context]
     unit: UnitOfWork | None = None
+    changes: list[Change] = field(factory=list[Change])
+    """What was committed besides the usage: who is to look whether it comes to a threshold."""
 
     def run(self, events: Iterable[Usage]) -> Procedure[UsageReport]:
         """Record events as they come; never more than a batch of them is held."""
@@ -67,27 +71,28 @@ class Recorder:
         """Commit rows together; returns those that have the id of another one of them."""
         context = self.context()
 
-        def body(unit: UnitOfWork) -> Procedure[tuple[list[Any], list[int], list[int]]]:
+        def body(unit: UnitOfWork) -> Procedure[_Decided]:
             batch = Batch(unit, context.tenant)
             results = yield from batch.run([recording(given, context) for _, given in rows])
             for result in results:
                 if isinstance(result, Exception) and not isinstance(result, _REFUSALS):
                     raise result
             accepted, deferred = together(results, batch.reads)
-            yield from commit.write(
+            changes = yield from commit.write(
                 unit,
                 [results[place] for place in accepted],
                 tenant=context.tenant,
                 zone=context.seller.zone,
                 at=context.at,
             )
-            return results, accepted, deferred
+            return results, accepted, deferred, changes
 
         if self.unit is not None:
-            results, accepted, deferred = yield from body(self.unit)
+            results, accepted, deferred, changes = yield from body(self.unit)
         else:
-            results, accepted, deferred = yield from commit.within(self.storage, body)
+            results, accepted, deferred, changes = yield from commit.within(self.storage, body)
         # Only now: of a transaction that failed nothing is counted.
+        self.changes.extend([each for each in changes if each.kind is not USAGE])
         tally.count([results[place] for place in accepted])
         for (index, _), result in zip(rows, results, strict=True):
             if isinstance(result, Exception):

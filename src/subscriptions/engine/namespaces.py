@@ -6,8 +6,9 @@ Nothing is decided here. Each noun stands twice, once for each driver, one line 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
+from subscriptions.billing_cycles import Interval
 from subscriptions.customer_files import FileFormat
 from subscriptions.engine.binding import (
     Asks,
@@ -24,26 +25,32 @@ from subscriptions.engine.deliveries import Subscriber
 from subscriptions.engine.imports import Source
 from subscriptions.engine.procedures import run_async, run_sync
 from subscriptions.invoices import ChainBreak
+from subscriptions.migrations import Migration
 from subscriptions.records import plain_text
 from subscriptions.reports import questions as reports
 from subscriptions.reports.numbers import NumberFinding
 from subscriptions.usage import Usage as UsageRow
 from subscriptions.usecases import (
+    balance,
     cancelling,
     catalog,
     coupons,
     customers,
     documents,
     dunning,
+    entitlements,
     events,
     invoices,
+    migrations,
     pausing,
     payment_methods,
     payments,
+    refunds,
     subscriptions,
     usage,
 )
 from subscriptions.usecases.imports import ImportReport
+from subscriptions.usecases.migrations import MigrationReport
 from subscriptions.usecases.usage import UsageReport
 
 
@@ -135,6 +142,56 @@ class Catalog(Namespace):
     versions = Asks(catalog.versions)
     products = Lists(catalog.products)
     list = Lists(catalog.list_)
+    get_migration = Asks(migrations.get)
+    migrations = Lists(migrations.list_)
+
+    def migrate(
+        self,
+        price: str,
+        to: str,
+        *,
+        on: date,
+        notice: Interval | None = None,
+        customers: Iterable[str] | None = None,
+        tags: Iterable[str] = (),
+        preview: bool = False,
+        at: datetime | None = None,
+    ) -> MigrationReport:
+        """Let a cohort of subscriptions go over from one price to another, each at a renewal.
+
+        Every subscription that runs, or will, and has an item of this version of a price (superseded
+        or archived as it may be) gets a planned change: at the item's first renewal on or after
+        `on`, and not before `notice` from now, it has the price `to`, which must recur at the same
+        interval and in the same currency. Nothing is prorated. `customers` are the only ones in the
+        cohort, by their ids; with `tags`, only those who have at least one of them.
+
+        A `PlannedChangeAnnounced` says when it is time to tell a customer: the `notice` before the
+        day, or at once without one. If no run came on that day, the change is put off, so that the
+        notice is kept. Quantity and the count of billed periods stay. Who has changed to another
+        price by then keeps that. A customer with a price of his own instead of `to` gets that; a
+        price of one customer is moved only if it is `price`.
+
+        With `preview` nothing is stored; the report is the same. The same call again, as after a
+        crash, goes on where it was, and takes in who came since. Subscriptions are planned in
+        batches, each whole or not at all; inside `transaction()` all of it is part of that.
+
+        Raises `UnknownReference` for an unknown price or customer, `ValidationError` for a wrong
+        value, `CurrencyMismatch`, and `InvalidTransition` for a price that is not on offer on the
+        day and for a migration that is being undone. Then nothing is planned.
+        """
+        cohort = migrations.read_cohort(
+            price, to, on=on, notice=notice, customers=customers, tags=tags
+        )
+        return run_sync(self.engine.migrate(cohort, preview=preview, at=at))
+
+    def undo_migration(self, id: str, *, at: datetime | None = None) -> Migration:
+        """Withdraw what a migration planned and has not taken effect; what has, stays.
+
+        The answer says how many plans were `withdrawn`, and how many were `left`: those took effect,
+        or fell away before. The same call again goes on after a crash. Raises `NotFound` for an
+        unknown migration and `InvalidTransition` for one that is undone.
+        """
+        return run_sync(self.engine.undo_migration(id, at))
 
 
 class AsyncCatalog(Namespace):
@@ -151,6 +208,30 @@ class AsyncCatalog(Namespace):
     versions = AsyncAsks(catalog.versions)
     products = AsyncLists(catalog.products)
     list = AsyncLists(catalog.list_)
+    get_migration = AsyncAsks(migrations.get)
+    migrations = AsyncLists(migrations.list_)
+
+    async def migrate(
+        self,
+        price: str,
+        to: str,
+        *,
+        on: date,
+        notice: Interval | None = None,
+        customers: Iterable[str] | None = None,
+        tags: Iterable[str] = (),
+        preview: bool = False,
+        at: datetime | None = None,
+    ) -> MigrationReport:
+        """Let a cohort of subscriptions go over to another price, as `Catalog.migrate` does."""
+        cohort = migrations.read_cohort(
+            price, to, on=on, notice=notice, customers=customers, tags=tags
+        )
+        return await run_async(self.engine.migrate(cohort, preview=preview, at=at))
+
+    async def undo_migration(self, id: str, *, at: datetime | None = None) -> Migration:
+        """Undo a migration, as `Catalog.undo_migration` does."""
+        return await run_async(self.engine.undo_migration(id, at))
 
 
 class Coupons(Namespace):
@@ -207,6 +288,7 @@ class Subscriptions(Namespace):
     reactivate = Does(cancelling.reactivate)
     answer_survey = Does(cancelling.answer_survey)
     cancellation_terms = Asks(cancelling.cancellation_terms)
+    term_warnings = Asks(cancelling.term_warnings)
     list = Lists(subscriptions.list_)
 
 
@@ -230,6 +312,7 @@ class AsyncSubscriptions(Namespace):
     reactivate = AsyncDoes(cancelling.reactivate)
     answer_survey = AsyncDoes(cancelling.answer_survey)
     cancellation_terms = AsyncAsks(cancelling.cancellation_terms)
+    term_warnings = AsyncAsks(cancelling.term_warnings)
     list = AsyncLists(subscriptions.list_)
 
 
@@ -271,6 +354,20 @@ class AsyncUsage(Namespace):
         return await run_async(self.engine.record_usage(events, at))
 
 
+class Entitlements(Namespace):
+    """What customers may use."""
+
+    list = Asks(entitlements.list_)
+    check = Asks(entitlements.check)
+
+
+class AsyncEntitlements(Namespace):
+    """What customers may use."""
+
+    list = AsyncAsks(entitlements.list_)
+    check = AsyncAsks(entitlements.check)
+
+
 class Invoices(Namespace):
     """What customers owe."""
 
@@ -280,6 +377,7 @@ class Invoices(Namespace):
     void = Does(invoices.void)
     mark_uncollectible = Does(invoices.mark_uncollectible)
     text = Asks(documents.text)
+    explain = Asks(documents.explain)
     get = Asks(invoices.get)
     list = Lists(invoices.list_)
 
@@ -302,6 +400,7 @@ class AsyncInvoices(Namespace):
     void = AsyncDoes(invoices.void)
     mark_uncollectible = AsyncDoes(invoices.mark_uncollectible)
     text = AsyncAsks(documents.text)
+    explain = AsyncAsks(documents.explain)
     get = AsyncAsks(invoices.get)
     list = AsyncLists(invoices.list_)
 
@@ -311,10 +410,27 @@ class AsyncInvoices(Namespace):
         return tuple(each.finding for each in found if isinstance(each.finding, ChainBreak))
 
 
+class Balance(Namespace):
+    """What customers have to their credit."""
+
+    adjust = Does(balance.adjust)
+    entries = Lists(balance.entries)
+
+
+class AsyncBalance(Namespace):
+    """What customers have to their credit."""
+
+    adjust = AsyncDoes(balance.adjust)
+    entries = AsyncLists(balance.entries)
+
+
 class Payments(Namespace):
     """What customers paid, and every attempt."""
 
     record = Does(payments.record)
+    refund = Does(refunds.refund)
+    get_refund = Asks(refunds.get)
+    refunds = Lists(refunds.list_)
     get = Asks(payments.get)
     list = Lists(payments.list_)
 
@@ -323,6 +439,9 @@ class AsyncPayments(Namespace):
     """What customers paid, and every attempt."""
 
     record = AsyncDoes(payments.record)
+    refund = AsyncDoes(refunds.refund)
+    get_refund = AsyncAsks(refunds.get)
+    refunds = AsyncLists(refunds.list_)
     get = AsyncAsks(payments.get)
     list = AsyncLists(payments.list_)
 

@@ -22,14 +22,16 @@ from subscriptions.engine import commit
 from subscriptions.engine.charging import Answer, Asked, ask
 from subscriptions.engine.gather import Batch, together
 from subscriptions.engine.procedures import Procedure, call
+from subscriptions.engine.refunding import RefundAnswer, ask_refunds
 from subscriptions.errors import Conflict, DomainError, Duplicate, StorageError
 from subscriptions.gateways import AbsentForSure, PaymentGateway
 from subscriptions.invoices import INVOICE, Invoice, Open
-from subscriptions.lifecycle import SUBSCRIPTION
+from subscriptions.lifecycle import SUBSCRIPTION, Subscription
 from subscriptions.payments import PAYMENT, Payment, PaymentSnapshot
 from subscriptions.records import AnyKind, Record
+from subscriptions.refunds import REFUND, Refund, RefundSnapshot
 from subscriptions.storage import Storage, UnitOfWork, due
-from subscriptions.usecases import dunning, invoices, payments, renewals
+from subscriptions.usecases import dunning, invoices, payments, refunds, renewals
 from subscriptions.usecases.flows import Context, Flow
 
 log = logging.getLogger("subscriptions")
@@ -46,6 +48,7 @@ DUE: Mapping[AnyKind, Step | None] = {
     SUBSCRIPTION: renewals.advance,
     INVOICE: invoices.advance,
     PAYMENT: None,  # the gateway is asked first; see `_asked`
+    REFUND: None,  # likewise; see `_refunds_asked`
     DUNNING_CASE: dunning.advance,
 }
 
@@ -128,12 +131,20 @@ class Worker:
         report.until = until
 
     def now(self, records: Sequence[tuple[AnyKind, Record]], at: datetime) -> Procedure[None]:
-        """Do what is due at `at` for these records, and for those that they make due."""
+        """Do what is due at `at` for these records, and for those that they make due.
+
+        What a subscription is behind with since an earlier day is left for a run, which does each
+        thing at its own time.
+        """
         report = RunReport()
         while records:
             changes: list[Change] = []
             for kind in DUE:
-                ready = [record for each, record in records if each is kind and _due(record, at)]
+                ready = [
+                    record
+                    for each, record in records
+                    if each is kind and _due(record, at) and not _behind(record, at)
+                ]
                 if ready:
                     changes += yield from self._batch(kind, ready, at, report)
             records = [(change.kind, change.after) for change in changes if change.kind in DUE]
@@ -142,7 +153,17 @@ class Worker:
         self, payment: Payment, snapshot: PaymentSnapshot, at: datetime
     ) -> Procedure[list[Change]]:
         """Merge what a gateway said by itself of a payment; it may say nothing new."""
-        work = [_Work(PAYMENT, payment, _answered(snapshot), due=False)]
+        return (yield from self._told(_Work(PAYMENT, payment, _answered(snapshot), due=False), at))
+
+    def settle_refund(
+        self, refund: Refund, snapshot: RefundSnapshot, at: datetime
+    ) -> Procedure[list[Change]]:
+        """Merge what a gateway said by itself of a refund; it may say nothing new."""
+        told = _Work(REFUND, refund, _refund_answered(snapshot), due=False)
+        return (yield from self._told(told, at))
+
+    def _told(self, told: _Work, at: datetime) -> Procedure[list[Change]]:
+        work = [told]
         changes: list[Change] = []
         while work:
             done, work = yield from self._commit(work, at, RunReport())
@@ -180,6 +201,8 @@ class Worker:
         step = DUE[kind]
         if step is not None:
             work = [_Work(kind, record, step) for record in records]
+        elif kind is REFUND:
+            work = yield from self._refunds_asked(records, at)
         else:
             work = yield from self._asked(records, at)
         changes: list[Change] = []
@@ -197,6 +220,13 @@ class Worker:
         return [
             _Work(PAYMENT, payment, _answered(answer))
             for payment, answer in zip(records, answers, strict=True)
+        ]
+
+    def _refunds_asked(self, records: Sequence[Refund], at: datetime) -> Procedure[list[_Work]]:
+        answers = yield from ask_refunds(records, self.gateways, at=at, now=self.context(at).now)
+        return [
+            _Work(REFUND, refund, _refund_answered(answer))
+            for refund, answer in zip(records, answers, strict=True)
         ]
 
     def _commit(
@@ -325,6 +355,18 @@ def _answered(answer: Answer) -> Step:
     if isinstance(answer, AbsentForSure):
         return payments.absent
     return lambda id, context: payments.settle(id, answer, context)
+
+
+def _refund_answered(answer: RefundAnswer) -> Step:
+    if isinstance(answer, AbsentForSure):
+        return refunds.absent
+    return lambda id, context: refunds.settle(id, answer, context)
+
+
+def _behind(record: Record, at: datetime) -> bool:
+    if not isinstance(record, Subscription):
+        return False
+    return record.due_day is not None and record.due_day < local_date(at, record.zone)
 
 
 def _due(record: Any, at: datetime) -> bool:  # noqa: ANN401 - any record with a due time

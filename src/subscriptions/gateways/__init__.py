@@ -19,6 +19,7 @@ from attrs import field, frozen
 from subscriptions.errors import ValidationError
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.payments import ChargeIntent, PaymentSnapshot
+from subscriptions.refunds import RefundIntent, RefundSnapshot
 
 WINDOW_MIN = timedelta(hours=2)
 """A gateway that forgets keys sooner could not be asked again with safety."""
@@ -66,7 +67,15 @@ class CannotTell:
     reason: str = ""
 
 
+@frozen
+class FoundRefund:
+    """The gateway has the refund; `snapshot` is what it says of it."""
+
+    snapshot: RefundSnapshot
+
+
 Reconciled: TypeAlias = Found | AbsentForSure | CannotTell
+ReconciledRefund: TypeAlias = FoundRefund | AbsentForSure | CannotTell
 
 
 class WebhookRefused(Exception):
@@ -85,12 +94,13 @@ class GatewayEvent:
     """A verified message of a gateway: a hint, which is merged and may come twice.
 
     `id` is the gateway's own id of the message. `snapshot` is None for messages that are not about
-    a payment.
+    a payment, `refund` for those that are not about a refund.
     """
 
     id: str
     type: str
     snapshot: PaymentSnapshot | None
+    refund: RefundSnapshot | None = None
 
 
 class PaymentGateway(Protocol):
@@ -152,6 +162,26 @@ class PaymentGateway(Protocol):
         Constant-time comparison, every given secret is tried, at most 300 s of clock difference
         either way. Hostile headers are refused, never a crash.
         """
+        ...
+
+
+@runtime_checkable
+class Refunds(Protocol):
+    """A gateway that can give money back; one that cannot does not have these methods."""
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        """Give back a part of a charge, at most once for each key within the replay window.
+
+        The same intent again returns the first answer and moves no money. The answer carries the
+        intent's amount and `refund_id`. What the gateway refuses, such as more than was charged, is
+        `FAILED`, never raised; silence is `UNKNOWN`, a refused connection `NOT_EXECUTED`.
+        """
+        ...
+
+    def reconcile_refund(
+        self, intent: RefundIntent, gateway_ref: str | None, /
+    ) -> ReconciledRefund:
+        """Say what became of a refund, without moving money; `AbsentForSure` needs proof."""
         ...
 
 

@@ -5,7 +5,7 @@ freezes seller, customer, lines and tax, gives the number and the hash that chai
 its predecessor in the series; after that only what was paid and the state move.
 
 Amounts are minor units of `currency` (fields end in `_minor`); the properties give `Money`. The
-arithmetic of tax is in `taxes`, that of prices in `pricing`.
+arithmetic of tax is in `taxes`, that of prices in `pricing`; `explain` shows that of a line.
 """
 
 from subscriptions.invoices.deciding import (
@@ -34,6 +34,14 @@ from subscriptions.invoices.events import (
     InvoicePartlyPaid,
     InvoiceVoided,
 )
+from subscriptions.invoices.explaining import (
+    Deduction,
+    DeductionReason,
+    Explanation,
+    Portion,
+    Priced,
+    explain,
+)
 from subscriptions.invoices.invoice import (
     INVOICE,
     STATUS,
@@ -57,11 +65,14 @@ from subscriptions.invoices.invoice import (
 )
 from subscriptions.invoices.sealing import (
     ChainBreak,
+    Issuing,
     compose,
     content_hash,
     draft,
     finalize,
+    issue,
     seal,
+    totals_of,
     verify_chain,
 )
 
@@ -75,10 +86,13 @@ __all__ = [
     "CollectionEnded",
     "CollectionStarted",
     "Command",
+    "Deduction",
+    "DeductionReason",
     "Draft",
     "EndCollection",
     "EndDunning",
     "Event",
+    "Explanation",
     "Invoice",
     "InvoiceDrafted",
     "InvoiceDunningEnded",
@@ -89,6 +103,7 @@ __all__ = [
     "InvoicePartlyPaid",
     "InvoiceState",
     "InvoiceVoided",
+    "Issuing",
     "Line",
     "LineKind",
     "LineRef",
@@ -99,6 +114,8 @@ __all__ = [
     "Paid",
     "Part",
     "Party",
+    "Portion",
+    "Priced",
     "Seller",
     "SellerSnapshot",
     "StartCollection",
@@ -111,7 +128,10 @@ __all__ = [
     "content_hash",
     "decide",
     "draft",
+    "explain",
     "finalize",
+    "issue",
     "seal",
+    "totals_of",
     "verify_chain",
 ]

@@ -11,7 +11,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
+from attrs import field, frozen
 
 from subscriptions.billing_cycles import Period, first_instant, zone_info
 from subscriptions.customers import Address
@@ -23,6 +23,17 @@ from subscriptions.money import Currency, Money, Rounding
 from subscriptions.proration import ProrationUnit
 from subscriptions.records import Column, ColumnType, Kind, plain_text
 from subscriptions.taxes import TaxBehavior, TaxGroup, TaxRate
+
+
+@frozen
+class SellerSnapshot:
+    """The seller as printed; later changes of the seller do not reach it."""
+
+    name: str
+    address: Address
+    tax_id: str
+    email: str
+    iban: str
 
 
 @frozen
@@ -43,8 +54,12 @@ class Seller:
     terms_days: int = 14
     invoice_numbers: Series = Series("INV-{year}-{counter:05}", reset=Reset.YEARLY)
     customer_numbers: Series = Series("{counter:06}")
+    snapshot: SellerSnapshot = field(init=False, eq=False, repr=False)
+    """What is printed of it on an invoice of now."""
 
     def __attrs_post_init__(self) -> None:
+        printed = SellerSnapshot(self.name, self.address, self.tax_id, self.email, self.iban)
+        object.__setattr__(self, "snapshot", printed)
         plain_text("seller.name", self.name, length_max=200)
         plain_text("seller.id", self.id, length_max=40)
         zone_info(self.zone)
@@ -60,17 +75,6 @@ class Seller:
     def customer_series(self) -> str:
         """The id of the series of its customers' numbers."""
         return f"{self.id}/customer/{self.customer_numbers.pattern}"
-
-
-@frozen
-class SellerSnapshot:
-    """The seller as printed; later changes of the seller do not reach it."""
-
-    name: str
-    address: Address
-    tax_id: str
-    email: str
-    iban: str
 
 
 @frozen
@@ -108,13 +112,16 @@ class LineKind(StrEnum):
 class Part:
     """Which part of a whole amount a line is: the cut at `end` less the cut at `begin`.
 
-    Both are fractions of the whole period, from 0 to 1, counted in `unit`.
+    Both are fractions of the whole period, from 0 to 1, counted in `unit`; a long stub ends beyond
+    1, in a later period. `units` is how many of the unit the period has that is cut; None where no
+    one number says it, as in a stub that cuts two periods.
     """
 
     whole_minor: int
     begin: Fraction
     end: Fraction
     unit: ProrationUnit = ProrationUnit.DAY
+    units: int | None = None
 
     @property
     def fraction(self) -> Fraction:
@@ -135,12 +142,16 @@ class Measured:
     """The usage behind a line: what was counted, by which meter, in how many events.
 
     `before` is the quantity of that period that was charged earlier: the line is for the rest.
+    `before_minor` is what was charged for that period earlier and is taken off. `taken_back` is how
+    many of the events took something back; a price for each event does not count them.
     """
 
     meter: str
     quantity: Decimal
     events: int
     before: Decimal = Decimal(0)
+    before_minor: int = 0
+    taken_back: int = 0
 
 
 @frozen
@@ -149,7 +160,8 @@ class Charge:
 
     `amount_minor` is what the price says: net or gross as `behavior` says, before `discounts`.
     `unit_price` in major units is what is printed; None where a quantity times a price would
-    mislead. `product` is what coupons ask for.
+    mislead. `product` is what coupons ask for. `phase` is the place of the price's introductory
+    phase that counted; None for what lasts.
     """
 
     description: str
@@ -168,6 +180,7 @@ class Charge:
     part: Part | None = None
     credits: LineRef | None = None
     usage: Measured | None = None
+    phase: int | None = None
 
 
 @frozen
@@ -175,7 +188,8 @@ class Line:
     """One line of an invoice; `net_minor` is rounded once and never again.
 
     `amount_minor` is before `discounts`, the shares of the document's discounts that it bears.
-    `subscription` and `item` say whose line it is, `part` which part of a whole it is.
+    `subscription` and `item` say whose line it is, `part` which part of a whole it is, `phase`
+    which introductory phase of the price counted; None for what lasts.
     """
 
     description: str
@@ -195,6 +209,7 @@ class Line:
     part: Part | None = None
     credits: LineRef | None = None
     usage: Measured | None = None
+    phase: int | None = None
 
     @property
     def amount(self) -> Money:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 
 from attrs import frozen
@@ -37,7 +38,37 @@ from subscriptions.invoices.invoice import (
 )
 from subscriptions.money import Currency, Money, Rounding
 from subscriptions.records import evolve
-from subscriptions.taxes import TaxableLine, tax_totals
+from subscriptions.taxes import TaxableLine, TaxBehavior, TaxRate, TaxTotals, tax_totals
+
+
+@frozen
+class Issuing:
+    """What an invoice takes with it when it is issued: the attempt intended, the balance used."""
+
+    salt: str
+    collecting: PaymentId | None = None
+    balance_minor: int = 0
+
+
+def totals_of(charges: Sequence[Charge], *, rounding: Rounding = Rounding.HALF_UP) -> TaxTotals:
+    """Return net, tax and total of charges by EN 16931; raises `ValidationError` for none."""
+    if len(charges) == 1:
+        only = charges[0]
+        return _totals_of_one(_taxable(only), only.rate, only.behavior, rounding)
+    if not charges:
+        raise ValidationError("lines", (), "at least one line")
+    return tax_totals(
+        [TaxableLine(_taxable(each), each.rate, each.behavior) for each in charges],
+        rounding=rounding,
+    )
+
+
+# A billing run meets few distinct amounts: most invoices have one line, of one of a few prices.
+@lru_cache(maxsize=4096)
+def _totals_of_one(
+    amount_minor: int, rate: TaxRate, behavior: TaxBehavior, rounding: Rounding
+) -> TaxTotals:
+    return tax_totals([TaxableLine(amount_minor, rate, behavior)], rounding=rounding)
 
 
 def compose(
@@ -51,19 +82,18 @@ def compose(
     subscription: SubscriptionId | None = None,
     rounding: Rounding = Rounding.HALF_UP,
     may_be_negative: bool = False,
+    totals: TaxTotals | None = None,
+    issuing: Issuing | None = None,
 ) -> Invoice:
     """Compose a draft from charges: lines, tax by EN 16931, totals; version 0, not yet stored.
 
     `automatic` says that it is charged at once, so that it is due on the day it is issued.
     Raises `ValidationError` for no charges, and for a negative total unless it may be: then the
-    customer is owed it.
+    customer is owed it. `totals` are those of the charges, if they are known already. With
+    `issuing` seller and customer are frozen as they are now, and it is ready for `issue`.
     """
-    if not charges:
-        raise ValidationError("lines", (), "at least one line")
-    totals = tax_totals(
-        [TaxableLine(_taxable(each), each.rate, each.behavior) for each in charges],
-        rounding=rounding,
-    )
+    if totals is None:
+        totals = totals_of(charges, rounding=rounding)
     if totals.gross_minor < 0 and not may_be_negative:
         raise ValidationError(
             "lines", Money(totals.gross_minor, currency), "lines whose total is not negative"
@@ -88,6 +118,7 @@ def compose(
                 each.part,
                 each.credits,
                 each.usage,
+                each.phase,
             )
             for each, net_minor in zip(charges, totals.line_nets_minor, strict=True)
         ]
@@ -107,6 +138,12 @@ def compose(
         rounding,
         seller.zone,
         0 if automatic else seller.terms_days,
+        seller=None if issuing is None else seller.snapshot,
+        party=None if issuing is None else _party(customer),
+        salt="" if issuing is None else issuing.salt,
+        attempts=0 if issuing is None or issuing.collecting is None else 1,
+        collecting=None if issuing is None else issuing.collecting,
+        balance_minor=0 if issuing is None else issuing.balance_minor,
     )
 
 
@@ -141,24 +178,30 @@ def finalize(
         raise InvalidTransition(f"invoice {invoice.id}", invoice.status, "finalize")
     after = evolve(
         invoice,
-        seller=SellerSnapshot(
-            seller.name, seller.address, seller.tax_id, seller.email, seller.iban
-        ),
-        party=Party(
-            customer.name,
-            customer.company,
-            customer.address,
-            customer.tax_id,
-            customer.email,
-            customer.number,
-            customer.language,
-        ),
+        seller=seller.snapshot,
+        party=_party(customer),
         salt=salt,
         attempts=0 if collecting is None else 1,
         collecting=collecting,
     )
-    before = invoice if invoice.version else None
-    return Issue(INVOICE, before, after, seller.invoice_series, seller.invoice_numbers)
+    return issue(after, seller, before=invoice if invoice.version else None)
+
+
+def issue(invoice: Invoice, seller: Seller, *, before: Invoice | None = None) -> Issue:
+    """Return the document to be numbered: an invoice that is composed with all that it freezes."""
+    return Issue(INVOICE, before, invoice, seller.invoice_series, seller.invoice_numbers)
+
+
+def _party(customer: Customer) -> Party:
+    return Party(
+        customer.name,
+        customer.company,
+        customer.address,
+        customer.tax_id,
+        customer.email,
+        customer.number,
+        customer.language,
+    )
 
 
 def seal(
@@ -307,11 +350,17 @@ def _line_texts(line: Line) -> list[object]:
     if line.part is not None:
         part = line.part
         texts.append(["part", part.whole_minor, str(part.begin), str(part.end), part.unit])
+        if part.units is not None:
+            texts.append(["units", part.units])
     if line.credits is not None:
         texts.append(["credits", line.credits.invoice, line.credits.line])
     if line.usage is not None:
         usage = line.usage
         texts.append(["usage", usage.meter, str(usage.quantity), usage.events, str(usage.before)])
+        if usage.before_minor or usage.taken_back:
+            texts.append(["usage before", usage.before_minor, usage.taken_back])
+    if line.phase is not None:
+        texts.append(["phase", line.phase])
     return texts
 
 
@@ -348,7 +397,10 @@ def _party_texts(party: Party) -> list[str]:
     ]
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# What is digested is made here, of lists and plain values: nothing can hold itself.
+_encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), check_circular=False
+).encode
 
 
 def _digest(content: object) -> str:

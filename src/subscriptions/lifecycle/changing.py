@@ -15,15 +15,16 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 
 from attrs import frozen
 
 from subscriptions.alignment import shared
 from subscriptions.billing_cycles import BillingCycle, Period, local_date
-from subscriptions.catalog import Price
+from subscriptions.catalog import Price, phase_for
 from subscriptions.discounts import Discountable, DiscountShare, spread
 from subscriptions.errors import ValidationError
-from subscriptions.ids import InvoiceId
+from subscriptions.ids import CouponId, InvoiceId
 from subscriptions.invoices import Charge, LineKind, LineRef, Part
 from subscriptions.lifecycle.charges import (
     UsageOf,
@@ -31,6 +32,7 @@ from subscriptions.lifecycle.charges import (
     part_used,
     price_of_period,
     stub_part,
+    units_of,
 )
 from subscriptions.lifecycle.subscription import (
     Active,
@@ -95,6 +97,16 @@ class _Rest:
     cycle: BillingCycle
     begin: Fraction = Fraction()
     end: Fraction = Fraction(1)
+    coupons: tuple[CouponId, ...] = ()
+
+    @property
+    def last(self) -> date:
+        """The first day after it."""
+        return self.whole.start + timedelta(days=ceil(self.end * self.whole.days))
+
+    def days_from(self, day: date) -> Period:
+        """Return the days that it is for, where it begins on a day."""
+        return Period(min(max(day, self.whole.start), self.last - timedelta(days=1)), self.last)
 
 
 def change_items(
@@ -202,6 +214,7 @@ def _before_billing(
     """Exchange items of which nothing was billed: they are counted from the same first day."""
     first = min(item.through for item in subscription.items)
     items: list[Item] = []
+    pending = [each for each in subscription.pending if each.kind is not LineKind.SETUP]
     last = subscription.last_item
     for each in wanted:
         price = conditions.prices[each.price]
@@ -211,13 +224,19 @@ def _before_billing(
             last += 1
             number = last
             cycle, next_end = _joined(subscription.items[0], first, price)
+            stub = FirstStub.PRORATED
         else:
             before = subscription.item(number)
-            cycle, next_end = before.cycle, before.next_end
+            cycle, next_end, stub = before.cycle, before.next_end, before.first_stub
             if cycle.every != price.every:
                 cycle, next_end = _joined(before, first, price)
-        items.append(new_item(each, price, cycle, number, through=first, next_end=next_end))
-    return Outcome(tuple(items), subscription.debits, subscription.pending)
+        item = new_item(
+            each, price, cycle, number, through=first, next_end=next_end, first_stub=stub
+        )
+        items.append(item)
+        if price.setup_minor:
+            pending.append(setup_charge(item, price, subscription, conditions.rate))
+    return Outcome(tuple(items), subscription.debits, tuple(pending))
 
 
 def new_item(
@@ -234,7 +253,7 @@ def new_item(
     """Return an item of a price of which nothing is billed yet."""
     return Item(
         wanted.price,
-        1 if wanted.quantity is None else wanted.quantity,
+        wanted.quantity,
         cycle,
         through,
         number,
@@ -287,9 +306,10 @@ class _Work:
         same_price = wanted.price == item.price
         keeps_period = price.every == item.cycle.every and not item.arrears and not price.arrears
         if keeps_period and (self.debits_of(item) or item.through > self.day):
-            rests = len(self.rests)
+            before = len(self.rests)
             if self.charges:
                 self._credit(item)
+            rests = len(self.rests) > before
             after = new_item(
                 wanted,
                 price,
@@ -297,10 +317,9 @@ class _Work:
                 item.number,
                 through=item.through,
                 next_end=item.next_end,
-                first_stub=item.first_stub,
+                first_stub=item.first_stub if rests or not item.billed else FirstStub.PRORATED,
             )
-            billed = item.billed if same_price else int(len(self.rests) > rests)
-            return evolve(after, billed=billed)
+            return evolve(after, billed=item.billed if same_price else int(rests))
         self.close(item)
         through, cycle, next_end = self.day, item.cycle, None
         if not item.arrears and not self.charges:
@@ -340,8 +359,15 @@ class _Work:
         if price.arrears:
             return item
         stub = item.next_period
+        # Cut as a change cuts it, in the unit of the policy, so that a change back costs nothing.
+        whole = cycle.period_containing(self.day) if next_end is None else stub
+        begin = self._used_of(whole, cycle)
+        if begin == 0 and stub == whole and next_end is None:
+            # It begins with a period, which is billed as every other, whatever is prorated.
+            return item
         if self.charges:
-            self.rests.append(_Rest(item.number, stub, item.cycle))
+            counting = self._coupons_on(self.day)
+            self.rests.append(_Rest(item.number, whole, cycle, begin, coupons=counting))
         return evolve(item, through=stub.end, next_end=None, billed=int(self.charges))
 
     def move(self, item: Item, on: date) -> Item:
@@ -354,12 +380,21 @@ class _Work:
             self._credit(item, at=on)
             del self.rests[rests:]
         elif on > item.through and self.charges:
-            self.rests.append(_Rest(item.number, Period(item.through, on), item.cycle))
+            counting = self._coupons_on(item.through - timedelta(days=1))
+            more = Period(item.through, on)
+            self.rests.append(_Rest(item.number, more, item.cycle, coupons=counting))
         self.debits = [
             evolve(each, cycle=each.cycle or item.cycle) if each.item == item.number else each
             for each in self.debits
         ]
-        return evolve(item, cycle=cycle, through=on, next_end=None)
+        return evolve(item, cycle=cycle, through=on, next_end=None, first_stub=FirstStub.PRORATED)
+
+    def _coupons_on(self, day: date) -> tuple[CouponId, ...]:
+        """Return the coupons that count for the period that a day is in, of the first such item."""
+        for debit in self.subscription.debits:
+            if debit.whole.start <= day < debit.whole.end:
+                return debit.coupons
+        return ()
 
     def debits_of(self, item: Item) -> list[Debit]:
         return [each for each in self.debits if each.item == item.number]
@@ -382,12 +417,16 @@ class _Work:
 
     def _credit(self, item: Item, *, at: date | None = None) -> None:
         for debit in self.debits_of(item):
-            part = self._part_used(item, debit) if at is None else _part_before(debit.whole, at)
+            cycle = debit.cycle or item.cycle
+            part = (
+                self._used_of(debit.whole, cycle) if at is None else _part_before(debit.whole, at)
+            )
             part = max(part, debit.begin)
             if part >= debit.end:
                 continue
-            cycle = debit.cycle or item.cycle
-            self.rests.append(_Rest(item.number, debit.whole, cycle, part, debit.end))
+            self.rests.append(
+                _Rest(item.number, debit.whole, cycle, part, debit.end, debit.coupons)
+            )
             given = between(debit.whole_minor, part, debit.end) if self.credits else 0
             place = self.debits.index(debit)
             if part == debit.begin and debit.invoice is None and self.credits:
@@ -401,23 +440,24 @@ class _Work:
             if self.conditions.policy.cap is Cap.PAID:
                 given = min(given, self._paid_of(debit))
             if given:
-                self.pending.append(self._credit_line(debit, part, given))
+                self.pending.append(self._credit_line(debit, self.rests[-1], given, at))
 
-    def _credit_line(self, debit: Debit, part: Fraction, given: int) -> Charge:
+    def _credit_line(self, debit: Debit, rest: _Rest, given: int, at: date | None) -> Charge:
+        # Where a given day cuts the period, days are counted.
+        unit = self.conditions.policy.unit if at is None else ProrationUnit.DAY
         price = self.conditions.prices[debit.price]
-        since = min(max(self.day, debit.whole.start), debit.whole.end - timedelta(days=1))
         return Charge(
             price.name,
             -given,
             debit.rate,
             debit.behavior,
-            period=Period(since, debit.whole.end),
+            period=rest.days_from(self.day if at is None else at),
             price=debit.price,
             kind=LineKind.CREDIT,
             product=price.product,
             subscription=self.subscription.id,
             item=debit.item,
-            part=Part(-debit.whole_minor, part, debit.end, self.conditions.policy.unit),
+            part=self._part_of(rest, -debit.whole_minor, unit),
             credits=None if debit.invoice is None else LineRef(debit.invoice, debit.line),
         )
 
@@ -434,23 +474,24 @@ class _Work:
 
     def _paid_of(self, debit: Debit) -> int:
         """Return what was paid of a debit and not credited yet, rounded down."""
-        if debit.invoice is None:
-            return 0
         charged = between(debit.whole_minor, debit.begin, Fraction(1))
         credited = charged - between(debit.whole_minor, debit.begin, debit.end)
+        if debit.invoice is None:
+            # It goes on one invoice with its credit, and nobody is asked for it.
+            return charged - credited
         share = self.conditions.paid[debit.invoice]
         if share.total_minor <= 0:
             return charged - credited
         return max(0, charged * share.paid_minor // share.total_minor - credited)
 
-    def _part_used(self, item: Item, debit: Debit) -> Fraction:
+    def _used_of(self, whole: Period, cycle: BillingCycle) -> Fraction:
         policy = self.conditions.policy
         return part_used(
-            debit.whole,
+            whole,
             self.conditions.at,
             unit=policy.unit,
             zone=self.subscription.zone,
-            cycle=debit.cycle or item.cycle,
+            cycle=cycle,
             day_after=policy.change_day is ChangeDay.OLD,
         )
 
@@ -459,7 +500,7 @@ class _Work:
         by_number = {item.number: item for item in items}
         for rest in self.rests:
             item = by_number.get(rest.item)
-            if item is None or item.arrears or item.through < rest.whole.end:
+            if item is None or item.arrears or item.through < rest.last:
                 continue
             chain = self._wholes(rest, item, items)
             price = self.conditions.prices[item.price]
@@ -469,7 +510,6 @@ class _Work:
                 for place, (_, share) in enumerate(chain[1:])
                 if share is not None and cuts[place] != cuts[place + 1]
             )
-            since = min(max(self.day, rest.whole.start), rest.whole.end - timedelta(days=1))
             self.debits.append(
                 Debit(
                     item.number,
@@ -483,6 +523,7 @@ class _Work:
                     rest.begin,
                     rest.end,
                     rest.cycle if rest.cycle != item.cycle else None,
+                    rest.coupons,
                 )
             )
             self.pending.append(
@@ -493,7 +534,7 @@ class _Work:
                     price.tax_behavior,
                     item.quantity,
                     None,
-                    Period(since, rest.whole.end),
+                    rest.days_from(self.day),
                     item.price,
                     LineKind.DEBIT,
                     price.product,
@@ -501,6 +542,7 @@ class _Work:
                     item.number,
                     shares,
                     self._part(rest, item, chain[0][0]),
+                    phase=phase_for(price, max(0, item.billed - 1)),
                 )
             )
 
@@ -508,11 +550,18 @@ class _Work:
         if rest.begin == 0 and rest.end == 1:
             # The whole of a stub: what explains its amount is which part of a period it is.
             of_cycle = stub_part(
-                evolve(item, cycle=rest.cycle), self.conditions.prices[item.price], rest.whole
+                evolve(item, cycle=rest.cycle),
+                self.conditions.prices[item.price],
+                rest.whole,
+                billed=max(0, item.billed - 1),
             )
             if of_cycle is not None:
                 return of_cycle
-        return Part(whole_minor, rest.begin, rest.end, self.conditions.policy.unit)
+        return self._part_of(rest, whole_minor, self.conditions.policy.unit)
+
+    def _part_of(self, rest: _Rest, whole_minor: int, unit: ProrationUnit) -> Part:
+        units = units_of(rest.whole, unit=unit, zone=self.subscription.zone, cycle=rest.cycle)
+        return Part(whole_minor, rest.begin, rest.end, unit, units)
 
     def _wholes(
         self, rest: _Rest, item: Item, items: Sequence[Item]
@@ -523,7 +572,7 @@ class _Work:
         """
         currency = self.subscription.currency
         prices = self.conditions.prices
-        present = [each for each in items if not each.arrears and each.through >= rest.whole.end]
+        present = [each for each in items if not each.arrears and each.through >= rest.last]
         wholes = [
             price_of_period(
                 evolve(each, cycle=rest.cycle) if each is item else each,
@@ -536,7 +585,8 @@ class _Work:
         ]
         place = present.index(item)
         chain: list[tuple[int, DiscountShare | None]] = [(wholes[place], None)]
-        coupons = self.subscription.in_force
+        in_force = self.subscription.in_force
+        coupons = [each for each in in_force if each.coupon in rest.coupons]
         if coupons:
             lines = [
                 Discountable(whole, prices[each.price].product)

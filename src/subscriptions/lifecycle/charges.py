@@ -19,10 +19,10 @@ from attrs import frozen
 
 from subscriptions import pricing
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
-from subscriptions.catalog import Price, model_for
+from subscriptions.catalog import Price, model_for, phase_for
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.discounts import Discountable, spread
-from subscriptions.ids import InvoiceId, PriceId
+from subscriptions.ids import CouponId, InvoiceId, PriceId
 from subscriptions.invoices import Charge, LineKind, Measured, Part
 from subscriptions.lifecycle.subscription import Debit, FirstStub, Item, Subscription
 from subscriptions.money import Currency
@@ -100,44 +100,61 @@ def _licensed(
         subscription.id,
         item.number,
         part=part,
+        phase=phase_for(price, item.billed) if price.introductory else None,
     )
 
 
 def _part_of_cycle(item: Item, period: Period, whole_minor: int) -> Part | None:
     """Return which part of a whole period a stub is; None for a whole one, or a stub in full."""
     cycle = item.cycle
-    index = cycle.index_of(period.start)
-    if period is cycle.period(index) or period == cycle.period(index):
+    whole = cycle.period_containing(period.start)
+    if period is whole or period == whole:
         return None
     if item.billed == 0 and item.first_stub is FirstStub.FULL:
         return None
-    begin = position(cycle, period.start) - index
-    return Part(whole_minor, begin, position(cycle, period.end) - index)
+    index = cycle.index_of(period.start)
+    begin, end = position(cycle, period.start) - index, position(cycle, period.end) - index
+    # What is counted are the days of the period that is cut; a stub may cut two of them.
+    units = None
+    if end <= 1 or end.denominator == 1:
+        units = cycle.period(index).days
+    elif begin.denominator == 1:
+        units = cycle.period(index + int(end)).days
+    return Part(whole_minor, begin, end, units=units)
 
 
-def stub_part(item: Item, price: Price, period: Period) -> Part | None:
-    """Return which part of a whole period's price a stub costs; None for a whole period."""
-    model = model_for(price, item.billed)
+def stub_part(item: Item, price: Price, period: Period, *, billed: int) -> Part | None:
+    """Return which part of a whole period's price a stub costs; None for a whole period.
+
+    Law: it is the part that `price_of_period` is cut by.
+    """
+    if period.start < item.cycle.anchor:
+        return None
+    model = model_for(price, billed)
     whole_minor = pricing.amount_minor(model, item.quantity, price.currency.exponent)
-    return _part_of_cycle(item, period, whole_minor)
+    return _part_of_cycle(evolve(item, billed=billed), period, whole_minor)
 
 
 def _used(
     item: Item, price: Price, used: UsageOf, rate: TaxRate, subscription: Subscription
 ) -> Charge:
-    model, exponent = model_for(price, item.billed), subscription.currency.exponent
+    billed = item.billed
+    if used.known is not None and price.introductory:
+        billed = _billed_before(item, used.period)
+    model, exponent = model_for(price, billed), subscription.currency.exponent
     amount_minor = pricing.amount_minor(model, used.quantity, exponent, events=used.events)
-    kind, before, unit_price = LineKind.USAGE, Decimal(0), None
+    kind, before, before_minor, unit_price = LineKind.USAGE, Decimal(0), 0, None
     if used.known is not None:
         kind, before = LineKind.LATE_USAGE, used.known
-        amount_minor -= pricing.amount_minor(model, before, exponent, events=used.known_events)
+        before_minor = pricing.amount_minor(model, before, exponent, events=used.known_events)
     elif item.usage_billed_minor:
-        amount_minor -= item.usage_billed_minor
+        before_minor = item.usage_billed_minor
     else:
         unit_price = pricing.printed_unit_price(model, used.quantity)
+    taken_back = used.count - used.events if isinstance(used.events, int) else 0
     return Charge(
         price.name,
-        amount_minor,
+        amount_minor - before_minor,
         rate,
         price.tax_behavior,
         used.quantity - before,
@@ -148,8 +165,19 @@ def _used(
         price.product,
         subscription.id,
         item.number,
-        usage=Measured(item.meter or "", used.quantity, used.count, before),
+        usage=Measured(
+            item.meter or "", used.quantity, used.count, before, before_minor, taken_back
+        ),
+        phase=phase_for(price, billed) if price.introductory else None,
     )
+
+
+def _billed_before(item: Item, period: Period) -> int:
+    """Return how many periods of an item were billed before one that was billed already."""
+    if period.start < item.cycle.anchor:
+        return 0
+    since = item.cycle.index_of(item.through) - item.cycle.index_of(period.start)
+    return max(0, item.billed - since)
 
 
 def _true_up(
@@ -204,11 +232,17 @@ _SETTLED = frozenset({LineKind.CREDIT, LineKind.DEBIT})
 
 
 def debits_of(
-    charges: Sequence[Charge], invoice: InvoiceId | None, *, first_line: int, after: date
+    charges: Sequence[Charge],
+    invoice: InvoiceId | None,
+    *,
+    first_line: int,
+    after: date,
+    coupons: tuple[CouponId, ...] = (),
 ) -> tuple[Debit, ...]:
     """Return what may be credited later: the charges for periods that end after a day.
 
     They are the lines of the invoice from a place on; without an invoice, of what is pending.
+    `coupons` are those that count for their periods.
     """
     return tuple(
         [
@@ -223,6 +257,7 @@ def debits_of(
                 charge.behavior,
                 first_line + place,
                 invoice,
+                coupons=coupons,
             )
             for place, charge in enumerate(charges)
             if charge.kind is LineKind.PERIOD
@@ -265,6 +300,19 @@ def part_used(
     return Fraction((day - whole.start).days, whole.days)
 
 
+def units_of(whole: Period, *, unit: ProrationUnit, zone: str, cycle: BillingCycle) -> int | None:
+    """Return how many units `part_used` counts in a billed period; None where it counts a part."""
+    if unit is ProrationUnit.SECOND:
+        start, end = first_instant(whole.start, zone), first_instant(whole.end, zone)
+        return int((end - start).total_seconds())
+    months = cycle.every.step_months
+    if unit is ProrationUnit.THIRTIETHS and months and cycle.anchor <= whole.start:
+        periods = position(cycle, whole.end, unit=unit) - position(cycle, whole.start, unit=unit)
+        count = periods * _THIRTY * months
+        return int(count) if count.denominator == 1 else None
+    return whole.days
+
+
 def price_of_period(
     item: Item, price: Price, period: Period, currency: Currency, *, billed: int
 ) -> int:
@@ -301,4 +349,4 @@ def yearly_minor(items: Sequence[tuple[Price, int | Decimal]]) -> Fraction:
     return total
 
 
-_YEAR_MONTHS, _YEAR_DAYS = 12, 365
+_YEAR_MONTHS, _YEAR_DAYS, _THIRTY = 12, 365, 30

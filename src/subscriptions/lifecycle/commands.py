@@ -94,7 +94,7 @@ class ChangeItems:
     """Have these items from `at` on; `pending` and `debits` say what it costs.
 
     `invoice` is the one that takes what is pending, if there is one now. `planned` says that it
-    was the first of the planned changes.
+    was the first of the planned changes of its cause.
     """
 
     items: tuple[Item, ...]
@@ -112,6 +112,18 @@ class ScheduleChange:
     """Change the items when the day of the plan begins."""
 
     planned: Planned
+
+
+@frozen
+class AnnounceChange:
+    """Say that one of the planned changes will come, and what a period costs before and after it.
+
+    What is not known, because it depends on usage, is None.
+    """
+
+    planned: Planned
+    before: Money | None
+    after: Money | None
 
 
 @frozen
@@ -253,6 +265,7 @@ Command: TypeAlias = (
     | CheckUsage
     | ChangeItems
     | ScheduleChange
+    | AnnounceChange
     | WithdrawChanges
     | ApplyCoupon
     | RemoveCoupon
@@ -276,6 +289,7 @@ _ANY_TIME: frozenset[type[Command]] = frozenset(
     {
         ChangeItems,
         ScheduleChange,
+        AnnounceChange,
         WithdrawChanges,
         ApplyCoupon,
         RemoveCoupon,
@@ -297,7 +311,20 @@ _BEGUN: frozenset[type[Command]] = _ANY_TIME | {
 
 ALLOWED: dict[type[Contract], frozenset[type[Command]]] = {
     Scheduled: _ANY_TIME | {Begin},
-    Incomplete: frozenset({Activate, End, UndoCancel, Cancel, AnswerSurvey, ClearPastDue}),
+    Incomplete: frozenset(
+        {
+            Activate,
+            End,
+            UndoCancel,
+            Cancel,
+            AnswerSurvey,
+            ClearPastDue,
+            # What is planned for it, and only that: it comes once the first payment has.
+            ScheduleChange,
+            AnnounceChange,
+            WithdrawChanges,
+        }
+    ),
     Trialing: _BEGUN | {EndTrial, MoveTrialEnd},
     Active: _BEGUN | {BillPeriods, SkipPeriods, BillUsage, AwaitPayment, MarkUnpaid},
     Ended: frozenset({Reactivate, AnswerSurvey}),

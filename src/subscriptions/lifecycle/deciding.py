@@ -6,10 +6,11 @@ Nothing here reads a clock: `on` and `at` are arguments. What a change costs is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import assert_never
 
+from subscriptions.alignment import shared
 from subscriptions.billing_cycles import BillingCycle, first_instant, local_date
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
@@ -17,6 +18,7 @@ from subscriptions.ids import InvoiceId
 from subscriptions.lifecycle.commands import (
     ALLOWED,
     Activate,
+    AnnounceChange,
     AnswerSurvey,
     ApplyCoupon,
     AwaitPayment,
@@ -54,6 +56,7 @@ from subscriptions.lifecycle.events import (
     Event,
     FirstPaymentAwaited,
     PeriodsSkipped,
+    PlannedChangeAnnounced,
     ScheduledChangesWithdrawn,
     SubscriptionActivated,
     SubscriptionChanged,
@@ -84,6 +87,7 @@ from subscriptions.lifecycle.subscription import (
     Current,
     Debit,
     Ended,
+    FirstStub,
     Incomplete,
     Item,
     PastDue,
@@ -108,6 +112,17 @@ def decide(subscription: Subscription, *commands: Command) -> Change:
 
     Raises `InvalidTransition` if the state does not allow one of them; then nothing happens.
     """
+    after, events = carry_out(subscription, *commands)
+    return changed(SUBSCRIPTION, subscription, after, *events)
+
+
+def carry_out(
+    subscription: Subscription, *commands: Command
+) -> tuple[Subscription, tuple[object, ...]]:
+    """Return what the commands, in order, make of the subscription, and the events that say so.
+
+    Raises `InvalidTransition` if the state does not allow one of them.
+    """
     after = subscription
     events: list[object] = []
     for command in commands:
@@ -116,15 +131,17 @@ def decide(subscription: Subscription, *commands: Command) -> Change:
         event = _event(after, command)
         after = apply(after, event)
         events.append(event)
-    return changed(SUBSCRIPTION, subscription, after, *events)
+    return after, tuple(events)
 
 
-def end_of_paid_time(subscription: Subscription, *, at: datetime) -> date:
+def end_of_paid_time(
+    subscription: Subscription, *, at: datetime, items: Sequence[Item] = ()
+) -> date:
     """Return the day on which a cancellation "at period end" takes effect.
 
     That is the end of the present periods, and of what is billed already; during a trial the day
     the trial ends; before the start, the start: what was paid for is given, and no further period
-    begins.
+    begins. With `items` it is the end of theirs.
     """
     match subscription.contract:
         case Scheduled(start=start):
@@ -133,7 +150,7 @@ def end_of_paid_time(subscription: Subscription, *, at: datetime) -> date:
             return until
         case Active() | Incomplete():
             today = local_date(at, subscription.zone)
-            return max(_end_of_period(item, today) for item in subscription.items)
+            return max(_end_of_period(item, today) for item in items or subscription.items)
         case Ended():
             raise refused(subscription, Cancel(local_date(at, subscription.zone)))
         case other:
@@ -212,6 +229,10 @@ def _event(  # noqa: PLR0915 - one case each
             )
         case ScheduleChange(planned=planned):
             return ChangeScheduled(id, customer, planned)
+        case AnnounceChange(planned=planned, before=before, after=after):
+            if planned not in sub.schedule:
+                raise refused(sub, command)
+            return PlannedChangeAnnounced(id, customer, planned, before, after)
         case WithdrawChanges(cause=cause):
             if not any(_is_of(each, cause) for each in sub.schedule):
                 raise refused(sub, command)
@@ -310,6 +331,11 @@ def apply(sub: Subscription, event: Event) -> Subscription:
         case ChangeScheduled(planned=planned):
             schedule = sorted((*sub.schedule, planned), key=lambda each: each.on)
             return evolve(sub, schedule=tuple(schedule), version=version)
+        case PlannedChangeAnnounced(planned=planned):
+            place = sub.schedule.index(planned)
+            told = evolve(planned, announce_on=None)
+            schedule = [*sub.schedule[:place], told, *sub.schedule[place + 1 :]]
+            return evolve(sub, schedule=tuple(schedule), version=version)
         case ScheduledChangesWithdrawn(cause=cause):
             left = tuple(each for each in sub.schedule if not _is_of(each, cause))
             return evolve(sub, schedule=left, version=version)
@@ -379,10 +405,9 @@ def apply(sub: Subscription, event: Event) -> Subscription:
 
 def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
     items = list(sub.items)
-    places = {item.number: place for place, item in enumerate(items)}
     billed = zip(event.items, event.periods, event.amounts, strict=True)
     for number, period, amount_minor in billed:
-        place = places[number]
+        place = 0 if items[0].number == number else _place(items, number)
         item = items[place]
         items[place] = Item(
             item.price,
@@ -395,19 +420,24 @@ def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
             item.meter,
             None if item.meter is None else first_instant(period.end, sub.zone),
             last_minor=amount_minor,
+            # A stub that was charged in full is what a change within it is measured by.
+            first_stub=item.first_stub if item.billed == 0 else FirstStub.PRORATED,
         )
+    # What is over can be credited no more. A period ends, at the latest, when the next is billed.
+    today = min(event.periods).start
+    debits = (*[each for each in sub.debits if each.whole.end > today], *event.debits)
     in_force, discounts = sub.in_force, sub.discounts
     if discounts or in_force:
         counted = {each.coupon: each.after_period() for each in discounts}
-        in_force = tuple(each for each in discounts if each.coupon in event.discounts)
+        # A yearly item keeps the discount of its year when a monthly one beside it is renewed.
+        named = {*event.discounts, *[coupon for debit in debits for coupon in debit.coupons]}
+        known = {each.coupon: each for each in (*in_force, *discounts)}
+        in_force = tuple(each for each in known.values() if each.coupon in named)
         discounts = tuple(
             left
             for each in discounts
             if (left := counted[each.coupon] if each.coupon in event.discounts else each)
         )
-    # What is over can be credited no more. A period ends, at the latest, when the next is billed.
-    today = min(event.periods).start
-    debits = (*[each for each in sub.debits if each.whole.end > today], *event.debits)
     invoice = event.invoice
     return evolve(
         sub,
@@ -418,6 +448,10 @@ def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
         discounts=discounts,
         version=sub.version + 1,
     )
+
+
+def _place(items: Sequence[Item], number: int) -> int:
+    return [item.number for item in items].index(number)
 
 
 def on_invoice(debits: Iterable[Debit], invoice: InvoiceId, first_line: int) -> tuple[Debit, ...]:
@@ -441,7 +475,7 @@ def _changed(sub: Subscription, event: SubscriptionChanged) -> Subscription:
         items=event.items,
         debits=debits,
         pending=pending,
-        schedule=sub.schedule[1:] if event.planned else sub.schedule,
+        schedule=_without_first(sub.schedule, event.cause) if event.planned else sub.schedule,
         last_item=_last_item(sub, event.items),
         version=sub.version + 1,
     )
@@ -449,6 +483,17 @@ def _changed(sub: Subscription, event: SubscriptionChanged) -> Subscription:
 
 def _last_item(sub: Subscription, items: Iterable[Item]) -> int:
     return max(sub.last_item, *[item.number for item in items])
+
+
+def _without_first(schedule: tuple[Planned, ...], cause: str) -> tuple[Planned, ...]:
+    """Leave out the first of a cause: what bills in arrears goes over after the bills of its day.
+
+    So a planned change of another cause may be carried out before it.
+    """
+    first = next(
+        (place for place, each in enumerate(schedule) if each.cause == cause), len(schedule)
+    )
+    return (*schedule[:first], *schedule[first + 1 :])
 
 
 def _is_of(planned: Planned, cause: str | None) -> bool:
@@ -464,13 +509,18 @@ def _with_trial_until(sub: Subscription, until: date) -> Subscription:
             item,
             cycle=BillingCycle(until, item.cycle.every)
             if item.cycle.anchor == contract.until
-            else item.cycle,
+            else reaching_back(item.cycle, until),
             through=until,
             next_end=None,
         )
         for item in sub.items
     )
     return evolve(sub, contract=Trialing(until), items=items, version=sub.version + 1)
+
+
+def reaching_back(cycle: BillingCycle, day: date) -> BillingCycle:
+    """Return a cycle with the same periods, anchored early enough to have a day."""
+    return cycle if cycle.anchor <= day else shared(cycle, day, cycle.every).cycle
 
 
 def _resumed(sub: Subscription, on: date) -> Subscription:

@@ -125,7 +125,8 @@ class UsageCheckScheduled:
 class SubscriptionChanged:
     """It has these items from `at` on; `pending` waits for the next invoice, or is on `invoice`.
 
-    `planned` says that it was the first of the planned changes, and `cause` what planned it.
+    `planned` says that it was the first of the planned changes of its cause, which is what planned
+    it.
     """
 
     subscription: SubscriptionId
@@ -147,6 +148,21 @@ class ChangeScheduled:
     subscription: SubscriptionId
     customer: CustomerId
     planned: Planned
+
+
+@frozen
+class PlannedChangeAnnounced:
+    """A planned change will come: time to tell the customer.
+
+    `before` and `after` are what a period costs, before discounts and without added tax; None is
+    where that depends on usage.
+    """
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    planned: Planned
+    before: Money | None
+    after: Money | None
 
 
 @frozen
@@ -337,6 +353,7 @@ Event: TypeAlias = (
     | UsageCheckScheduled
     | SubscriptionChanged
     | ChangeScheduled
+    | PlannedChangeAnnounced
     | ScheduledChangesWithdrawn
     | CouponApplied
     | CouponRemoved

@@ -14,7 +14,7 @@ from subscriptions.billing_cycles import BillingCycle, Period, first_instant, lo
 from subscriptions.contract_terms import Terms
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.errors import ValidationError
-from subscriptions.ids import CustomerId, InvoiceId, PriceId, SubscriptionId
+from subscriptions.ids import CouponId, CustomerId, InvoiceId, PriceId, SubscriptionId
 from subscriptions.invoices import Charge
 from subscriptions.money import Currency, Money
 from subscriptions.pricing.numbers import MOST_QUANTITY, read_quantity
@@ -80,7 +80,7 @@ class Item:
         """The first period that is not billed yet: a whole one of its cycle, or a stub."""
         through, end = self.through, self.next_end
         if end is None:
-            period = self.cycle.period(self.cycle.index_of(through))
+            period = self.cycle.period_containing(through)
             if period.start == through:
                 return period
             end = period.end
@@ -100,7 +100,7 @@ class Debit:
     `behavior` says. Of it stands what lies between `begin` and `end`, fractions of the whole: the
     cut at `end` less the cut at `begin`. `line` is its place on `invoice`; while that is None, its
     place among what is pending. `cycle` is how the period was counted, where its item is counted
-    otherwise since.
+    otherwise since. `coupons` are those that count for the period.
     """
 
     item: int
@@ -114,18 +114,31 @@ class Debit:
     begin: Fraction = Fraction()
     end: Fraction = _ONE
     cycle: BillingCycle | None = None
+    coupons: tuple[CouponId, ...] = ()
 
 
 @frozen
 class WantedItem:
-    """A price and how many of it; `item` is the number of the present item that it continues.
-
-    A quantity of None is what the item has by then.
-    """
+    """A price and how many of it; `item` is the number of the present item that it continues."""
 
     price: PriceId
+    quantity: int | Decimal
+    item: int | None = None
+
+
+@frozen
+class PlannedItem:
+    """Another price or quantity of the present item with the number `item`, or else a new item.
+
+    What is None stays as the item has it by then: who plans for more seats does not plan to undo an
+    upgrade that comes before. With `instead_of` the item goes over to the price only if it then has
+    that one, and at a renewal: nothing is prorated.
+    """
+
+    price: PriceId | None
     quantity: int | Decimal | None
     item: int | None = None
+    instead_of: PriceId | None = None
 
 
 @frozen
@@ -134,15 +147,17 @@ class Planned:
 
     The `items` are changed or added, those in `remove` go, and what is not named stays as it is by
     then. With `whole` the items are all that it then has. `cause` says what planned it, such as the
-    id of a migration; `proration` is how it is charged.
+    id of a migration; `proration` is how it is charged. On the day `announce_on` it is announced;
+    None where it has been, or is not to be.
     """
 
     on: date
-    items: tuple[WantedItem, ...]
+    items: tuple[PlannedItem, ...]
     proration: Proration
     remove: tuple[int, ...] = ()
     whole: bool = False
     cause: str = ""
+    announce_on: date | None = None
 
 
 @frozen
@@ -299,7 +314,7 @@ class Subscription:
 
     `schedule` are changes to come, in order; `pending` is what waits for the next invoice, `debits`
     what was charged for periods that are not over. Of the `discounts`, those `in_force` count for
-    the present period. When usage since the last invoice comes to `threshold`, it is billed.
+    periods that are billed and not over. When usage since the last invoice comes to `threshold`, it is billed.
     """
 
     id: SubscriptionId
@@ -414,6 +429,8 @@ def _due(subscription: Subscription) -> tuple[date | None, datetime | None]:
         day = _earliest(day, pause.resume_on)
     if subscription.schedule:
         day = _earliest(day, subscription.schedule[0].on)
+        for planned in subscription.schedule:
+            day = _earliest(day, planned.announce_on)
     if subscription.cancellation is not None:
         day = _earliest(day, subscription.cancellation.on)
     check_at = subscription.usage_check_at

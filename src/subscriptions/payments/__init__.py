@@ -6,7 +6,8 @@ silence is `Unknown` and blocks every further attempt on the invoice until the g
 asked. A payment that arrived by itself (a bank transfer) is recorded as received.
 
 Money received is one thing, what it pays is another: `allocations` name the invoices, the rest is
-unallocated and never lost. Nothing here calls a gateway.
+unallocated and never lost. What is given back is reserved on the payment before any gateway is
+asked, so that two refunds at once never exceed it. Nothing here calls a gateway.
 """
 
 from subscriptions.payments.deciding import (
@@ -36,6 +37,9 @@ from subscriptions.payments.events import (
     PaymentNotExecuted,
     PaymentOutcomeUnknown,
     PaymentProcessing,
+    PaymentRefunded,
+    PaymentRefundReleased,
+    PaymentRefundReserved,
     PaymentSucceeded,
     PaymentVoided,
     PaymentWithdrawn,
@@ -63,6 +67,12 @@ from subscriptions.payments.payment import (
     Succeeded,
     Unknown,
     Voided,
+)
+from subscriptions.payments.refundable import (
+    confirm_refund,
+    release_refund,
+    reserve_refund,
+    take_back_refund,
 )
 
 __all__ = [
@@ -93,6 +103,9 @@ __all__ = [
     "PaymentNotExecuted",
     "PaymentOutcomeUnknown",
     "PaymentProcessing",
+    "PaymentRefundReleased",
+    "PaymentRefundReserved",
+    "PaymentRefunded",
     "PaymentSnapshot",
     "PaymentState",
     "PaymentSucceeded",
@@ -105,12 +118,16 @@ __all__ = [
     "allocated",
     "backoff",
     "charge_intent",
+    "confirm_refund",
     "intend",
     "last_call",
     "merge",
     "payment_id",
     "receive",
+    "release_refund",
     "replayable",
+    "reserve_refund",
+    "take_back_refund",
     "void",
     "withdraw",
 ]

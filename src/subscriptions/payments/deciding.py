@@ -298,8 +298,8 @@ def allocated(payment: Payment, *parts: Allocation) -> Payment:
     """Return the payment with further allocations; they never exceed what was received."""
     if not isinstance(payment.state, Succeeded):
         raise InvalidTransition(f"payment {payment.id}", payment.status, "allocate")
-    after = evolve(payment, allocations=(*payment.allocations, *parts))
-    if after.unallocated.minor < 0 or any(part.amount_minor <= 0 for part in parts):
+    wanted = sum(part.amount_minor for part in parts)
+    if wanted > payment.unallocated.minor or any(part.amount_minor <= 0 for part in parts):
         expected = f"amounts above zero, together at most {payment.unallocated}"
         raise ValidationError("allocations", parts, expected)
-    return after
+    return evolve(payment, allocations=(*payment.allocations, *parts))

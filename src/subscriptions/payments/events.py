@@ -10,6 +10,7 @@ from subscriptions.ids import (
     CustomerId,
     InvoiceId,
     PaymentId,
+    RefundId,
 )
 from subscriptions.money import Money
 
@@ -113,4 +114,34 @@ class PaymentAllocated:
     payment: PaymentId
     customer: CustomerId
     invoice: InvoiceId | None
+    amount: Money
+
+
+@frozen
+class PaymentRefundReserved:
+    """A part of the payment is to be given back; nothing else may take this part."""
+
+    payment: PaymentId
+    customer: CustomerId
+    refund: RefundId
+    amount: Money
+
+
+@frozen
+class PaymentRefunded:
+    """A part of the payment was given back."""
+
+    payment: PaymentId
+    customer: CustomerId
+    refund: RefundId
+    amount: Money
+
+
+@frozen
+class PaymentRefundReleased:
+    """A part of the payment could not be given back, and is free again."""
+
+    payment: PaymentId
+    customer: CustomerId
+    refund: RefundId
     amount: Money

@@ -126,6 +126,9 @@ class Payment:
     `method`, `method_ref` and `intended_at` are frozen when it is intended, so that the gateway is
     asked with the same parameters for ever. `intended_at` is the time of the work that intended it,
     which a run that catches up takes from the calendar; `keyed_at` is what the clock said then.
+
+    `refunds` counts the refunds that were ever begun; `refunding_minor` is reserved for those whose
+    outcome is open, `refunded_minor` was given back. Law: together they are at most the amount.
     """
 
     id: PaymentId
@@ -145,6 +148,9 @@ class Payment:
     allocations: tuple[Allocation, ...] = ()
     parked: str | None = None
     keyed_at: datetime | None = None
+    refunds: int = 0
+    refunding_minor: int = 0
+    refunded_minor: int = 0
 
     @property
     def amount(self) -> Money:
@@ -153,12 +159,27 @@ class Payment:
 
     @property
     def unallocated(self) -> Money:
-        """What was received and pays no invoice yet; zero unless the payment succeeded."""
+        """What was received and pays no invoice yet; zero unless the payment succeeded.
+
+        What is given back comes out of this first, and only then out of what pays invoices.
+        """
         if not isinstance(self.state, Succeeded):
             return Money(0, self.currency)
-        return Money(
-            self.amount_minor - sum(part.amount_minor for part in self.allocations), self.currency
-        )
+        allocated = sum(part.amount_minor for part in self.allocations)
+        given_back = self.refunding_minor + self.refunded_minor
+        return Money(max(0, self.amount_minor - allocated - given_back), self.currency)
+
+    @property
+    def refunded(self) -> Money:
+        """What was given back for certain."""
+        return Money(self.refunded_minor, self.currency)
+
+    @property
+    def refundable(self) -> Money:
+        """What can still be given back: what was taken, less what was or is being given back."""
+        if not isinstance(self.state, Succeeded):
+            return Money(0, self.currency)
+        return Money(self.amount_minor - self.refunding_minor - self.refunded_minor, self.currency)
 
     @property
     def status(self) -> str:

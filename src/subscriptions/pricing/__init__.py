@@ -28,6 +28,7 @@ from subscriptions.pricing.models import (
     Percentage,
     PerUnit,
     PriceModel,
+    keeps_earlier,
     true_up,
 )
 from subscriptions.pricing.numbers import MOST_PLACES
@@ -57,6 +58,7 @@ __all__ = [
     "amount_minor",
     "exact_amount",
     "explain",
+    "keeps_earlier",
     "printed_unit_price",
     "true_up",
 ]

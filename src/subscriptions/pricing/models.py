@@ -285,6 +285,21 @@ PriceModel: TypeAlias = (
 )
 
 
+def keeps_earlier(model: PriceModel) -> bool:
+    """Return whether units that are billed keep their price, however many come after them.
+
+    Then a period can be billed bit by bit. Where the total decides what each unit costs, or which
+    of several amounts is due, what was billed early would be wrong later.
+
+    >>> from subscriptions.pricing import Tier
+    >>> tiers = [Tier(up_to=10, unit="1.00"), Tier(unit="0.50")]
+    >>> keeps_earlier(Graduated(tiers)), keeps_earlier(Volume(tiers))
+    (True, False)
+    """
+    inner = model.rest if isinstance(model, FreeUnits) else model
+    return not isinstance(inner, Volume | Stairstep)
+
+
 def true_up(minimum: Money, charged: Money) -> Money:
     """Return what is missing from what was charged to a minimum commitment; zero if nothing is.
 

@@ -21,6 +21,7 @@ from typing import Final, TypeVar
 from attrs import AttrsInstance, evolve
 
 from subscriptions import customers, invoices
+from subscriptions.balance import BalanceEntry, Cause
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
 from subscriptions.catalog import Price, Product
 from subscriptions.coupons import Coupon, PromotionCode, Redemption
@@ -31,6 +32,7 @@ from subscriptions.dunning import DEFAULT_POLICY, DunningCase, StoredPolicy
 from subscriptions.events import Recorded, record
 from subscriptions.idempotency import CommandRecord, command_id
 from subscriptions.ids import (
+    BalanceEntryId,
     CouponId,
     CustomerId,
     DunningCaseId,
@@ -42,18 +44,22 @@ from subscriptions.ids import (
     ProductId,
     PromotionCodeId,
     RedemptionId,
+    RefundId,
     SeriesId,
     SubscriptionId,
 )
 from subscriptions.invoice_numbering import Series
 from subscriptions.invoices import Charge, Invoice, LineKind, LineRef, Part, Seller
-from subscriptions.lifecycle import Active, Debit, Item, Planned, Subscription, WantedItem
+from subscriptions.lifecycle import Active, Debit, Item, Planned, PlannedItem, Subscription
+from subscriptions.migrations import Migration, migration_id
 from subscriptions.money import EUR
 from subscriptions.number_series import NumberSeries
 from subscriptions.payment_methods import MethodDetails, PaymentMethod, Usable
 from subscriptions.payments import Allocation, Payment, Succeeded
 from subscriptions.pricing import PerUnit
 from subscriptions.proration import Proration
+from subscriptions.refunds import Refund
+from subscriptions.refunds import Succeeded as RefundSucceeded
 from subscriptions.taxes import TaxBehavior, TaxRate
 from subscriptions.usage import CarriedLevel, Meter, UsageEvent, level_id, usage_id
 
@@ -242,8 +248,29 @@ def a_pending_credit(**changes: object) -> Charge:
 
 def a_plan(**changes: object) -> Planned:
     """Return a change to five units that takes effect in June."""
-    items = (WantedItem(PriceId("price_pro"), 5, 1),)
+    items = (PlannedItem(PriceId("price_pro"), 5, 1),)
     return _with(Planned(date(2027, 6, 1), items, Proration(), cause="seats"), changes)
+
+
+def a_move(**changes: object) -> Planned:
+    """Return a plan of a migration: to the next version of the price in June, told in May."""
+    price, to = PriceId("price_pro"), PriceId("price_pro_2")
+    move = PlannedItem(to, None, 1, instead_of=price)
+    plan = Planned(
+        date(2027, 6, 1),
+        (move,),
+        Proration(mode="none"),
+        cause=a_migration().id,
+        announce_on=date(2027, 5, 1),
+    )
+    return _with(plan, changes)
+
+
+def a_migration(**changes: object) -> Migration:
+    """Return a migration to the next version of a price in June."""
+    price, to, on = PriceId("price_pro"), PriceId("price_pro_2"), date(2027, 6, 1)
+    migration = Migration(migration_id(TENANT, price, to, on), TENANT, 1, price, to, on)
+    return _with(migration, changes)
 
 
 def a_draft(id: str = "inv_ada", /, **changes: object) -> Invoice:
@@ -303,6 +330,47 @@ def a_payment(id: str = "pay_ada", /, **changes: object) -> Payment:
         allocations=(Allocation(InvoiceId("inv_ada"), 3451),),
     )
     return _with(payment, changes)
+
+
+def a_refund(id: str = "ref_ada", /, **changes: object) -> Refund:
+    """Return a refund of a part of the payment, which succeeded."""
+    refund = Refund(
+        RefundId(id),
+        TENANT,
+        1,
+        CustomerId("cus_ada"),
+        PaymentId("pay_ada"),
+        1,
+        "card",
+        "ch-pay_ada",
+        1451,
+        EUR,
+        "a mistake",
+        RefundSucceeded(AT),
+        intended_at=AT,
+        fresh_at=AT,
+        keyed_at=AT,
+        reference=f"re-{id}",
+    )
+    return _with(refund, changes)
+
+
+def a_balance_entry(id: str = "bal_ada", /, **changes: object) -> BalanceEntry:
+    """Return the entry of a goodwill credit, the first movement of the balance."""
+    entry = BalanceEntry(
+        BalanceEntryId(id),
+        TENANT,
+        1,
+        CustomerId("cus_ada"),
+        2,
+        500,
+        500,
+        EUR,
+        Cause.ADJUSTMENT,
+        AT,
+        reason="goodwill",
+    )
+    return _with(entry, changes)
 
 
 def a_dunning_case(id: str = "dun_ada", /, **changes: object) -> DunningCase:

@@ -26,11 +26,14 @@ from subscriptions.gateways import (
     GatewayEvent,
     PaymentGateway,
     Reconciled,
+    ReconciledRefund,
+    Refunds,
     Secret,
 )
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.payments import ChargeIntent, PaymentSnapshot
 from subscriptions.records import Kind, Record
+from subscriptions.refunds import RefundIntent, RefundSnapshot
 from subscriptions.storage import Delivery, Found, Query, Storage, UnitOfWork
 
 R = TypeVar("R", bound=Record)
@@ -164,6 +167,24 @@ class CrashingGateway:
         self.points.here("before reconciling")
         answer = self.gateway.reconcile(intent, gateway_ref)
         self.points.here("after reconciling")
+        return answer
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        """Refund; the process may die just before and just after."""
+        assert isinstance(self.gateway, Refunds)
+        self.points.here("before a refund")
+        snapshot = self.gateway.refund(intent)
+        self.points.here("after a refund")
+        return snapshot
+
+    def reconcile_refund(
+        self, intent: RefundIntent, gateway_ref: str | None, /
+    ) -> ReconciledRefund:
+        """Reconcile a refund; the process may die just before and just after."""
+        assert isinstance(self.gateway, Refunds)
+        self.points.here("before reconciling a refund")
+        answer = self.gateway.reconcile_refund(intent, gateway_ref)
+        self.points.here("after reconciling a refund")
         return answer
 
     def attach(self, token: str, customer_ref: str, /) -> MethodDetails:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from attrs import evolve, frozen
 
 from subscriptions import (
+    balance,
     catalog,
     coupons,
     customers,
@@ -22,16 +23,18 @@ from subscriptions import (
     idempotency,
     invoices,
     lifecycle,
+    migrations,
     number_series,
     payment_methods,
     payments,
+    refunds,
     usage,
 )
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
 from subscriptions.contract_terms import Terms
 from subscriptions.customers import Address
 from subscriptions.decisions import RecordParked, RecordUnparked
-from subscriptions.discounts import AmountOff
+from subscriptions.discounts import AmountOff, DiscountShare
 from subscriptions.ids import (
     CouponId,
     CustomerId,
@@ -44,6 +47,7 @@ from subscriptions.ids import (
     ProductId,
     PromotionCodeId,
     RedemptionId,
+    RefundId,
     SubscriptionId,
 )
 from subscriptions.invoice_numbering import Reset, Series
@@ -63,11 +67,13 @@ from subscriptions.pricing import (
     Tier,
     Volume,
 )
+from subscriptions.proration import Cap, ChangeDay, Credit, Mode, Proration, ProrationUnit
 from subscriptions.records import AnyKind, Metadata, Record
 from subscriptions.taxes import TaxableLine, TaxBehavior, TaxCategory, TaxRate, tax_totals
 from subscriptions.testing.builders import (
     AT,
     START,
+    a_balance_entry,
     a_carried_level,
     a_command,
     a_coupon,
@@ -77,6 +83,8 @@ from subscriptions.testing.builders import (
     a_dunning_case,
     a_dunning_policy,
     a_meter,
+    a_migration,
+    a_move,
     a_number_series,
     a_payment,
     a_payment_method,
@@ -86,6 +94,7 @@ from subscriptions.testing.builders import (
     a_product,
     a_promotion_code,
     a_redemption,
+    a_refund,
     a_subscription,
     a_usage_event,
     an_event,
@@ -98,6 +107,7 @@ CUSTOMER, METHOD = CustomerId("cus_ada"), PaymentMethodId("pm_ada")
 SUBSCRIPTION, INVOICE = SubscriptionId("sub_ada"), InvoiceId("inv_ada")
 COUPON, CODE = CouponId("cpn_welcome"), PromotionCodeId("promo_welcome")
 PAYMENT, CASE = PaymentId("pay_ada"), DunningCaseId("dun_ada")
+REFUND = RefundId("ref_ada")
 DUE = Money(3451, EUR)
 
 
@@ -114,13 +124,16 @@ def examples() -> tuple[Example, ...]:
     """Return all examples; no two have one kind and one id, so all can be stored together."""
     return (
         *_customers(),
+        *_balance(),
         *_payment_methods(),
         *_catalog(),
         *_usage(),
         *_coupons(),
         *_subscriptions(),
+        *_migrations(),
         *_invoices(),
         *_payments(),
+        *_refunds(),
         *_dunning(),
         *_others(),
         *_events(),
@@ -148,6 +161,21 @@ def _customers() -> Iterator[Example]:
     yield Example("customer.full", customers.CUSTOMER, full)
     bare = a_customer("cus_bare", number=None, email=None, address=Address())
     yield Example("customer.bare", customers.CUSTOMER, bare)
+
+
+def _balance() -> Iterator[Example]:
+    for cause in balance.Cause:
+        used = cause in {balance.Cause.APPLIED, balance.Cause.REFUND}
+        entry = a_balance_entry(
+            f"bal_{cause.value}",
+            cause=cause,
+            amount_minor=-500 if used else 500,
+            balance_minor=0 if used else 500,
+            invoice=None if cause is balance.Cause.ADJUSTMENT else INVOICE,
+            refund=REFUND if "refund" in cause.value else None,
+            reason="goodwill" if cause is balance.Cause.ADJUSTMENT else "",
+        )
+        yield Example(f"balance_entry.{cause.value}", balance.BALANCE_ENTRY, entry)
 
 
 def _payment_methods() -> Iterator[Example]:
@@ -364,7 +392,7 @@ def _subscriptions() -> Iterator[Example]:
             start=START,
             debits=(a_debit(), a_debit(invoice=None, begin=Fraction(10, 31))),
             pending=(a_pending_credit(),),
-            schedule=(a_plan(),),
+            schedule=(a_plan(), a_move()),
             discounts=(a_coupon().applied(),),
             in_force=(a_coupon().applied("WELCOME"),),
             pause=lifecycle.Pause(START, collect=False, resume_on=date(2027, 6, 1)),
@@ -388,8 +416,37 @@ def _subscriptions() -> Iterator[Example]:
         ),
         "parked": a_subscription("sub_parked", parked="PriceGone: price_pro"),
     }
-    for name, subscription in made.items():
+    for name, subscription in (made | _of_every_choice()).items():
         yield Example(f"subscription.{name}", lifecycle.SUBSCRIPTION, subscription)
+
+
+def _of_every_choice() -> dict[str, lifecycle.Subscription]:
+    """Return a subscription for each word of its choices that no other example has."""
+    made: dict[str, lifecycle.Subscription] = {}
+    for reason in lifecycle.EndReason:
+        contract = lifecycle.Ended(LATER, reason)
+        made[f"end_{reason}"] = a_subscription(f"sub_end_{reason}", contract=contract)
+    for settlement in lifecycle.Settlement:
+        cancellation = lifecycle.Cancellation(
+            date(2027, 6, 30), settlement=settlement, end=lifecycle.EndReason.TERM_ENDED
+        )
+        made[f"settle_{settlement}"] = a_subscription(
+            f"sub_settle_{settlement}", cancellation=cancellation
+        )
+    for policy in lifecycle.CatchUp:
+        made[f"catch_up_{policy}"] = a_subscription(f"sub_catch_up_{policy}", catch_up=policy)
+    for end in lifecycle.TrialEnd:
+        made[f"trial_end_{end}"] = a_subscription(f"sub_trial_end_{end}", trial_end=end)
+    for stub in lifecycle.FirstStub:
+        made[f"stub_{stub}"] = a_subscription(f"sub_stub_{stub}", items=(an_item(first_stub=stub),))
+    policies = (
+        *[Proration(mode=mode) for mode in Mode],
+        *[Proration(unit=unit) for unit in ProrationUnit],
+        Proration(credit=Credit.NONE, cap=Cap.PAID, change_day=ChangeDay.OLD),
+    )
+    plans = tuple(a_plan(proration=policy, whole=True, remove=(2,)) for policy in policies)
+    made["planned"] = a_subscription("sub_planned", schedule=plans)
+    return made
 
 
 def _invoices() -> Iterator[Example]:
@@ -405,6 +462,8 @@ def _invoices() -> Iterator[Example]:
         "dunning": an_invoice("inv_dunning", dunning=True, paid_minor=1),
         "parked": an_invoice("inv_parked", parked="UnreadableRecord: customer"),
         "every_tax": _with_every_tax(an_invoice("inv_every_tax")),
+        "balance": an_invoice("inv_balance", balance_minor=451, activates=True),
+        "every_line": _with_every_line(a_draft("inv_every_line", finalize_at=LATER)),
     }
     for name, invoice in made.items():
         yield Example(f"invoice.{name}", invoices.INVOICE, invoice)
@@ -453,6 +512,75 @@ def _with_every_tax(invoice: invoices.Invoice) -> invoices.Invoice:
     return evolve(changed, hash=invoices.content_hash(changed))
 
 
+def _with_every_line(invoice: invoices.Invoice) -> invoices.Invoice:
+    """Return a customer's invoice of two subscriptions, on which a line of every kind stands."""
+    month, rate = Period(START, date(2027, 2, 28)), TaxRate(Decimal(19))
+    rest = Period(date(2027, 2, 10), month.end)
+    welcome = DiscountShare(COUPON, "Welcome", 580)
+    twice = (welcome, DiscountShare(CouponId("cpn_forever"), "Friend", 232))
+    special: dict[invoices.LineKind, dict[str, object]] = {
+        invoices.LineKind.PERIOD: {"amount_minor": 2900, "discounts": twice, "phase": 1},
+        invoices.LineKind.CREDIT: {
+            "amount_minor": -1491,
+            "period": rest,
+            "part": invoices.Part(-2320, Fraction(10, 28), Fraction(1)),
+            "credits": invoices.LineRef(INVOICE, 0),
+        },
+        invoices.LineKind.DEBIT: {
+            "period": rest,
+            "part": invoices.Part(1556, Fraction(1, 3), Fraction(1), ProrationUnit.THIRTIETHS, 30),
+        },
+        invoices.LineKind.USAGE: {
+            "usage": invoices.Measured(
+                "api_calls", Decimal("1000.5"), 12, before_minor=200, taken_back=1
+            ),
+        },
+        invoices.LineKind.LATE_USAGE: {
+            "usage": invoices.Measured("api_calls", Decimal(1010), 13, Decimal("1000.5")),
+        },
+        invoices.LineKind.TRUE_UP: {
+            "part": invoices.Part(2000, Fraction(), Fraction(1, 86_400), ProrationUnit.SECOND),
+        },
+        invoices.LineKind.SETUP: {"period": None},
+        invoices.LineKind.ONE_OFF: {"period": None, "subscription": None, "item": None},
+    }
+    lines = tuple(
+        evolve(
+            invoices.Line(
+                f"line {kind.value}",
+                1,
+                None,
+                1000,
+                1000,
+                EUR,
+                rate,
+                TaxBehavior.EXCLUSIVE,
+                month,
+                PriceId("price_pro"),
+                kind,
+                SUBSCRIPTION if place else SubscriptionId("sub_full"),
+                place + 1,
+            ),
+            **special[kind],
+        )
+        for place, kind in enumerate(invoices.LineKind)
+    )
+    lines = tuple(evolve(line, net_minor=line.amount_minor - line.discount_minor) for line in lines)
+    totals = tax_totals(
+        [TaxableLine(line.net_minor, line.rate, line.behavior) for line in lines],
+        rounding=invoice.rounding,
+    )
+    return evolve(
+        invoice,
+        subscription=None,
+        lines=lines,
+        taxes=totals.groups,
+        net_minor=totals.net_minor,
+        tax_minor=totals.tax_minor,
+        total_minor=totals.gross_minor,
+    )
+
+
 def _payments() -> Iterator[Example]:
     states: dict[str, payments.PaymentState] = {
         "intended": payments.Intended(LATER, 2),
@@ -484,6 +612,27 @@ def _payments() -> Iterator[Example]:
     yield Example("payment.received", payments.PAYMENT, received)
     parked = a_payment("pay_parked", parked="another amount", allocations=())
     yield Example("payment.parked", payments.PAYMENT, parked)
+    given_back = a_payment("pay_refunded", refunds=3, refunding_minor=1451, refunded_minor=2000)
+    yield Example("payment.refunded", payments.PAYMENT, given_back)
+
+
+def _refunds() -> Iterator[Example]:
+    states: dict[str, refunds.RefundState] = {
+        "intended": refunds.Intended(LATER, 2),
+        "unknown": refunds.Unknown(AT, LATER, 3),
+        "pending": refunds.Pending(AT, LATER),
+        "succeeded": refunds.Succeeded(AT),
+        "failed": refunds.Failed(LATER, refunds.RefundFailure("account_closed", "Closed")),
+    }
+    for name, state in states.items():
+        refund = a_refund(f"ref_{name}", state=state)
+        yield Example(f"refund.{name}", refunds.REFUND, refund)
+    settled = a_refund(
+        "ref_settled", invoice=INVOICE, from_balance=True, charge_ref=None, reference=None
+    )
+    yield Example("refund.from_balance", refunds.REFUND, settled)
+    parked = a_refund("ref_parked", parked="another amount", state=refunds.Intended(AT))
+    yield Example("refund.parked", refunds.REFUND, parked)
 
 
 def _dunning() -> Iterator[Example]:
@@ -508,6 +657,15 @@ def _dunning() -> Iterator[Example]:
     yield Example("dunning_policy", dunning.DUNNING_POLICY, a_dunning_policy())
     gentle = a_dunning_policy("gentle", policy=unpaid)
     yield Example("dunning_policy.gentle", dunning.DUNNING_POLICY, gentle)
+
+
+def _migrations() -> Iterator[Example]:
+    states = (migrations.InPlace(), migrations.Undoing(), migrations.Undone())
+    for state in states:
+        migration = a_migration(version=5, state=state, planned=3, withdrawn=2)
+        yield Example(f"migration.{migration.status}", migrations.MIGRATION, migration)
+    told = a_migration(notice=Interval.months(1))
+    yield Example("migration.planning", migrations.MIGRATION, told)
 
 
 def _others() -> Iterator[Example]:
@@ -553,6 +711,12 @@ def event_bodies() -> tuple[events.Event, ...]:
         coupons.PromotionCodeCreated(CODE, COUPON, "WELCOME", None),
         coupons.PromotionCodeRedeemed(CODE, COUPON, RedemptionId("red_ada")),
         coupons.PromotionCodeDeactivated(CODE, COUPON),
+        migrations.MigrationPlanned(
+            a_migration().id, PriceId("price_pro"), PriceId("price_pro_2"), date(2027, 6, 1), 3
+        ),
+        migrations.MigrationUndone(
+            a_migration().id, PriceId("price_pro"), PriceId("price_pro_2"), 2, 1
+        ),
         lifecycle.SubscriptionCreated(SUBSCRIPTION, CUSTOMER, START),
         lifecycle.TrialStarted(SUBSCRIPTION, CUSTOMER, START),
         lifecycle.TrialEnded(SUBSCRIPTION, CUSTOMER, START),
@@ -577,6 +741,7 @@ def event_bodies() -> tuple[events.Event, ...]:
             first_line=3,
         ),
         lifecycle.ChangeScheduled(SUBSCRIPTION, CUSTOMER, a_plan()),
+        lifecycle.PlannedChangeAnnounced(SUBSCRIPTION, CUSTOMER, a_move(), DUE, None),
         lifecycle.ScheduledChangesWithdrawn(SUBSCRIPTION, CUSTOMER, None),
         lifecycle.CouponApplied(SUBSCRIPTION, CUSTOMER, a_coupon().applied("WELCOME")),
         lifecycle.CouponRemoved(SUBSCRIPTION, CUSTOMER, COUPON),
@@ -617,6 +782,15 @@ def event_bodies() -> tuple[events.Event, ...]:
         payments.PaymentWithdrawn(PAYMENT, CUSTOMER, INVOICE),
         payments.PaymentVoided(PAYMENT, CUSTOMER, INVOICE, "never executed"),
         payments.PaymentAllocated(PAYMENT, CUSTOMER, INVOICE, DUE),
+        payments.PaymentRefundReserved(PAYMENT, CUSTOMER, REFUND, DUE),
+        payments.PaymentRefunded(PAYMENT, CUSTOMER, REFUND, DUE),
+        payments.PaymentRefundReleased(PAYMENT, CUSTOMER, REFUND, DUE),
+        refunds.RefundIntended(REFUND, CUSTOMER, PAYMENT, DUE),
+        refunds.RefundSucceeded(REFUND, CUSTOMER, PAYMENT, DUE),
+        refunds.RefundPending(REFUND, CUSTOMER, PAYMENT),
+        refunds.RefundFailed(REFUND, CUSTOMER, PAYMENT, DUE, "account_closed"),
+        refunds.RefundUnknown(REFUND, CUSTOMER, PAYMENT, 1, LATER),
+        refunds.RefundNotExecuted(REFUND, CUSTOMER, PAYMENT, 1, LATER),
         dunning.DunningPolicySet("default"),
         dunning.DunningStarted(CASE, CUSTOMER, INVOICE, "default"),
         dunning.DunningStepTaken(CASE, CUSTOMER, INVOICE, 0, dunning.Reminder(0)),

@@ -11,8 +11,9 @@ class TestMyGateway(GatewayLaws):
 
 The kit sees money only through `list_since`, as the engine does. What an author can arrange (a
 decline, a time-out, a webhook) is told by overriding the methods that are not laws; a law whose
-method is missing fails, and is to be waived with a reason. Run it against a test account: it
-charges, and it deletes nothing.
+method is missing fails, and is to be waived with a reason. The laws of giving money back are in
+`RefundLaws`, and are skipped for a gateway that does not implement `Refunds`. Run it against a test
+account: it charges, it gives back, and it deletes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, NoReturn
+from typing import ClassVar
 
 import pytest
 from attrs import evolve, frozen
@@ -38,7 +39,7 @@ from subscriptions.ids import PaymentId, derived_id, gateway_key
 from subscriptions.money import Money
 from subscriptions.payment_methods import luhn_valid
 from subscriptions.payments import MARGIN, ChargeIntent, Outcome, PaymentSnapshot
-from subscriptions.testing.kits import Laws
+from subscriptions.testing.refund_laws import RefundLaws
 
 CARD_NUMBER = "4242 4242 4242 4242"
 BODY_BYTES_MAX = 1024 * 1024
@@ -105,7 +106,7 @@ class Intents:
         )
 
 
-class GatewayLaws(Laws, kit=True):
+class GatewayLaws(RefundLaws, kit=True):
     """The laws that every gateway keeps. They cannot be overridden, only waived with a reason."""
 
     # ---- what the author gives --------------------------------------------------------------
@@ -175,13 +176,6 @@ class GatewayLaws(Laws, kit=True):
         """Return a genuine message about a charge that was made."""
         del gateway, intent
         self.missing("webhook")
-
-    def catch_up(self, gateway: PaymentGateway) -> None:
-        """Wait until the gateway's lists show what was written; by default they do at once."""
-
-    def missing(self, method: str) -> NoReturn:
-        """Fail a law for want of a method that arranges its circumstances."""
-        raise NotImplementedError(f"give {method}(), or waive the law with a reason")
 
     @pytest.fixture
     def intend(self, gateway: PaymentGateway, request: pytest.FixtureRequest) -> Intents:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import TypeAlias
 
-from attrs import frozen
+from attrs import define
 
 from subscriptions import invoices, lifecycle
 from subscriptions.billing_cycles import Period, first_instant, local_date
@@ -41,11 +42,14 @@ from subscriptions.money import Money
 from subscriptions.proration import Cap, Credit, Mode, Proration
 from subscriptions.records import Ref, evolve
 from subscriptions.usage import METER, meter_id
-from subscriptions.usecases import invoicing
+from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany
 from subscriptions.usecases.metering import Measured, Quantity, measure
 
+Used: TypeAlias = tuple[tuple[UsageOf, ...], tuple[Change, ...]]
+
 _DAY = timedelta(days=1)
+_NOTHING_USED: Used = ((), ())
 
 
 class Moves:
@@ -53,6 +57,16 @@ class Moves:
 
     Its customer goes along: each invoice may move what he has to his credit.
     """
+
+    __slots__ = (
+        "_events",
+        "_others",
+        "_owner_before",
+        "_owner_events",
+        "after",
+        "before",
+        "owner",
+    )
 
     def __init__(self, subscription: Subscription, owner: Customer) -> None:
         self.before = subscription
@@ -65,10 +79,8 @@ class Moves:
 
     def do(self, *commands: Command) -> None:
         """Carry out commands; raises `InvalidTransition` if the state does not allow one."""
-        moved = lifecycle.decide(self.after, *commands)
-        assert isinstance(moved.after, Subscription)
-        self.after = moved.after
-        self._events += moved.events
+        self.after, events = lifecycle.carry_out(self.after, *commands)
+        self._events += events
 
     def add(self, decision: Decision) -> None:
         """Let something else be decided with it; the customer's moves follow each other."""
@@ -79,7 +91,9 @@ class Moves:
                 self._owner_events += change.events
             else:
                 others.append(change)
-        self._others.append(Decision(tuple(others), decision.issues))
+        if len(others) < len(decision.changes):
+            decision = Decision(tuple(others), decision.issues)
+        self._others.append(decision)
 
     def decision(self, made: Change | None = None) -> Decision:
         """Return all of it; `made` is the change that made the subscription, if it is new."""
@@ -92,12 +106,14 @@ class Moves:
             changes = (Change(SUBSCRIPTION, self.before, self.after, self._events),)
         if self._owner_events:
             changes += (Change(CUSTOMER, self._owner_before, self.owner, self._owner_events),)
-        if not self._others:
-            return Decision(changes, about=about)
-        return join(Decision(changes), *self._others, about=about)
+        if len(self._others) > 1:
+            return join(Decision(changes), *self._others, about=about)
+        for other in self._others:
+            return Decision(changes + other.changes, other.issues, about)
+        return Decision(changes, about=about)
 
 
-@frozen
+@define
 class _Bill:
     """The periods that are billed together, and what they cost before discounts."""
 
@@ -107,6 +123,12 @@ class _Bill:
     charges: tuple[Charge, ...]
     changes: tuple[Change, ...] = ()
 
+    @property
+    def cycles(self) -> list[str]:
+        """What makes the invoice this one: each period is billed once, ever."""
+        pairs = zip(self.items, self.periods, strict=True)
+        return [f"{number}:{period.start}" for number, period in pairs]
+
 
 def bill_due(moves: Moves, on: date, context: Context) -> Flow[None]:
     """Bill every item whose next period is due by the day `on`, on one invoice.
@@ -114,11 +136,49 @@ def bill_due(moves: Moves, on: date, context: Context) -> Flow[None]:
     What nobody billed in time is caught up as the subscription says. Raises `SafetyStop` where more
     than the bound was missed.
     """
+    until, due = _due_items(moves, on, context)
+    if not due:
+        return
+    sub = moves.after
+    found = yield from GetMany(PRICE, tuple([item.price for item in due]))
+    prices: dict[str, Price] = {price.id: price for price in found}
+    measured: dict[int, Used] = {}
+    for item in due:
+        if item.meter is not None:
+            period = _billed_period(sub, item)
+            measured[item.number] = yield from used_in(sub, item, prices[item.price], period)
+    bill = _bill(moves, due, prices, measured, until=until, context=context)
+    charges, coupons = _with_pending(sub, bill)
+    if not charges:
+        moves.do(BillPeriods(bill.items, bill.periods, bill.amounts, None))
+        return
+    invoicing.check_safe(sub, charges, context)
+    place = invoicing.own_place(sub, moves.owner, *bill.cycles)
+    if place is None:
+        place = yield from invoicing.place_of_day(sub, moves.owner, context)
+    method = yield from collection.method_of(moves.owner, context)
+    awaited = _awaits_payment(sub)
+    moves.do(_billed(sub, bill, charges, coupons, place=place, on=on))
+    issued = invoicing.invoice(
+        place, sub, moves.owner, charges, context, method=method, activates=awaited
+    )
+    if awaited and any(_is_owed(issue.after) for issue in issued.issues):
+        assert sub.payment_window_hours is not None
+        window = timedelta(hours=sub.payment_window_hours)
+        moves.do(AwaitPayment(place.invoice, context.at + window))
+    moves.add(issued)
+    if bill.changes:
+        moves.add(Decision(bill.changes))
+
+
+def _due_items(moves: Moves, on: date, context: Context) -> tuple[date, list[Item]]:
+    """Return which items are billed by the day `on`, and until which day they are caught up."""
     sub = moves.after
     if not isinstance(sub.contract, Active) or (sub.pause is not None and not sub.pause.invoice):
-        return
+        return on, []
     until = on
-    today = local_date(context.now, sub.zone)
+    # Instants first: a run that is on time asks no zone what day it is.
+    today = on if context.now <= context.at else local_date(context.now, sub.zone)
     if today > on:
         missed = _missed(sub, today)
         if missed > sub.catch_up_max and sub.catch_up is not CatchUp.SKIP:
@@ -127,12 +187,10 @@ def bill_due(moves: Moves, on: date, context: Context) -> Flow[None]:
             skip_to_present(moves, today)
             sub = moves.after
         elif missed > 1 and sub.catch_up is CatchUp.TOGETHER:
-            until = today
-    due = [item for item in sub.items if item.due_day <= until]
-    if not due:
-        return
-    bill = yield from _bill(sub, moves.owner, due, until, context)
-    yield from _invoice_bill(moves, bill, on, context)
+            # Only as far as all of it is what it is now: then comes a change, and the next invoice.
+            changes = [planned.on - _DAY for planned in sub.schedule]
+            until = max(on, min([today, *changes]))
+    return until, [item for item in sub.items if item.due_day <= until]
 
 
 def _missed(sub: Subscription, today: date) -> int:
@@ -155,25 +213,27 @@ def skip_to_present(moves: Moves, today: date) -> None:
 
 
 def _bill(
-    sub: Subscription, owner: Customer, due: Sequence[Item], until: date, context: Context
-) -> Flow[_Bill]:
-    found = yield from GetMany(PRICE, tuple([item.price for item in due]))
-    prices: dict[str, Price] = {price.id: price for price in found}
-    country = owner.address.country or None
+    moves: Moves,
+    due: Sequence[Item],
+    prices: Mapping[str, Price],
+    measured: Mapping[int, Used],
+    *,
+    until: date,
+    context: Context,
+) -> _Bill:
+    sub, country = moves.after, moves.owner.address.country or None
     items: list[int] = []
     periods: list[Period] = []
     amounts: list[int] = []
     charges: list[Charge] = []
-    changes: list[Change] = []
+    changes: tuple[Change, ...] = ()
     for each in due:
         item = each
         price = prices[item.price]
+        usage, more = measured.get(item.number, _NOTHING_USED)
+        changes += more
         while item.due_day <= until:
             period = _billed_period(sub, item)
-            usage: tuple[UsageOf, ...] = ()
-            if item.meter is not None:
-                used, more = yield from used_in(sub, item, price, period)
-                usage, changes = used, [*changes, *more]
             mine = lifecycle.charge_period(
                 item,
                 price,
@@ -184,12 +244,14 @@ def _bill(
             )
             items.append(item.number)
             periods.append(period)
-            amounts.append(sum([charge.amount_minor for charge in mine]))
+            # What was billed ahead is a part of what is usual for such a period.
+            billed_minor = item.usage_billed_minor
+            amounts.append(billed_minor + sum([charge.amount_minor for charge in mine]))
             charges += [charge for charge in mine if charge.amount_minor or not _is_usage(charge)]
             if item.meter is not None or until == item.due_day:
                 break
             item = evolve(item, through=period.end, next_end=None, billed=item.billed + 1)
-    return _Bill(tuple(items), tuple(periods), tuple(amounts), tuple(charges), tuple(changes))
+    return _Bill(tuple(items), tuple(periods), tuple(amounts), tuple(charges), changes)
 
 
 def _is_usage(charge: Charge) -> bool:
@@ -208,48 +270,44 @@ def _billed_period(sub: Subscription, item: Item) -> Period:
     return period
 
 
-def _invoice_bill(moves: Moves, bill: _Bill, on: date, context: Context) -> Flow[None]:
-    sub = moves.after
-    pending = sub.pending
-    charges: Sequence[Charge] = (*pending, *bill.charges) if pending else bill.charges
-    coupons: tuple[CouponId, ...] = ()
-    if sub.discounts:
-        charges = lifecycle.discounted(charges, sub.discounts, sub.currency)
-        shares = [share.coupon for charge in charges for share in charge.discounts]
-        coupons = tuple(dict.fromkeys(shares))
-    if not charges:
-        moves.do(BillPeriods(bill.items, bill.periods, bill.amounts, None))
-        return
-    invoicing.check_safe(sub, charges, context)
-    cycles = [
-        f"{number}:{period.start}" for number, period in zip(bill.items, bill.periods, strict=True)
-    ]
-    place = yield from invoicing.place_for(sub, moves.owner, context, *cycles)
-    first_line = place.first_line + len(pending)
-    mine = charges[len(pending) :]
-    debits = lifecycle.debits_of(mine, place.invoice, first_line=first_line, after=on)
-    moves.do(
-        BillPeriods(
-            bill.items,
-            bill.periods,
-            bill.amounts,
-            place.invoice,
-            debits,
-            coupons,
-            place.first_line,
-        )
+def _with_pending(sub: Subscription, bill: _Bill) -> tuple[Sequence[Charge], tuple[CouponId, ...]]:
+    """Return all that goes on the invoice, discounted, and which coupons took something off."""
+    charges: Sequence[Charge] = bill.charges
+    if sub.pending:
+        charges = (*sub.pending, *charges)
+    if not sub.discounts:
+        return charges, ()
+    charges = lifecycle.discounted(charges, sub.discounts, sub.currency)
+    shares = [share.coupon for charge in charges for share in charge.discounts]
+    return charges, tuple(dict.fromkeys(shares))
+
+
+def _billed(
+    sub: Subscription,
+    bill: _Bill,
+    charges: Sequence[Charge],
+    coupons: tuple[CouponId, ...],
+    *,
+    place: invoicing.Place,
+    on: date,
+) -> BillPeriods:
+    pending = len(sub.pending)
+    debits = lifecycle.debits_of(
+        charges[pending:] if pending else charges,
+        place.invoice,
+        first_line=place.first_line + pending,
+        after=on,
+        coupons=coupons,
     )
-    awaited = _awaits_payment(sub)
-    issued = yield from invoicing.invoice(
-        place, sub, moves.owner, charges, context, activates=awaited
+    return BillPeriods(
+        bill.items,
+        bill.periods,
+        bill.amounts,
+        place.invoice,
+        debits,
+        coupons,
+        place.first_line,
     )
-    if awaited and any(_is_owed(issue.after) for issue in issued.issues):
-        assert sub.payment_window_hours is not None
-        window = timedelta(hours=sub.payment_window_hours)
-        moves.do(AwaitPayment(place.invoice, context.at + window))
-    if bill.changes:
-        issued = join(issued, Decision(bill.changes))
-    moves.add(issued)
 
 
 def _awaits_payment(sub: Subscription) -> bool:
@@ -265,7 +323,7 @@ def _is_owed(document: object) -> bool:
 
 def used_in(
     sub: Subscription, item: Item, price: Price, period: Period, *, until: datetime | None = None
-) -> Flow[tuple[tuple[UsageOf, ...], tuple[Change, ...]]]:
+) -> Flow[Used]:
     """Measure what a metered item used until the end of a period, or until an instant in it.
 
     Also returns what is to be committed with the invoice.
@@ -308,6 +366,9 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
     threshold = sub.threshold
     if threshold is None or sub.usage_check_at is None or sub.usage_check_at > context.at:
         return
+    if sub.pause is not None and not sub.pause.invoice:
+        moves.do(CheckUsage(None))
+        return
     metered = [item for item in sub.items if item.meter is not None]
     prices = yield from GetMany(PRICE, tuple([item.price for item in metered]))
     country = moves.owner.address.country or None
@@ -317,7 +378,8 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
         period = item.next_period
         today = local_date(context.at, sub.zone)
         end = min(max(today + _DAY, period.start + _DAY), period.end)
-        used, _ = yield from used_in(sub, item, price, period)
+        # Levels are held until now, and not until the end of the period: that is yet to come.
+        used, _ = yield from used_in(sub, item, price, period, until=_within(sub, period, context))
         rate = context.taxes.rate_for(country, period.start)
         # Late usage waits for the end of the period: it has been billed in no advance.
         plain = evolve(price, minimum_minor=0)
@@ -335,8 +397,14 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
     place = yield from invoicing.place_for(
         sub, moves.owner, context, "usage", str(sub.usage_check_at), *billed
     )
+    method = yield from collection.method_of(moves.owner, context)
     moves.do(BillUsage(tuple([item.number for item in metered]), tuple(sums), place.invoice))
-    moves.add((yield from invoicing.invoice(place, sub, moves.owner, charges, context)))
+    moves.add(invoicing.invoice(place, sub, moves.owner, charges, context, method=method))
+
+
+def _within(sub: Subscription, period: Period, context: Context) -> datetime:
+    start, end = first_instant(period.start, sub.zone), first_instant(period.end, sub.zone)
+    return min(max(start, context.at), end)
 
 
 # ---- what a change depends on ------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Literal
 
 from subscriptions import contract_terms, lifecycle
 from subscriptions.billing_cycles import BillingCycle
-from subscriptions.contract_terms import CancellationTerms, Terms
+from subscriptions.contract_terms import CancellationTerms, Terms, TermWarning
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Decision
 from subscriptions.errors import ValidationError
@@ -67,9 +67,9 @@ def cancel(
     def flow(context: Context) -> Flow[Decision]:
         sub = yield from Get(SUBSCRIPTION, id)
         today = context.today(sub.zone)
-        permitted = None if extraordinary else _permitted(sub, today)
+        bound = not extraordinary
         if when == "now":
-            _check_permitted(today, permitted)
+            _check_permitted(sub, today, today, bound=bound)
             lifecycle.check_end(sub, at=context.at)
             if lifecycle.End not in lifecycle.ALLOWED[type(sub.contract)]:
                 raise lifecycle.refused(sub, Cancel(today))
@@ -86,11 +86,11 @@ def cancel(
         if isinstance(when, date):
             if when < today:
                 raise ValidationError("when", when, "today or later")
-            _check_permitted(when, permitted)
+            _check_permitted(sub, when, today, bound=bound)
             on = when
         else:
             on = lifecycle.end_of_paid_time(sub, at=context.at)
-            on = on if permitted is None else max(on, permitted)
+            on = _permitted(sub, on, today) if bound else on
         change = lifecycle.decide(sub, Cancel(on, reason, settled))
         return Decision((change,), about=Ref(SUBSCRIPTION, id))
 
@@ -145,14 +145,16 @@ def reactivate(
 
 def _from(item: Item, today: date, *, keep_anchor: bool) -> Item:
     through = max(item.through, today)
-    cycle = item.cycle if keep_anchor else BillingCycle(through, item.cycle.every)
+    kept = lifecycle.reaching_back(item.cycle, through)
+    cycle = kept if keep_anchor else BillingCycle(through, item.cycle.every)
     return evolve(item, cycle=cycle, through=through, next_end=None, usage_billed_minor=0)
 
 
 def cancellation_terms(id: str, *, at: datetime | None = None) -> Question[CancellationTerms]:
     """Return when a subscription may end if notice is given at `at`: the first end, and by when.
 
-    Without terms it may end today. Raises `NotFound`, and `InvalidTransition` if it has ended.
+    Without terms it may end today. `warnings` are those of `term_warnings`, if the contract was
+    made on its first day. Raises `NotFound`, and `InvalidTransition` if it has ended.
     """
 
     def flow(context: Context) -> Flow[CancellationTerms]:
@@ -163,6 +165,23 @@ def cancellation_terms(id: str, *, at: datetime | None = None) -> Question[Cance
         start = sub.start or today
         terms = sub.terms or Terms()
         return contract_terms.cancellation_terms(terms, start=start, on=max(today, start))
+
+    return Question(flow, at)
+
+
+def term_warnings(terms: Terms, *, at: datetime | None = None) -> Question[tuple[TermWarning, ...]]:
+    """Return what is wrong with terms for a consumer's contract that is made now; mostly nothing.
+
+    Nothing is refused: whether a term holds is for the host, and for courts. The day is the
+    seller's. See `contract_terms.warnings` for what is known. Raises `ValidationError` for anything
+    but terms.
+    """
+    if not isinstance(terms, Terms):
+        raise ValidationError("terms", terms, "Terms, such as Terms(minimum=Interval.years(1))")
+
+    def flow(context: Context) -> Flow[tuple[TermWarning, ...]]:
+        yield from ()  # nothing is read: it depends on the terms and on the day alone
+        return contract_terms.warnings(terms, concluded_on=context.today())
 
     return Question(flow, at)
 
@@ -188,13 +207,18 @@ def answer_survey(
     return Command(SUBSCRIPTION, flow, at, idempotency_key)
 
 
-def _permitted(sub: Subscription, today: date) -> date | None:
+def _permitted(sub: Subscription, on: date, today: date) -> date:
+    """Return the first day, not before a day, on which it may end if notice is given today."""
     if sub.terms is None or sub.start is None or isinstance(sub.contract, Ended):
-        return None
+        return on
     given_on = max(today, sub.start)
-    return contract_terms.first_permitted_end(sub.terms, start=sub.start, given_on=given_on)
+    return contract_terms.first_permitted_end(
+        sub.terms, start=sub.start, given_on=given_on, not_before=on
+    )
 
 
-def _check_permitted(on: date, permitted: date | None) -> None:
-    if permitted is not None and on < permitted:
-        raise ValidationError("when", on, f"{permitted} or later, as the terms say")
+def _check_permitted(sub: Subscription, on: date, today: date, *, bound: bool) -> None:
+    permitted = _permitted(sub, on, today) if bound else on
+    if on != permitted:
+        expected = f"{permitted}, the next day that the terms permit, or a later one"
+        raise ValidationError("when", on, expected)

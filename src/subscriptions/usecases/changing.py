@@ -24,16 +24,17 @@ from subscriptions.lifecycle import (
     Item,
     Outcome,
     Planned,
+    PlannedItem,
     ScheduleChange,
     Subscription,
     WantedItem,
     WithdrawChanges,
 )
 from subscriptions.proration import Mode, Proration
-from subscriptions.usecases import invoicing
+from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.billing_periods import Moves, bill_due, conditions_of
 from subscriptions.usecases.flows import Context, Flow, GetMany
-from subscriptions.usecases.offers import offered
+from subscriptions.usecases.offers import check_threshold, offered
 
 Wanted: TypeAlias = str | tuple[str, int | Decimal]
 
@@ -151,6 +152,7 @@ def resolve(
             raise ValidationError("items", price.id, "recurring prices; this one is charged once")
         if price.currency != sub.currency:
             raise CurrencyMismatch(sub.currency.code, price.currency.code)
+    check_threshold(sub.threshold, found)
     if {each.item for each in items} != {item.number for item in sub.items} or new:
         ids = sorted({prices[each.price].product for each in items})
         check_availability((yield from GetMany(PRODUCT, tuple(ids))))
@@ -215,14 +217,14 @@ def charge(
         )
     )
     pending = lifecycle.discounted(outcome.pending, sub.in_force, sub.currency)
-    issued = yield from invoicing.invoice(place, sub, moves.owner, pending, context)
+    method = yield from collection.method_of(moves.owner, context)
+    issued = invoicing.invoice(place, sub, moves.owner, pending, context, method=method)
     moves.add(issued)
 
 
-def carry_out_planned(moves: Moves, context: Context) -> Flow[None]:
-    """Carry out the first of the planned changes, with the prices that were agreed on."""
+def carry_out_planned(moves: Moves, planned: Planned, context: Context) -> Flow[None]:
+    """Carry out the first planned change of its cause, with the prices that were agreed on."""
     sub = moves.after
-    planned = sub.schedule[0]
     wanted = planned_items(sub, planned)
     if not wanted:
         # All that was to stay is gone since: then nothing is left to change.
@@ -243,17 +245,22 @@ def carry_out_planned(moves: Moves, context: Context) -> Flow[None]:
 
 def planned_items(sub: Subscription, planned: Planned) -> tuple[WantedItem, ...]:
     """Return all items that a subscription is to have once a planned change is carried out."""
+    added = [
+        (each.price, 1 if each.quantity is None else each.quantity)
+        for each in planned.items
+        if each.item is None and each.price is not None
+    ]
     if planned.whole:
-        return continue_items(sub, [(each.price, each.quantity or 1) for each in planned.items])
+        return continue_items(sub, added)
     edits = {each.item: each for each in planned.items if each.item is not None}
     items: list[WantedItem] = []
     for item in sub.items:
         if item.number in planned.remove:
             continue
-        edit = edits.get(item.number, WantedItem(item.price, None, item.number))
+        edit = edits.get(item.number, PlannedItem(None, None))
         quantity = item.quantity if edit.quantity is None else edit.quantity
-        items.append(WantedItem(edit.price, quantity, item.number))
-    return (*items, *[each for each in planned.items if each.item is None])
+        items.append(WantedItem(edit.price or item.price, quantity, item.number))
+    return (*items, *[WantedItem(price, quantity) for price, quantity in added])
 
 
 def closing_items(sub: Subscription, wanted: Sequence[WantedItem]) -> list[Item]:
@@ -281,11 +288,12 @@ def effective_day(
     if when is When.NOW or not isinstance(sub.contract, Active):
         return None
     if when is When.AUTO:
-        new = lifecycle.yearly_minor([(prices[each.price], each.quantity or 0) for each in wanted])
+        new = lifecycle.yearly_minor([(prices[each.price], each.quantity) for each in wanted])
         old = lifecycle.yearly_minor([(prices[item.price], item.quantity) for item in sub.items])
         if new > old:
             return None
-    day = lifecycle.end_of_paid_time(sub, at=at)
+    # A yearly item beside it does not keep a monthly one from changing next month.
+    day = lifecycle.end_of_paid_time(sub, at=at, items=closing_items(sub, wanted))
     return day if day > today else None
 
 
@@ -296,17 +304,15 @@ def plan(
     sub = moves.after
     now = {item.number: item for item in sub.items}
     numbers = {each.item for each in wanted}
-    items = tuple(
-        WantedItem(
-            each.price,
-            each.quantity
-            if each.item is None or each.quantity != now[each.item].quantity
-            else None,
-            each.item,
-        )
-        for each in wanted
-        if each.item is None
-        or (each.price, each.quantity) != (now[each.item].price, now[each.item].quantity)
-    )
+    items: list[PlannedItem] = []
+    for each in wanted:
+        if each.item is None:
+            items.append(PlannedItem(each.price, each.quantity))
+            continue
+        item = now[each.item]
+        price = None if each.price == item.price else each.price
+        quantity = None if each.quantity == item.quantity else each.quantity
+        if price is not None or quantity is not None:
+            items.append(PlannedItem(price, quantity, each.item))
     remove = tuple(number for number in now if number not in numbers)
-    moves.do(ScheduleChange(Planned(on, items, policy, remove, cause=cause)))
+    moves.do(ScheduleChange(Planned(on, tuple(items), policy, remove, cause=cause)))

@@ -5,13 +5,16 @@ One attempt at a time: the invoice names the attempt whose outcome is open.
 
 from __future__ import annotations
 
-from subscriptions import customers, invoices, payments
+from collections.abc import Sequence
+
+from subscriptions import balance, invoices, payments
+from subscriptions.balance import Cause
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, Issue
 from subscriptions.errors import ValidationError
-from subscriptions.ids import PaymentId, SubscriptionId
-from subscriptions.invoices import INVOICE, Draft, Invoice, StartCollection
-from subscriptions.money import Money
+from subscriptions.ids import CustomerId, InvoiceId, PaymentId, SubscriptionId
+from subscriptions.invoices import INVOICE, Charge, Draft, Invoice, StartCollection
+from subscriptions.money import Currency, Money
 from subscriptions.payment_methods import PAYMENT_METHOD, PaymentMethod
 from subscriptions.records import Ref, evolve
 from subscriptions.usecases.flows import Context, Flow, Having, Maybe
@@ -35,6 +38,50 @@ def method_of(customer: Customer, context: Context) -> Flow[PaymentMethod | None
     return method if capabilities.collects else None
 
 
+def issue_new(
+    id: InvoiceId,
+    customer: Customer,
+    charges: Sequence[Charge],
+    method: PaymentMethod | None,
+    context: Context,
+    *,
+    currency: Currency,
+    subscription: SubscriptionId | None,
+    activates: bool = False,
+) -> Decision:
+    """Decide to invoice charges at once, as `issue` does what was composed before.
+
+    The billing run makes one for nearly every record, and each copy of it that is saved shows.
+    """
+    totals = invoices.totals_of(charges)
+    applied, moves = _balance(customer, totals.gross_minor, currency, id, context)
+    owed_minor = totals.gross_minor - applied
+    payment = None
+    if method is not None and owed_minor > 0:
+        payment = _intent(id, customer.id, currency, 1, owed_minor, method=method, context=context)
+        moves = (payment, *moves)
+    issuing = invoices.Issuing(
+        context.ids.secret(),
+        None if payment is None else PaymentId(payment.after.id),
+        applied,
+    )
+    composed = invoices.compose(
+        id,
+        customer,
+        charges,
+        currency=currency,
+        seller=context.seller,
+        automatic=method is not None,
+        subscription=subscription,
+        may_be_negative=True,
+        totals=totals,
+        issuing=issuing,
+    )
+    if activates:
+        composed = evolve(composed, activates=True)
+    return Decision(moves, (invoices.issue(composed, context.seller),), Ref(INVOICE, id))
+
+
 def issue(
     invoice: Invoice, customer: Customer, method: PaymentMethod | None, context: Context
 ) -> Decision:
@@ -42,11 +89,19 @@ def issue(
 
     The customer's balance pays first; a negative total is added to it.
     """
-    invoice, balance = with_balance(invoice, customer)
+    invoice, moves = with_balance(invoice, customer, context)
     payment = None
     owed_minor = invoice.total_minor - invoice.balance_minor
     if method is not None and owed_minor > 0:
-        payment = _intent(invoice, 1, owed_minor, method, context)
+        payment = _intent(
+            invoice.id,
+            invoice.customer,
+            invoice.currency,
+            1,
+            owed_minor,
+            method=method,
+            context=context,
+        )
     document = invoices.finalize(
         invoice,
         customer,
@@ -54,7 +109,7 @@ def issue(
         salt=context.ids.secret(),
         collecting=None if payment is None else PaymentId(payment.after.id),
     )
-    changes = tuple(change for change in (payment, balance) if change is not None)
+    changes = moves if payment is None else (payment, *moves)
     return Decision(changes, (document,), Ref(INVOICE, invoice.id))
 
 
@@ -82,25 +137,41 @@ def issue_drafts(subscription: SubscriptionId, owner: Customer, context: Context
     return Decision(tuple(changes), tuple(issues))
 
 
-def with_balance(invoice: Invoice, customer: Customer) -> tuple[Invoice, Change | None]:
+def with_balance(
+    invoice: Invoice, customer: Customer, context: Context
+) -> tuple[Invoice, tuple[Change, ...]]:
     """Let the customer's balance pay what it can of an invoice, or take what it gives him."""
-    total, currency = invoice.total_minor, invoice.currency
+    applied, moves = _balance(customer, invoice.total_minor, invoice.currency, invoice.id, context)
+    return (evolve(invoice, balance_minor=applied) if applied else invoice), moves
+
+
+def _balance(
+    customer: Customer, total_minor: int, currency: Currency, invoice: InvoiceId, context: Context
+) -> tuple[int, tuple[Change, ...]]:
     there = customer.credit_minor(currency) if customer.balance else 0
-    applied = min(there, total)
+    applied = min(there, total_minor)
     if not applied:
-        return invoice, None
-    reason = "applied" if applied > 0 else "negative invoice"
-    moved = customers.move_balance(
-        customer, Money(-applied, currency), reason=reason, invoice=invoice.id
+        return 0, ()
+    cause = Cause.APPLIED if applied > 0 else Cause.NEGATIVE_INVOICE
+    moves = balance.move(
+        customer, Money(-applied, currency), cause=cause, at=context.at, invoice=invoice
     )
-    return evolve(invoice, balance_minor=applied), moved
+    return applied, moves
 
 
 def attempt(
     invoice: Invoice, method: PaymentMethod, context: Context
 ) -> tuple[Change, StartCollection]:
     """Decide on a further attempt: the payment's change, and the command for its invoice."""
-    payment = _intent(invoice, invoice.attempts + 1, invoice.due_minor, method, context)
+    payment = _intent(
+        invoice.id,
+        invoice.customer,
+        invoice.currency,
+        invoice.attempts + 1,
+        invoice.due_minor,
+        method=method,
+        context=context,
+    )
     return payment, StartCollection(PaymentId(payment.after.id))
 
 
@@ -117,15 +188,22 @@ def composed_for(invoice: Invoice, method: PaymentMethod | None, context: Contex
 
 
 def _intent(
-    invoice: Invoice, ordinal: int, amount_minor: int, method: PaymentMethod, context: Context
+    invoice: InvoiceId,
+    customer: CustomerId,
+    currency: Currency,
+    ordinal: int,
+    amount_minor: int,
+    *,
+    method: PaymentMethod,
+    context: Context,
 ) -> Change:
     return payments.intend(
         tenant=context.tenant,
-        customer=invoice.customer,
-        invoice=invoice.id,
+        customer=customer,
+        invoice=invoice,
         ordinal=ordinal,
         amount_minor=amount_minor,
-        currency=invoice.currency,
+        currency=currency,
         gateway=method.gateway,
         method=method.id,
         method_ref=method.details.reference,

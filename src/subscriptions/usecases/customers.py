@@ -68,7 +68,7 @@ def create(
             zone=zone,
             tags=customers.normalized_tags(tags),
             metadata=Metadata(metadata),
-            grouping=grouping,  # type: ignore[arg-type]  # the record reads it
+            grouping=customers.read_grouping(grouping),
         )
         seller = context.seller
         move = customers.create(

@@ -133,8 +133,8 @@ class Context:
     """What a flow may know besides records: the time, the seller, where ids come from.
 
     `at` is the time of the work, `now` what the clock says: a run that catches up works at times
-    that have passed. `attached` is what a gateway said of a token, for the one command that needs
-    it.
+    that have passed. `safety` is None where a person has looked. `attached` is what a gateway said of a token, for the one command that needs
+    it. `refunding` names the gateways that can give money back.
     """
 
     at: datetime
@@ -146,7 +146,8 @@ class Context:
     gateways: Mapping[str, Capabilities]
     attached: MethodDetails | None = None
     proration: Proration = DEFAULT_PRORATION
-    safety: Safety = DEFAULT_SAFETY
+    safety: Safety | None = DEFAULT_SAFETY
+    refunding: frozenset[str] = frozenset()
 
     def today(self, zone: str | None = None) -> date:
         """Return the day that `at` falls on, in a zone or in the seller's."""

@@ -18,6 +18,7 @@ from subscriptions.invoices import (
     Charge,
     Draft,
     Invoice,
+    LineKind,
     MarkUncollectible,
     MarkVoid,
     Open,
@@ -27,6 +28,7 @@ from subscriptions.money import Money
 from subscriptions.records import Ref, plain_text
 from subscriptions.taxes import TaxBehavior
 from subscriptions.usecases import collection, flows
+from subscriptions.usecases.balance import returned
 from subscriptions.usecases.flows import (
     Command,
     Context,
@@ -95,6 +97,7 @@ def create_one_off(
                     line.tax_behavior,
                     line.quantity,
                     line.amount.amount,
+                    kind=LineKind.ONE_OFF,
                 )
                 for line, amount_minor in zip(wanted, charged, strict=True)
             ],
@@ -159,14 +162,20 @@ def void(
 ) -> Command[Invoice]:
     """Declare that an invoice should not have been; its number stays taken.
 
-    Raises `InvalidTransition` unless it is open or uncollectible, nothing was paid and no attempt
-    is under way.
+    What the customer's balance paid of it returns there.
+
+    Raises `InvalidTransition` unless it is open or uncollectible, no payment was allocated to it
+    and no attempt is under way.
     """
 
     def flow(context: Context) -> Flow[Decision]:
         invoice = yield from Get(INVOICE, id)
         decided = invoices.decide(invoice, MarkVoid(plain_text("reason", reason), context.at))
-        return (yield from close_cases(decided, reason="invoice void", context=context))
+        closed = yield from close_cases(decided, reason="invoice void", context=context)
+        if not invoice.balance_minor:
+            return closed
+        owner = yield from Get(CUSTOMER, invoice.customer)
+        return returned(closed, owner, invoice, context)
 
     return Command(INVOICE, flow, at, idempotency_key)
 

@@ -7,9 +7,8 @@ bill that is far off the usual is not made: the account waits for a person.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
-from attrs import frozen
+from attrs import define
 
 from subscriptions import invoices
 from subscriptions.customers import Customer, Grouping
@@ -18,6 +17,7 @@ from subscriptions.errors import SafetyStop
 from subscriptions.ids import InvoiceId, derived_id
 from subscriptions.invoices import INVOICE, Charge, Draft, Invoice
 from subscriptions.lifecycle import Subscription, Unpaid
+from subscriptions.payment_methods import PaymentMethod
 from subscriptions.records import evolve
 from subscriptions.usecases import collection
 from subscriptions.usecases.flows import Context, Flow, Maybe
@@ -25,7 +25,7 @@ from subscriptions.usecases.flows import Context, Flow, Maybe
 _DAY_INVOICES_MAX = 1000
 
 
-@frozen
+@define
 class Place:
     """Where charges go: the invoice, and how many lines it has before them."""
 
@@ -36,16 +36,34 @@ class Place:
 
 
 def place_for(
-    subscription: Subscription, owner: Customer, context: Context, *cycle: str
+    subscription: Subscription,
+    owner: Customer,
+    context: Context,
+    *cycle: str,
+    alone: bool = False,
 ) -> Flow[Place]:
     """Return where the charges of a subscription go: `cycle` is what makes the invoice this one.
 
-    A customer whose invoices are grouped has one for each day and currency; once that is final,
-    what comes later that day goes on the next.
+    `alone` asks for an invoice of its own, though the customer's invoices may be grouped.
     """
-    if owner.grouping is Grouping.EACH or keeps_drafts(subscription):
-        id = derived_id("inv", subscription.tenant, subscription.id, *cycle)
-        return Place(InvoiceId(id))
+    own = own_place(subscription, owner, *cycle, alone=alone)
+    return own if own is not None else (yield from place_of_day(subscription, owner, context))
+
+
+def own_place(
+    subscription: Subscription, owner: Customer, *cycle: str, alone: bool = False
+) -> Place | None:
+    """Return the subscription's own invoice; None if the customer's invoices are grouped."""
+    if alone or owner.grouping is Grouping.EACH or keeps_drafts(subscription):
+        return Place(InvoiceId(derived_id("inv", subscription.tenant, subscription.id, *cycle)))
+    return None
+
+
+def place_of_day(subscription: Subscription, owner: Customer, context: Context) -> Flow[Place]:
+    """Return the customer's invoice of the day and currency, for all his subscriptions.
+
+    Once that is final, what comes later that day goes on the next.
+    """
     day, currency = context.today(subscription.zone), subscription.currency.code
     for ordinal in range(_DAY_INVOICES_MAX):
         identity = (owner.tenant, owner.id, "day", str(day), currency, str(ordinal))
@@ -71,20 +89,33 @@ def invoice(
     charges: Sequence[Charge],
     context: Context,
     *,
+    method: PaymentMethod | None,
     activates: bool = False,
     collect: bool = True,
-) -> Flow[Decision]:
+    alone: bool = False,
+) -> Decision:
     """Decide to invoice charges: on the customer's balance, by his method, or as a draft.
 
-    `activates` says that the subscription waits for it to be paid, `collect` whether it is final.
+    `activates` says that the subscription waits for it to be paid, `collect` whether it is final,
+    `alone` that it is not grouped with what else is due that day.
     """
-    method = yield from collection.method_of(owner, context)
-    grouped = owner.grouping is Grouping.DAY and not keeps_drafts(subscription)
-    lines = [*(_charges_of(place.group) if place.group is not None else ()), *charges]
+    drafted = not collect or keeps_drafts(subscription)
+    grouped = owner.grouping is Grouping.DAY and not alone and not keeps_drafts(subscription)
+    if not drafted and not grouped:
+        return collection.issue_new(
+            place.invoice,
+            owner,
+            charges,
+            method,
+            context,
+            currency=subscription.currency,
+            subscription=subscription.id,
+            activates=activates,
+        )
     composed = invoices.compose(
         place.invoice,
         owner,
-        lines,
+        charges if place.group is None else [*_charges_of(place.group), *charges],
         currency=subscription.currency,
         seller=context.seller,
         automatic=method is not None,
@@ -93,11 +124,9 @@ def invoice(
     )
     if activates:
         composed = evolve(composed, activates=True)
-    if grouped and collect:
-        return Decision((invoices.draft(composed, before=place.group, finalize_at=context.at),))
-    if not collect or keeps_drafts(subscription):
-        return Decision((invoices.draft(composed),))
-    return collection.issue(composed, owner, method, context)
+    if drafted:
+        return Decision((invoices.draft(composed, before=place.group),))
+    return Decision((invoices.draft(composed, before=place.group, finalize_at=context.at),))
 
 
 def _charges_of(draft: Invoice) -> list[Charge]:
@@ -120,6 +149,7 @@ def _charges_of(draft: Invoice) -> list[Charge]:
             line.part,
             line.credits,
             line.usage,
+            line.phase,
         )
         for line in draft.lines
     ]
@@ -132,14 +162,18 @@ def check_safe(subscription: Subscription, charges: Sequence[Charge], context: C
     came to last time. The first bill of an item has nothing to be compared with.
     """
     safety = context.safety
+    if safety is None:
+        return
     if len(charges) > safety.lines_max:
         raise SafetyStop(subscription.id, f"{len(charges)} lines, at most {safety.lines_max}")
     if safety.times_usual is None:
         return
+    least = safety.least_amount * 10**subscription.currency.exponent
+    if sum([charge.amount_minor for charge in charges]) <= least:
+        return
     last = {item.number: item.last_minor for item in subscription.items if item.last_minor > 0}
     usual = sum(last.values())
     now = sum([charge.amount_minor for charge in charges if charge.item in last])
-    least = Decimal(safety.least_amount).scaleb(subscription.currency.exponent)
     if usual and now > least and now > safety.times_usual * usual:
         raise SafetyStop(
             subscription.id, f"{now} minor units, where {usual} were usual: look, then release it"

@@ -7,7 +7,15 @@ from datetime import date
 
 from subscriptions import catalog
 from subscriptions.catalog import PRICE, Price
-from subscriptions.errors import InvalidTransition, NotFound, UnknownReference, ValidationError
+from subscriptions.errors import (
+    CurrencyMismatch,
+    InvalidTransition,
+    NotFound,
+    UnknownReference,
+    ValidationError,
+)
+from subscriptions.money import Money
+from subscriptions.pricing import keeps_earlier
 from subscriptions.usecases.flows import Flow, Get, GetMany, Having
 
 
@@ -74,3 +82,22 @@ def overriding(chain: Sequence[Price], private: Sequence[Price]) -> tuple[Price,
     """Return the private prices that stand instead of any version of one price."""
     ids = {price.id for price in chain}
     return tuple([price for price in private if price.overrides in ids])
+
+
+def check_threshold(threshold: Money | None, prices: Iterable[Price]) -> None:
+    """Refuse to bill usage at a threshold where that would change what it costs.
+
+    Raises `ValidationError` for a threshold that is not above zero and for a metered price that
+    depends on the total of the period, `CurrencyMismatch` for another currency.
+    """
+    if threshold is None:
+        return
+    if not isinstance(threshold, Money) or threshold.minor <= 0:
+        raise ValidationError("threshold", threshold, "a Money above zero")
+    for price in prices:
+        if price.currency != threshold.currency:
+            raise CurrencyMismatch(price.currency.code, threshold.currency.code)
+        models = (price.model, *[phase.model for phase in price.introductory])
+        if price.meter is not None and not all(keeps_earlier(model) for model in models):
+            expected = f"prices that do not depend on the total, unlike {price.id}"
+            raise ValidationError("threshold", threshold, expected)

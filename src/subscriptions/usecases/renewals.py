@@ -5,12 +5,13 @@ All that is due at one instant is one decision, in which the steps follow each o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from subscriptions import invoices, lifecycle
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Decision
-from subscriptions.invoices import INVOICE, MarkVoid
+from subscriptions.invoices import INVOICE, Charge, Invoice, MarkVoid
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
     Active,
@@ -25,14 +26,18 @@ from subscriptions.lifecycle import (
     Resume,
     Scheduled,
     Settlement,
+    Subscription,
     TrialEnd,
     Trialing,
 )
 from subscriptions.usecases import collection, invoicing
+from subscriptions.usecases.balance import returned
 from subscriptions.usecases.billing_periods import Moves, bill_due, check_usage, conditions_of
-from subscriptions.usecases.changing import carry_out_planned
-from subscriptions.usecases.flows import Context, Flow, Get
+from subscriptions.usecases.flows import Context, Flow, Get, Having
+from subscriptions.usecases.planned_changes import announce_planned, carry_out_due
 from subscriptions.usecases.receivables import close_cases
+from subscriptions.usecases.refunds import give_back
+from subscriptions.usecases.usage import carry_levels
 
 
 def advance(id: str, context: Context) -> Flow[Decision]:
@@ -43,8 +48,23 @@ def advance(id: str, context: Context) -> Flow[Decision]:
         return Decision()
     owner = yield from Get(CUSTOMER, subscription.customer)
     moves = Moves(subscription, owner)
-    yield from catch_up_to_date(moves, context)
+    if _only_bills(subscription):
+        assert subscription.due_day is not None
+        yield from bill_due(moves, subscription.due_day, context)
+    else:
+        yield from catch_up_to_date(moves, context)
     return moves.decision()
+
+
+def _only_bills(sub: Subscription) -> bool:
+    """Return whether nothing but the next period can be due, as it is for nearly all."""
+    return (
+        type(sub.contract) is Active
+        and sub.cancellation is None
+        and sub.pause is None
+        and not sub.schedule
+        and sub.usage_check_at is None
+    )
 
 
 def catch_up_to_date(moves: Moves, context: Context) -> Flow[None]:
@@ -69,13 +89,15 @@ def catch_up_to_date(moves: Moves, context: Context) -> Flow[None]:
     pause = sub.pause
     if pause is not None and pause.resume_on is not None and pause.resume_on <= on:
         yield from resume(moves, pause.resume_on, context)
-    if (yield from _begin(moves, on, context)):
+    if not isinstance(moves.after.contract, Active) and (yield from _begin(moves, on, context)):
         return
-    while moves.after.schedule and moves.after.schedule[0].on <= on:
-        yield from carry_out_planned(moves, context)
-    if isinstance(moves.after.contract, Active) and moves.after.usage_check_at is not None:
-        yield from check_usage(moves, context)
+    yield from announce_planned(moves, on, context)
+    yield from carry_out_due(moves, on, context, billed=False)
     yield from bill_due(moves, on, context)
+    yield from carry_out_due(moves, on, context, billed=True)
+    if moves.after is sub and isinstance(sub.contract, Active):
+        # Only once nothing else is due: what was used in a period that is over is billed with it.
+        yield from check_usage(moves, context)
 
 
 def _begin(moves: Moves, on: date, context: Context) -> Flow[bool]:
@@ -94,6 +116,9 @@ def _begin(moves: Moves, on: date, context: Context) -> Flow[bool]:
         if method is None:
             moves.do(EndTrial(), PauseNow(Pause(on, collect=False, invoice=False, serve=False)))
             return True
+    levels = yield from carry_levels(moves.after, contract.until)
+    if levels:
+        moves.add(Decision(levels))
     moves.do(EndTrial())
     return False
 
@@ -105,7 +130,10 @@ def _never_paid(moves: Moves, contract: Incomplete, context: Context) -> Flow[No
     if isinstance(first.state, invoices.Open) and not first.paid_minor and not first.collecting:
         commands: list[invoices.Command] = [MarkVoid("not paid in time", context.at)]
         voided = invoices.decide(first, *commands)
-        moves.add((yield from close_cases(voided, reason="not paid", context=context)))
+        closed = yield from close_cases(voided, reason="not paid", context=context)
+        if first.balance_minor:
+            closed = returned(closed, moves.owner, first, context)
+        moves.add(closed)
 
 
 # ---- resuming and ending ---------------------------------------------------------------------
@@ -145,6 +173,10 @@ def finish(
 
     That is what was used and not billed, and what is pending; what was charged and not used is
     credited unless the settlement is none. With `collect` off the last invoice stays a draft.
+
+    To be refunded, what is credited must come to the balance at once: then the last invoice is one
+    of its own, and what of it can be given back as money is. While invoices stay drafts, nothing
+    is.
     """
     sub = moves.after
     if not isinstance(sub.contract, Active):
@@ -160,16 +192,37 @@ def finish(
         credited = lifecycle.change_day(sub, conditions)
     if charges:
         invoicing.check_safe(sub, charges, context)
-        place = yield from invoicing.place_for(sub, moves.owner, context, "end", str(sub.version))
+        # What is given back, and what stays a draft, is not mixed with what else is due that day.
+        alone = settlement is Settlement.REFUND or not collect
+        cycle = ("end", str(sub.version))
+        place = yield from invoicing.place_for(sub, moves.owner, context, *cycle, alone=alone)
         moves.do(End(context.at, reason, explanation, place.invoice, credited))
-        moves.add(
-            (
-                yield from invoicing.invoice(
-                    place, sub, moves.owner, charges, context, collect=collect
-                )
-            )
+        method = yield from collection.method_of(moves.owner, context)
+        final = invoicing.invoice(
+            place, sub, moves.owner, charges, context, method=method, collect=collect, alone=alone
         )
+        moves.add(final)
+        if settlement is Settlement.REFUND:
+            yield from _give_back(moves, final, charges, context)
     else:
         moves.do(End(context.at, reason, explanation, None, credited))
     if changes:
         moves.add(Decision(changes))
+
+
+def _give_back(
+    moves: Moves, issued: Decision, charges: Sequence[Charge], context: Context
+) -> Flow[None]:
+    """Give back as money what the last invoice credits, to where the latest periods were paid from.
+
+    First to the payments of the invoices whose lines it credits, then to the other payments of the
+    subscription.
+    """
+    for issue in issued.issues:
+        last = issue.after
+        if not isinstance(last, Invoice) or last.balance_minor >= 0:
+            continue
+        credited = [each.credits.invoice for each in charges if each.credits is not None]
+        others = yield from Having(INVOICE, "subscription", moves.after.id)
+        latest = [*reversed(credited), *[each.id for each in reversed(others)]]
+        moves.add((yield from give_back(moves.owner, last, tuple(dict.fromkeys(latest)), context)))

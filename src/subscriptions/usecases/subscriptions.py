@@ -31,6 +31,7 @@ from subscriptions.lifecycle import (
     FirstStub,
     Item,
     Planned,
+    PlannedItem,
     ScheduleChange,
     Scheduled,
     Settlement,
@@ -73,7 +74,7 @@ from subscriptions.usecases.flows import (
     one_of,
     only,
 )
-from subscriptions.usecases.offers import offered
+from subscriptions.usecases.offers import check_threshold, offered
 from subscriptions.usecases.redeeming import worth_minor
 from subscriptions.usecases.renewals import catch_up_to_date
 
@@ -141,7 +142,8 @@ def create(
     `phases` are what it has one after the other, instead of `items`; if the last one ends, so does
     the subscription. `coupons` are coupons or promotion codes to redeem. `terms` say when it may
     end. With `require_payment` it counts only once the first invoice is paid, within
-    `payment_window_hours`. Usage that comes to `threshold` is billed before its period is over.
+    `payment_window_hours`. Usage that comes to `threshold` is billed before its period is over, if
+    no price depends on the total of a period, as volume prices do.
 
     `paid_until` is for a subscription that ran elsewhere: it is active, and the first day to be
     billed is `paid_until`, which must be the first day of a period counted from `anchor`.
@@ -179,6 +181,7 @@ def create(
         zone = owner.zone or context.seller.zone
         begin = ask.days.get("start") or context.today(zone)
         prices = yield from _offers(ask.wanted, begin, owner.id)
+        check_threshold(threshold, prices)
         trial = ask.days.get("trial_until")
         if trial is None and paid_until is None:
             trial = yield from _default_trial(prices, begin, owner)
@@ -255,7 +258,7 @@ def change(
     `add` takes prices, `remove` the ids of present ones, `swap` exchanges one for another and
     `quantities` sets how many; the periods of what stays are untouched. `when` is "now" (default),
     "period_end", a day, or "auto": an upgrade now and anything else at the end of the period, by
-    what a year costs. A planned change is carried out by the run, see `schedule` and `unschedule`.
+    what a year costs. The period is that of the items that change, whatever others run longer. A planned change is carried out by the run, see `schedule` and `unschedule`.
 
     What was charged for the rest of the period is credited and the rest at the new price is
     charged, as `proration` says (default: that of `Billing`, by days and on the next invoice). A
@@ -278,7 +281,7 @@ def change(
         owner = yield from Get(CUSTOMER, sub.customer)
         moves = Moves(sub, owner)
         if lifecycle.ChangeItems not in lifecycle.ALLOWED[type(sub.contract)]:
-            raise lifecycle.refused(sub, lifecycle.WithdrawChanges())
+            raise lifecycle.refused(sub, lifecycle.ChangeItems((), (), (), context.at))
         if listed is not None:
             wanted = continue_items(sub, listed)
         else:
@@ -639,8 +642,9 @@ def _plan_endings(
         if place:
             wanted = read_wanted(phase.items)
             found = yield from _offers(wanted, on, sub.customer)
+            check_threshold(sub.threshold, found)
             items = tuple(
-                WantedItem(price.id, quantity)
+                PlannedItem(price.id, quantity)
                 for price, (_, quantity) in zip(found, wanted, strict=True)
             )
             planned = Planned(on, items, context.proration, whole=True, cause="phase")

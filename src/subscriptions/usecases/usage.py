@@ -9,10 +9,10 @@ from typing import assert_never, cast
 
 from attrs import frozen
 
-from subscriptions import usage
+from subscriptions import lifecycle, usage
 from subscriptions.billing_cycles import Period, first_instant, local_date
-from subscriptions.catalog import PRICE, model_for
-from subscriptions.decisions import Decision
+from subscriptions.catalog import PRICE, Price, model_for
+from subscriptions.decisions import Change, Decision
 from subscriptions.errors import (
     Duplicate,
     IdempotencyMismatch,
@@ -24,6 +24,7 @@ from subscriptions.ids import MeterId, PriceId, SubscriptionId
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
     Active,
+    CheckUsage,
     Contract,
     Ended,
     Incomplete,
@@ -58,7 +59,7 @@ from subscriptions.usecases.flows import (
     one_of,
     only,
 )
-from subscriptions.usecases.metering import LateUsage, amount, late_amount, measure
+from subscriptions.usecases.metering import LateUsage, Measured, amount, late_amount, measure
 
 
 def add_meter(
@@ -125,7 +126,8 @@ def record(
 
     `event_id` is the host's own id of it. The same event again changes nothing and returns what is
     stored. Usage of a period that is billed already goes on the next invoice, under its own period.
-    A negative quantity takes back what was too much, for a meter that sums; 0 is allowed.
+    A negative quantity takes back what was too much, for a meter that sums; 0 is allowed. If the
+    usage so far comes to the threshold of the subscription, it is billed at once.
 
     Raises `UnknownReference` for an unknown subscription or meter; `InvalidTransition` for a
     subscription that has ended, for nothing would bill it; `IdempotencyMismatch` for an event id
@@ -159,6 +161,7 @@ def recording(given: Usage, context: Context) -> Flow[Decision]:
         raise UnknownReference("subscription", given.subscription)
     item = _item(subscription, meter)
     segment = yield from _segment(subscription, item, meter, occurred_at)
+    check = () if segment.late else _check_threshold(subscription, context)
     used = UsageEvent(
         id,
         context.tenant,
@@ -174,7 +177,20 @@ def recording(given: Usage, context: Context) -> Flow[Decision]:
         segment.period,
         properties,
     )
-    return Decision((usage.record(used, meter),), about=about)
+    return Decision((usage.record(used, meter), *check), about=about)
+
+
+def _check_threshold(subscription: Subscription, context: Context) -> tuple[Change, ...]:
+    """Let a subscription look whether this comes to its threshold, if it is not to look anyway."""
+    pause = subscription.pause
+    if (
+        subscription.threshold is None
+        or subscription.usage_check_at is not None
+        or not isinstance(subscription.contract, Active)
+        or (pause is not None and not pause.invoice)
+    ):
+        return ()
+    return (lifecycle.decide(subscription, CheckUsage(context.at)),)
 
 
 @frozen
@@ -210,7 +226,8 @@ class UsageSummary:
 
     `quantity` and `amount` are those of the open `period` until now; `late` is what came for
     earlier periods since the last invoice, and costs `late_amount`. Amounts are those of the price,
-    before discounts, minimum and tax.
+    before discounts, minimum and tax. Of the amount, `billed_amount` was billed ahead already. In
+    a trial of which the usage is free the period is the trial, and the amount is zero.
     """
 
     subscription: SubscriptionId
@@ -224,6 +241,7 @@ class UsageSummary:
     amount: Money
     late: tuple[LateUsage, ...]
     late_amount: Money
+    billed_amount: Money
 
 
 def summary(
@@ -253,39 +271,116 @@ def summary(
 
 
 def _summary(subscription: Subscription, item: Item, at: datetime) -> Flow[UsageSummary]:
-    assert item.meter is not None
-    meter = yield from Get(METER, item.meter)
     price = yield from Get(PRICE, item.price)
     model = model_for(price, item.billed)
-    zone, period = subscription.zone, item.next_period
-    since = _since(subscription, item)
-    measured = yield from measure(
-        subscription=subscription.id,
-        meter=meter,
-        zone=zone,
-        since=since,
-        until=max(since, first_instant(period.end, zone)),
-        model=model,
-        period=usage.whole_period(item.cycle, period.start),
-        as_of=max(since, at),
-    )
     currency = subscription.currency
+    trial = _free_trial(subscription, price)
+    period = item.next_period if trial is None else trial
+    since = _begin(subscription, item) if trial is not None else _since(subscription, item)
+    measured = yield from _measured(subscription, item, period, since, at)
     extra = Money.zero(currency)
     for each in measured.late:
         extra += late_amount(model, each, currency)
     return UsageSummary(
         subscription.id,
         item.number,
-        meter.id,
+        measured.meter.id,
         price.id,
         period,
         since,
         measured.quantity,
         measured.count,
-        amount(model, measured.on_time, currency),
+        amount(model, measured.on_time, currency) if trial is None else Money.zero(currency),
         measured.late,
         extra,
+        Money(item.usage_billed_minor, currency),
     )
+
+
+def used_now(subscription: Subscription, item: Item, at: datetime) -> Flow[Decimal]:
+    """Return what the meter of an item counted in the billing period that an instant is in.
+
+    A trial counts as one period. What comes late for earlier periods does not count.
+    """
+    price = yield from Get(PRICE, item.price)
+    zone, period, since = subscription.zone, item.next_period, _since(subscription, item)
+    trial = _trial(subscription)
+    free = _free_trial(subscription, price)
+    if free is not None:
+        period, since = free, _begin(subscription, item)
+    elif local_date(at, zone) >= period.end:
+        # Nobody has billed yet, but the period is over.
+        end = first_instant(period.end, zone)
+        period = usage.whole_period(item.cycle, local_date(at, zone))
+        since = max(end, first_instant(period.start, zone))
+    measured = yield from _measured(subscription, item, period, since, at)
+    if trial is None:
+        return measured.quantity
+    return sum([each.every.quantity for each in measured.late], measured.quantity)
+
+
+def carry_levels(subscription: Subscription, until: date) -> Flow[tuple[Change, ...]]:
+    """Return what is to be committed when a trial ends: the levels that were set in it go on.
+
+    That is for meters that weigh levels with time; where usage of the trial is billed, its invoice
+    does it.
+    """
+    changes: list[Change] = []
+    for item in subscription.items:
+        if item.meter is None:
+            continue
+        meter = yield from Get(METER, item.meter)
+        price = yield from Get(PRICE, item.price)
+        if meter.aggregation is not Aggregation.TIME_WEIGHTED or price.trial_usage_billed:
+            continue
+        begin, end = _begin(subscription, item), first_instant(until, subscription.zone)
+        if begin < end:
+            measured = yield from measure(
+                subscription=subscription.id,
+                meter=meter,
+                zone=subscription.zone,
+                since=begin,
+                until=end,
+                model=price.model,
+            )
+            changes += measured.changes
+    return tuple(changes)
+
+
+def _measured(
+    subscription: Subscription, item: Item, period: Period, since: datetime, at: datetime
+) -> Flow[Measured]:
+    """Measure what was used until an instant, of the segment that began at `since`.
+
+    `period` is the last of it, and ends it.
+    """
+    assert item.meter is not None
+    meter = yield from Get(METER, item.meter)
+    price = yield from Get(PRICE, item.price)
+    whole = usage.whole_period(item.cycle, period.start)
+    return (
+        yield from measure(
+            subscription=subscription.id,
+            meter=meter,
+            zone=subscription.zone,
+            since=since,
+            until=max(since, first_instant(period.end, subscription.zone)),
+            model=model_for(price, item.billed),
+            period=period if period == _trial(subscription) else whole,
+            as_of=max(since, at),
+        )
+    )
+
+
+def _trial(subscription: Subscription) -> Period | None:
+    """Return the trial that a subscription is in, or is to begin with."""
+    start, until = subscription.start, _billed_from(subscription.contract)
+    in_trial = isinstance(subscription.contract, Scheduled | Trialing)
+    return Period(start, until) if in_trial and start is not None and start < until else None
+
+
+def _free_trial(subscription: Subscription, price: Price) -> Period | None:
+    return None if price.trial_usage_billed else _trial(subscription)
 
 
 # ---- what is given ----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ one (`FakeGateway.decline_next` and its like). Nothing is random, and no clock i
 """
 
 from subscriptions.gateways.fake.gateway import WEBHOOK_SECRET, Alert, FakeGateway
-from subscriptions.gateways.fake.ledger import LedgerCharge
+from subscriptions.gateways.fake.ledger import LedgerCharge, LedgerRefund
 from subscriptions.gateways.fake.messages import WebhookMessage
 from subscriptions.gateways.fake.tokens import DECLINES, TOKENS, DeclineCode, Token
 
@@ -17,6 +17,7 @@ __all__ = [
     "DeclineCode",
     "FakeGateway",
     "LedgerCharge",
+    "LedgerRefund",
     "Token",
     "WebhookMessage",
 ]

@@ -33,10 +33,12 @@ from subscriptions.gateways import (
     Found,
     GatewayEvent,
     Reconciled,
+    ReconciledRefund,
     Secret,
 )
-from subscriptions.gateways.fake.ledger import LedgerCharge
-from subscriptions.gateways.fake.messages import WebhookMessage, read, write
+from subscriptions.gateways.fake.ledger import LedgerCharge, LedgerRefund
+from subscriptions.gateways.fake.messages import WebhookMessage, read, write, write_refund
+from subscriptions.gateways.fake.refunds import Fail, RefundBooks, RefundScript
 from subscriptions.gateways.fake.tokens import (
     TOKENS,
     AskCustomer,
@@ -50,10 +52,11 @@ from subscriptions.gateways.fake.tokens import (
     refusal,
 )
 from subscriptions.gateways.signatures import verify
-from subscriptions.ids import PaymentId, derived_id
+from subscriptions.ids import PaymentId, RefundId, derived_id
 from subscriptions.payment_methods import MethodDetails, refuse_card_number
 from subscriptions.payments import Advice, ChargeIntent, Decline, Outcome, PaymentSnapshot
 from subscriptions.records import aware, plain_text
+from subscriptions.refunds import RefundFailure, RefundIntent, RefundSnapshot
 
 KEY_LENGTH_MAX = 64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -118,7 +121,8 @@ class FakeGateway:
         self._scripts: deque[_Script] = deque()
         self._ignored = 0
         self._outbox: deque[LedgerCharge] = deque()
-        self._sent: dict[str, LedgerCharge] = {}
+        self._sent: dict[str, LedgerCharge | LedgerRefund] = {}
+        self._refunds = RefundBooks()
         self._alerts: list[Alert] = []
 
     # ---- the port ---------------------------------------------------------------------------
@@ -130,10 +134,7 @@ class FakeGateway:
         comes back with other facts moves nothing: it is `UNKNOWN` and an `Alert`. Raises
         `GatewayError` for what no gateway takes: a malformed key, an amount that is not positive.
         """
-        if not (0 < len(intent.key) <= KEY_LENGTH_MAX and intent.key.isascii()):
-            raise GatewayError(f"a key has at most {KEY_LENGTH_MAX} ASCII characters")
-        if intent.amount.minor <= 0:
-            raise GatewayError("an amount is more than zero")
+        _check(intent)
         with self._lock:
             now = self._tick(intent.created_at)
             script = self._next_fault()
@@ -185,6 +186,36 @@ class FakeGateway:
             if as_of < max(asked_at, intent.created_at):
                 return CannotTell("the list lags behind")
             return AbsentForSure(as_of)
+
+    def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
+        """Give back a part of what an attempt took, once for each key in the window.
+
+        More than it took, over all refunds, is `FAILED`. A repeated call returns the first answer;
+        a key that comes back with other facts moves nothing: it is `UNKNOWN` and an `Alert`.
+        """
+        _check(intent)
+        with self._lock:
+            now = self._tick(intent.created_at)
+            position = self._position(intent.attempt_id)
+            captured = 0
+            if position is not None and self._ledger[position].outcome is Outcome.SUCCEEDED:
+                captured = self._ledger[position].amount.minor
+            window = self.capabilities.replay_window
+            answer = self._refunds.refund(intent, captured, window=window, now=now)
+            for key in self._refunds.mismatches:
+                self._alerts.append(Alert(now, key, "the key came with other facts before"))
+            self._refunds.mismatches.clear()
+            return answer
+
+    def reconcile_refund(
+        self, intent: RefundIntent, gateway_ref: str | None, /
+    ) -> ReconciledRefund:
+        """Say what the books have of a refund, with the lag of the gateway's lists."""
+        with self._lock:
+            now = self._tick(intent.created_at)
+            if self._ignores():
+                return CannotTell("no answer")
+            return self._refunds.reconcile(intent, gateway_ref, as_of=now - self.list_lag)
 
     def attach(self, token: str, customer_ref: str, /) -> MethodDetails:
         """Exchange a token of `TOKENS` for a method of the customer, a new one each time."""
@@ -260,7 +291,7 @@ class FakeGateway:
         self._script(TakeDays(days, succeed), times)
 
     def ignore_next(self, times: int = 1) -> None:
-        """Do not answer the next calls of `reconcile` and `void`."""
+        """Do not answer the next calls of `reconcile`, `reconcile_refund` and `void`."""
         with self._lock:
             self._ignored += times
 
@@ -277,6 +308,34 @@ class FakeGateway:
         with self._lock:
             position = self._waiting(attempt_id, Outcome.PROCESSING, "settle")
             self._finish(position, self._tick(), refusal(code), succeed=succeed)
+
+    def fail_refund_next(
+        self, code: str = "refund_declined", *, message: str = "", times: int = 1
+    ) -> None:
+        """Refuse the next new refunds."""
+        self._script_refund(Fail(RefundFailure(code, message)), times)
+
+    def pend_refund_next(self, *, days: int = 3, succeed: bool = True, times: int = 1) -> None:
+        """Let the next new refunds take days; `settle_refund` ends the wait early."""
+        self._script_refund(TakeDays(days, succeed), times)
+
+    def time_out_refund_next(self, *, executed: bool, times: int = 1) -> None:
+        """Do not answer the next calls of `refund`, new or repeated, with or without an effect."""
+        self._script_refund(Silence(executed), times)
+
+    def refuse_refund_connection_next(self, times: int = 1) -> None:
+        """Refuse the next calls of `refund` before anything is sent: `NOT_EXECUTED`."""
+        self._script_refund(NoConnection(), times)
+
+    def settle_refund(self, refund_id: RefundId, *, succeed: bool = True) -> None:
+        """Act as the bank: end the wait of a refund now; raises unless it is pending."""
+        with self._lock:
+            self._refunds.settle(refund_id, self._tick(), succeed=succeed)
+
+    def send_back(self, refund_id: RefundId) -> None:
+        """Act as the bank: send back what was given back; raises unless the refund succeeded."""
+        with self._lock:
+            self._refunds.send_back(refund_id, self._tick())
 
     # ---- what a test looks at ---------------------------------------------------------------
 
@@ -313,6 +372,13 @@ class FakeGateway:
         )
 
     @property
+    def refunds(self) -> tuple[LedgerRefund, ...]:
+        """The books of refunds: every one that took place, failed or not, oldest first."""
+        with self._lock:
+            self._tick()
+            return tuple(self._refunds.ledger)
+
+    @property
     def alerts(self) -> tuple[Alert, ...]:
         """The defects of the caller that were noticed, oldest first."""
         with self._lock:
@@ -332,6 +398,11 @@ class FakeGateway:
                 id = derived_id("evt", charge.reference, charge.outcome.value)
                 self._sent[id] = charge
                 messages.append(write(charge, id=id, at=now, secret=self.webhook_secret))
+            for refund in self._refunds.outbox:
+                id = derived_id("evt", refund.reference, refund.outcome.value)
+                self._sent[id] = refund
+                messages.append(write_refund(refund, id=id, at=now, secret=self.webhook_secret))
+            self._refunds.outbox.clear()
             return messages
 
     def send_again(self, id: str) -> WebhookMessage:
@@ -339,7 +410,10 @@ class FakeGateway:
         with self._lock:
             if id not in self._sent:
                 raise ValidationError("id", id, "a message that was taken before")
-            return write(self._sent[id], id=id, at=self._tick(), secret=self.webhook_secret)
+            sent, now = self._sent[id], self._tick()
+            if isinstance(sent, LedgerRefund):
+                return write_refund(sent, id=id, at=now, secret=self.webhook_secret)
+            return write(sent, id=id, at=now, secret=self.webhook_secret)
 
     # ---- within -----------------------------------------------------------------------------
 
@@ -353,11 +427,16 @@ class FakeGateway:
             due_at, position, succeed = heappop(self._settlements)
             if self._ledger[position].outcome is Outcome.PROCESSING:
                 self._finish(position, due_at, refusal("insufficient_funds"), succeed=succeed)
+        self._refunds.tick(now)
         return now
 
     def _script(self, script: _Script, times: int) -> None:
         with self._lock:
             self._scripts.extend([script] * times)
+
+    def _script_refund(self, script: RefundScript, times: int) -> None:
+        with self._lock:
+            self._refunds.scripts.extend([script] * times)
 
     def _next_fault(self) -> _Lost | NoConnection | None:
         """Take the next script if it is a fault of the line, which hits repeated calls too."""
@@ -504,6 +583,13 @@ class FakeGateway:
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._lock = RLock()
+
+
+def _check(intent: ChargeIntent | RefundIntent) -> None:
+    if not (0 < len(intent.key) <= KEY_LENGTH_MAX and intent.key.isascii()):
+        raise GatewayError(f"a key has at most {KEY_LENGTH_MAX} ASCII characters")
+    if intent.amount.minor <= 0:
+        raise GatewayError("an amount is more than zero")
 
 
 def _created_at(charge: LedgerCharge) -> datetime:

@@ -1,4 +1,4 @@
-"""The books of the fake gateway: what was charged, whoever remembers which key it came with."""
+"""The books of the fake gateway: what was charged and given back, whatever key it came with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from datetime import datetime
 
 from attrs import frozen
 
-from subscriptions.ids import PaymentId
+from subscriptions.ids import PaymentId, RefundId
 from subscriptions.money import Money
 from subscriptions.payments import ChargeIntent, Decline, Outcome, PaymentSnapshot
+from subscriptions.refunds import RefundFailure, RefundIntent, RefundOutcome, RefundSnapshot
 
 
 @frozen
@@ -54,4 +55,43 @@ class LedgerCharge:
             self.reference,
             self.decline,
             self.action_url,
+        )
+
+
+@frozen
+class LedgerRefund:
+    """One refund in the gateway's own books; a later state replaces it in place."""
+
+    reference: str
+    intent: RefundIntent
+    outcome: RefundOutcome
+    created_at: datetime
+    changed_at: datetime
+    failure: RefundFailure | None = None
+
+    @property
+    def refund(self) -> RefundId:
+        """The refund that it was made for."""
+        return self.intent.refund_id
+
+    @property
+    def attempt(self) -> PaymentId:
+        """The payment of which it gives money back."""
+        return self.intent.attempt_id
+
+    @property
+    def amount(self) -> Money:
+        """What was to be given back; it was, if `outcome` is `SUCCEEDED`."""
+        return self.intent.amount
+
+    @property
+    def snapshot(self) -> RefundSnapshot:
+        """What the gateway says of it now."""
+        return RefundSnapshot(
+            self.outcome,
+            self.intent.amount,
+            self.changed_at,
+            self.intent.refund_id,
+            self.reference,
+            self.failure,
         )

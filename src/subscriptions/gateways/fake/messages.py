@@ -14,12 +14,13 @@ from attrs import frozen
 
 from subscriptions.errors import DomainError
 from subscriptions.gateways import GatewayEvent, Secret, WebhookRefused
-from subscriptions.gateways.fake.ledger import LedgerCharge
+from subscriptions.gateways.fake.ledger import LedgerCharge, LedgerRefund
 from subscriptions.gateways.signatures import sign
-from subscriptions.ids import PaymentId
+from subscriptions.ids import PaymentId, RefundId
 from subscriptions.money import Currency, Money
 from subscriptions.payments import Advice, Decline, Outcome, PaymentSnapshot
 from subscriptions.records import aware, plain_text
+from subscriptions.refunds import RefundFailure, RefundOutcome, RefundSnapshot
 
 
 @frozen
@@ -54,6 +55,31 @@ def write(charge: LedgerCharge, *, id: str, at: datetime, secret: Secret) -> Web
             "action_url": charge.action_url,
         },
     }
+    return _signed(body, id=id, at=at, secret=secret)
+
+
+def write_refund(refund: LedgerRefund, *, id: str, at: datetime, secret: Secret) -> WebhookMessage:
+    """Return the message that a refund has reached its state, signed at an instant."""
+    failure = refund.failure
+    body = {
+        "type": f"refund.{refund.outcome.value}",
+        "timestamp": refund.changed_at.isoformat(),
+        "data": {
+            "refund": refund.refund,
+            "attempt": refund.attempt,
+            "reference": refund.reference,
+            "outcome": refund.outcome.value,
+            "amount_minor": refund.amount.minor,
+            "currency": refund.amount.currency.code,
+            "failure": None
+            if failure is None
+            else {"code": failure.code, "message": failure.message},
+        },
+    }
+    return _signed(body, id=id, at=at, secret=secret)
+
+
+def _signed(body: Mapping[str, object], *, id: str, at: datetime, secret: Secret) -> WebhookMessage:
     raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return WebhookMessage(id, raw, sign(raw, id=id, at=at, secret=secret))
 
@@ -66,10 +92,11 @@ def read(id: str, raw: bytes) -> GatewayEvent:
         )
         kind = _text(body["type"])
         snapshot = _snapshot(body) if kind.startswith("payment.") else None
+        refund = _refund(body) if kind.startswith("refund.") else None
     # A body nested too deep raises RecursionError, a number too long ValueError.
     except (ValueError, TypeError, LookupError, RecursionError, DomainError) as reason:
         raise WebhookRefused("the body is not readable") from reason
-    return GatewayEvent(id, kind, snapshot)
+    return GatewayEvent(id, kind, snapshot, refund)
 
 
 def _snapshot(body: dict[str, Any]) -> PaymentSnapshot:
@@ -85,6 +112,21 @@ def _snapshot(body: dict[str, Any]) -> PaymentSnapshot:
         if decline is None
         else Decline(_text(decline["code"]), _text(decline["message"]), Advice(decline["advice"])),
         None if url is None else _text(url),
+    )
+
+
+def _refund(body: dict[str, Any]) -> RefundSnapshot:
+    data = body["data"]
+    failure = data["failure"]
+    return RefundSnapshot(
+        RefundOutcome(data["outcome"]),
+        Money(data["amount_minor"], Currency(data["currency"])),
+        aware("timestamp", datetime.fromisoformat(body["timestamp"])),
+        RefundId(_text(data["refund"])),
+        _text(data["reference"]),
+        None
+        if failure is None
+        else RefundFailure(_text(failure["code"]), _text(failure["message"])),
     )
 
 

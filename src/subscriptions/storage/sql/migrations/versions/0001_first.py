@@ -101,6 +101,13 @@ def upgrade() -> None:
         indexed={"email": 1, "name": FEW},
     )
     table(
+        "subs_balance_entry",
+        *text("customer", "cause", "invoice"),
+        *integers("amount_minor", "balance_minor"),
+        *text("currency", "at"),
+        indexed={"customer": FEW},
+    )
+    table(
         "subs_payment_method",
         *text("customer", "gateway", "reference", "status"),
         indexed={"customer": FEW, "gateway": ALL, "reference": 1},
@@ -145,6 +152,11 @@ def upgrade() -> None:
         sorted_by={"due_at": MANY},
     )
     table(
+        "subs_migration",
+        *text("price", "status"),
+        indexed={"price": FEW, "status": MANY},
+    )
+    table(
         "subs_invoice",
         *text("due_at", "customer", "subscription", "status", "number"),
         *text("issued_on", "due_on", "currency"),
@@ -160,6 +172,14 @@ def upgrade() -> None:
         *text("currency", "intended_at"),
         unique=[("gateway", "reference")],
         indexed={"customer": FEW, "invoice": 1, "reference": 1},
+        sorted_by={"due_at": MANY},
+    )
+    table(
+        "subs_refund",
+        *text("due_at", "customer", "payment", "status", "gateway"),
+        *integers("amount_minor"),
+        *text("currency", "intended_at"),
+        indexed={"customer": FEW, "payment": 1, "status": ALL // 2},
         sorted_by={"due_at": MANY},
     )
     table(

@@ -1,0 +1,94 @@
+"""Entitlements: what a customer may use now, from all subscriptions for which he is served.
+
+A quota is for a billing period: what counts against it is what was used in the present period of
+the item that the meter belongs to. Nothing is stopped here; the host asks and acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from subscriptions import entitlements
+from subscriptions.catalog import PRICE, PRODUCT, Price, Product
+from subscriptions.customers import CUSTOMER
+from subscriptions.entitlements import Allowance, Granted
+from subscriptions.lifecycle import SUBSCRIPTION, Subscription
+from subscriptions.records import plain_text
+from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Having, Question
+from subscriptions.usecases.usage import used_now
+
+
+def list_(customer: str, *, at: datetime | None = None) -> Question[tuple[Allowance, ...]]:
+    """Return what a customer may use, feature by feature, with what is left of each quota.
+
+    It comes from all his subscriptions that are served: in a trial, active, or past due; not from
+    one that is over, is yet to begin, waits for its first payment, or is paused without service.
+    Features that the host counts itself are as if nothing was used. Raises `NotFound` for an
+    unknown customer.
+    """
+
+    def flow(context: Context) -> Flow[tuple[Allowance, ...]]:
+        served = yield from _served(customer)
+        given = yield from _given(served)
+        usage = yield from _usage(served, given, context.at)
+        return tuple(entitlements.allowance(given, feature, usage=usage) for feature in given)
+
+    return Question(flow, at)
+
+
+def check(
+    customer: str, feature: str, *, counted: int | Decimal = 0, at: datetime | None = None
+) -> Question[Allowance]:
+    """Return whether a customer may use (more of) a feature, and how much of it is left.
+
+    `counted` is what the host counted itself, such as the seats that are taken; what a meter of the
+    feature counted in the present billing period is added. A feature that no subscription gives is
+    not allowed, whether it is known or not.
+
+    Raises `NotFound` for an unknown customer, `ValidationError` for a wrong value.
+    """
+    plain_text("feature", feature, length_max=200)
+
+    def flow(context: Context) -> Flow[Allowance]:
+        served = yield from _served(customer)
+        given = yield from _given(served)
+        asked = {name: grant for name, grant in given.items() if name == feature}
+        usage = yield from _usage(served, asked, context.at)
+        return entitlements.allowance(given, feature, usage=usage, counted=counted)
+
+    return Question(flow, at)
+
+
+def _served(customer: str) -> Flow[tuple[Subscription, ...]]:
+    yield from Get(CUSTOMER, customer)
+    found = yield from Having(SUBSCRIPTION, "customer", customer)
+    return tuple([each for each in found if each.served])
+
+
+def _given(served: tuple[Subscription, ...]) -> Flow[Mapping[str, Granted]]:
+    items = [item for each in served for item in each.items]
+    ids = tuple(sorted({item.price for item in items}))
+    prices: dict[str, Price] = {price.id: price for price in (yield from GetMany(PRICE, ids))}
+    named = tuple(sorted({price.product for price in prices.values()}))
+    found = yield from GetMany(PRODUCT, named)
+    products: dict[str, Product] = {product.id: product for product in found}
+    return entitlements.granted(
+        [(products[prices[item.price].product], item.quantity) for item in items]
+    )
+
+
+def _usage(
+    served: tuple[Subscription, ...], given: Mapping[str, Granted], at: datetime
+) -> Flow[Mapping[str, Decimal]]:
+    wanted = {meter for grant in given.values() for meter in grant.meters}
+    usage: dict[str, Decimal] = {}
+    for subscription in served:
+        # Of two items with one meter the first counts it: that is where usage is recorded.
+        items = {item.meter: item for item in reversed(subscription.items) if item.meter in wanted}
+        for meter, item in items.items():
+            assert meter is not None
+            used = yield from used_now(subscription, item, at)
+            usage[meter] = usage.get(meter, Decimal(0)) + used
+    return usage

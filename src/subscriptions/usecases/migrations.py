@@ -1,0 +1,463 @@
+"""Migrations: what is asked of one, who is in the cohort, and what it does to a subscription.
+
+Which page of subscriptions comes when, and what is committed together, is decided in the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import cast
+
+from attrs import evolve, frozen
+
+from subscriptions import lifecycle, migrations
+from subscriptions.billing_cycles import Interval, local_date
+from subscriptions.catalog import PRICE, PRODUCT, Price, check_availability
+from subscriptions.customers import CUSTOMER, normalized_tags
+from subscriptions.decisions import Decision
+from subscriptions.errors import (
+    CurrencyMismatch,
+    InvalidTransition,
+    NotAvailable,
+    NotFound,
+    UnknownReference,
+    ValidationError,
+)
+from subscriptions.ids import CustomerId, MigrationId, PriceId, SubscriptionId
+from subscriptions.lifecycle import (
+    SUBSCRIPTION,
+    Ended,
+    Item,
+    Planned,
+    ScheduleChange,
+    Subscription,
+    WithdrawChanges,
+)
+from subscriptions.migrations import MIGRATION, STATUSES, Migration
+from subscriptions.money import Currency, Money, round_fraction
+from subscriptions.records import plain_date, plain_text
+from subscriptions.usecases import flows
+from subscriptions.usecases.billing_periods import Moves
+from subscriptions.usecases.flows import (
+    Context,
+    Flow,
+    Get,
+    GetMany,
+    Having,
+    Listing,
+    Maybe,
+    Question,
+    one_of,
+    only,
+)
+from subscriptions.usecases.offers import chain_of, check_threshold, overriding
+from subscriptions.usecases.planned_changes import announce
+from subscriptions.usecases.price_arguments import read_several
+
+RUNNING = tuple(word for word in lifecycle.STATUSES if word not in {"canceled", "expired"})
+"""The statuses of subscriptions that may be in a cohort."""
+
+# ---- what is reported -------------------------------------------------------------------------
+
+
+@frozen
+class MovedItem:
+    """One item of a cohort: when it goes over, and what it costs before and after.
+
+    Amounts are for the quantity of now, before discounts and without added tax. `before` and
+    `after` are what the first period after the move costs at either price; `year_before` and
+    `year_after` what a year costs once introductory phases are over. A year is 12 months or 365
+    days, rounded once, half away from zero. What depends on usage is None.
+
+    It is announced on `announce_on`; None is where it has been. `leaves_on` is the day on which it ends before it would go over,
+    if it is cancelled. `known` says that an earlier call planned it.
+    """
+
+    customer: CustomerId
+    subscription: SubscriptionId
+    item: int
+    quantity: int | Decimal
+    to: PriceId
+    on: date
+    announce_on: date | None
+    before: Money | None
+    after: Money | None
+    year_before: Money | None
+    year_after: Money | None
+    leaves_on: date | None = None
+    known: bool = False
+
+    @property
+    def difference(self) -> Money | None:
+        """What a period costs more than before; less is negative."""
+        return _difference(self.before, self.after)
+
+    @property
+    def year_difference(self) -> Money | None:
+        """What a year costs more than before; less is negative."""
+        return _difference(self.year_before, self.year_after)
+
+
+@frozen
+class RefusedMove:
+    """A subscription that stays with its price, and why."""
+
+    customer: CustomerId
+    subscription: SubscriptionId
+    why: str
+
+
+@frozen
+class MigrationReport:
+    """What a migration plans, or with `preview` what it would: a row for each item.
+
+    Sums are those of the rows, as they are rounded there, in the one currency of both prices; rows
+    that leave before they go over, or whose amounts are not known, are not in them. `elsewhere` is
+    how many items stay out because another migration is to move them. All rows are held in memory.
+    """
+
+    migration: MigrationId
+    preview: bool
+    currency: Currency
+    rows: tuple[MovedItem, ...]
+    refused: tuple[RefusedMove, ...] = ()
+    elsewhere: int = 0
+
+    @property
+    def planned(self) -> int:
+        """How many items this call plans to move; those that were planned before do not count."""
+        return sum(not row.known for row in self.rows)
+
+    @property
+    def leaving(self) -> int:
+        """How many items are cancelled before they would go over."""
+        return sum(row.leaves_on is not None for row in self.rows)
+
+    @property
+    def unknown(self) -> int:
+        """How many items there are whose amounts depend on usage."""
+        return sum(row.year_difference is None for row in self.rows)
+
+    @property
+    def year_before(self) -> Money:
+        """What all of them cost in a year now."""
+        return self._sum([row.year_before for row in self._counted])
+
+    @property
+    def year_after(self) -> Money:
+        """What all of them cost in a year afterwards."""
+        return self._sum([row.year_after for row in self._counted])
+
+    @property
+    def year_difference(self) -> Money:
+        """What all of them bring in a year more than now; less is negative."""
+        return self.year_after - self.year_before
+
+    @property
+    def by_customer(self) -> dict[CustomerId, Money]:
+        """What each customer pays in a year more than now, in the order of the rows."""
+        sums: dict[CustomerId, Money] = {}
+        for row in self._counted:
+            more = row.year_difference
+            assert more is not None
+            sums[row.customer] = sums.get(row.customer, Money(0, self.currency)) + more
+        return sums
+
+    @property
+    def _counted(self) -> list[MovedItem]:
+        return [
+            row for row in self.rows if row.leaves_on is None and row.year_difference is not None
+        ]
+
+    def _sum(self, amounts: Sequence[Money | None]) -> Money:
+        return Money(sum([each.minor for each in amounts if each is not None]), self.currency)
+
+
+def _difference(before: Money | None, after: Money | None) -> Money | None:
+    return None if before is None or after is None else after - before
+
+
+# ---- what is asked ----------------------------------------------------------------------------
+
+
+@frozen
+class Cohort:
+    """Who is in it: all who have the price, or of them only these customers, and with these tags.
+
+    Raises `ValidationError` for what is not a list of texts.
+    """
+
+    price: str
+    to: str
+    on: date
+    notice: Interval | None
+    customers: tuple[str, ...] | None
+    tags: frozenset[str]
+
+
+def read_cohort(
+    price: str,
+    to: str,
+    *,
+    on: date,
+    notice: Interval | None,
+    customers: Iterable[str] | None,
+    tags: Iterable[str],
+) -> Cohort:
+    """Read what is asked of a migration; raises `ValidationError` for a wrong value."""
+    plain_date("on", on)
+    if notice is not None and not isinstance(notice, Interval):
+        raise ValidationError("notice", notice, "an Interval, such as Interval.days(30), or None")
+    chosen: tuple[str, ...] | None = None
+    if customers is not None:
+        given = read_several("customers", customers)
+        chosen = tuple(dict.fromkeys([plain_text("customers", each) for each in given]))
+    words = frozenset(normalized_tags(read_several("tags", tags)))
+    return Cohort(price, to, on, notice, chosen, words)
+
+
+@frozen
+class Terms:
+    """A migration with both of its prices, as every batch of it needs them."""
+
+    migration: Migration
+    price: Price
+    to: Price
+    versions: tuple[Price, ...]
+    """All versions of the price that it goes over to."""
+    tags: frozenset[str]
+
+
+def terms_of(cohort: Cohort, context: Context) -> Flow[Terms]:
+    """Read and check what a migration is about.
+
+    Raises `UnknownReference` for an unknown price, `InvalidTransition` for a price that is not on
+    offer on the day, `CurrencyMismatch`, and `ValidationError` for prices that do not recur alike,
+    for one that is somebody else's, and for a day that is over.
+    """
+    old = yield from _price("price", cohort.price)
+    new = yield from _price("to", cohort.to)
+    if old.every is None:
+        raise ValidationError("price", old.id, "a recurring price; this one is charged once")
+    if new.id == old.id:
+        raise ValidationError("to", new.id, "another price than the one it goes over from")
+    if new.currency != old.currency:
+        raise CurrencyMismatch(old.currency.code, new.currency.code)
+    if new.every != old.every:
+        recurs = "is charged once" if new.every is None else f"recurs every {new.every}"
+        expected = f"a price that recurs every {old.every}; this one {recurs}"
+        raise ValidationError("to", new.id, expected)
+    _check_offered(new, cohort.on)
+    if new.customer is not None and new.customer != old.customer:
+        only_his = cohort.customers is not None and set(cohort.customers) == {new.customer}
+        if not only_his:
+            expected = f"a price for all, or customers=[{new.customer!r}], whose own it is"
+            raise ValidationError("to", new.id, expected)
+    id = migrations.migration_id(context.tenant, old.id, new.id, cohort.on)
+    stored = yield from Maybe(MIGRATION, id)
+    if stored is None and cohort.on < context.today():
+        raise ValidationError("on", cohort.on, "today or later")
+    wanted = Migration(id, context.tenant, 1, old.id, new.id, cohort.on, cohort.notice)
+    migrations.begin(stored, wanted)
+    return Terms(wanted, old, new, (yield from chain_of(new)), cohort.tags)
+
+
+def check_customers(ids: tuple[str, ...]) -> Flow[None]:
+    """Raise `UnknownReference` for a customer that does not exist."""
+    try:
+        yield from GetMany(CUSTOMER, ids)
+    except NotFound as error:
+        raise UnknownReference("customers", error.id) from error
+
+
+def _price(field: str, id: str) -> Flow[Price]:
+    found = yield from Maybe(PRICE, id)
+    if found is None:
+        raise UnknownReference(field, id)
+    return found
+
+
+def _check_offered(price: Price, on: date) -> None:
+    state = ""
+    if price.archived:
+        state = "archived"
+    elif price.superseded_on is not None and price.superseded_on <= on:
+        state = f"superseded by {price.superseded_by} since {price.superseded_on}"
+    elif price.valid_from is not None and price.valid_from > on:
+        state = f"offered from {price.valid_from} on"
+    if state:
+        raise InvalidTransition(f"price {price.id}", state, "migrate")
+
+
+# ---- what it does to one subscription ---------------------------------------------------------
+
+
+@frozen
+class Moving:
+    """What a migration does to one subscription: what is to be committed, and what is reported."""
+
+    decision: Decision = Decision()
+    rows: tuple[MovedItem, ...] = ()
+    refused: tuple[RefusedMove, ...] = ()
+    elsewhere: int = 0
+
+
+def concerns(sub: Subscription, price: str) -> bool:
+    """Return whether a subscription runs, or will, and has an item of a price."""
+    return not isinstance(sub.contract, Ended) and any(item.price == price for item in sub.items)
+
+
+def planning(id: str, terms: Terms, context: Context) -> Flow[Moving]:
+    """Plan a move for each item of a subscription that has the price; those that are planned stay.
+
+    A customer who has a price of his own instead of the new one gets that.
+    """
+    sub = yield from Get(SUBSCRIPTION, id)
+    if not concerns(sub, terms.price.id):
+        return Moving()
+    owner = yield from Get(CUSTOMER, sub.customer)
+    if terms.tags and not terms.tags.intersection(owner.tags):
+        return Moving()
+    to = yield from _offer(sub, terms)
+    moves = Moves(sub, owner)
+    rows: list[MovedItem] = []
+    elsewhere = 0
+    for item in sub.items:
+        if item.price != terms.price.id or item.price == to.id:
+            continue
+        planned = _planned_move(sub, item)
+        known = planned is not None
+        if planned is None:
+            why = yield from _unfit(sub, item, terms.price, to)
+            if why:
+                return Moving(refused=(RefusedMove(sub.customer, sub.id, why),))
+            today = local_date(context.at, sub.zone)
+            planned = migrations.plan_for(item, to, migration=terms.migration, today=today)
+            yield from _plan(moves, planned, today)
+        elif planned.cause != terms.migration.id:
+            elsewhere += 1
+            continue
+        rows.append(_row(sub, item, planned, terms.price, to, known=known))
+    decision = moves.decision()
+    return Moving(decision, tuple(rows), elsewhere=elsewhere)
+
+
+def _plan(moves: Moves, planned: Planned, today: date) -> Flow[None]:
+    if planned.announce_on is not None and planned.announce_on > today:
+        moves.do(ScheduleChange(planned))
+        return
+    told = evolve(planned, announce_on=None)
+    moves.do(ScheduleChange(told))
+    yield from announce(moves, told)
+
+
+def _planned_move(sub: Subscription, item: Item) -> Planned | None:
+    """Return the plan by which an item leaves its price at a renewal, if there is one."""
+    for planned in sub.schedule:
+        if lifecycle.moved_item(sub, planned) is item:
+            return planned
+    return None
+
+
+def _offer(sub: Subscription, terms: Terms) -> Flow[Price]:
+    if terms.to.customer is not None or terms.price.customer is not None:
+        return terms.to
+    private = yield from Having(PRICE, "customer", sub.customer)
+    on_offer = [price for price in private if not price.archived]
+    own = overriding(terms.versions, on_offer)
+    return own[-1] if own else terms.to
+
+
+def _unfit(sub: Subscription, item: Item, old: Price, to: Price) -> Flow[str]:
+    """Return why a subscription cannot have the price; an empty text if it can."""
+    try:
+        check_threshold(sub.threshold, (to,))
+        if to.product == old.product:
+            return ""
+        others = tuple([each.price for each in sub.items if each is not item])
+        prices = yield from GetMany(PRICE, others)
+        ids = sorted({to.product, *[price.product for price in prices]})
+        check_availability((yield from GetMany(PRODUCT, tuple(ids))))
+    except (NotAvailable, ValidationError) as error:
+        return str(error)
+    return ""
+
+
+def _row(
+    sub: Subscription, item: Item, planned: Planned, old: Price, to: Price, *, known: bool
+) -> MovedItem:
+    before, after = lifecycle.costs_around(item, old, to, on=planned.on)
+    cancellation = sub.cancellation
+    leaves = None
+    if cancellation is not None and cancellation.on <= planned.on:
+        leaves = cancellation.on
+    return MovedItem(
+        sub.customer,
+        sub.id,
+        item.number,
+        item.quantity,
+        cast("PriceId", planned.items[0].price),
+        planned.on,
+        planned.announce_on,
+        before,
+        after,
+        _year(old, item.quantity),
+        _year(to, item.quantity),
+        leaves,
+        known,
+    )
+
+
+def _year(price: Price, quantity: int | Decimal) -> Money | None:
+    cost = lifecycle.cost_of_period(price, quantity, billed=None)
+    if cost is None:
+        return None
+    assert price.every is not None
+    times, of = 12, price.every.step_months
+    if not of:
+        times, of = 365, price.every.step_days
+    return Money(round_fraction(cost.minor * times, of), cost.currency)
+
+
+def withdrawing(id: str, cause: str) -> Flow[Moving]:
+    """Withdraw what a migration planned for a subscription and has not taken effect."""
+    sub = yield from Get(SUBSCRIPTION, id)
+    if not is_planned(sub, cause):
+        return Moving()
+    change = lifecycle.decide(sub, WithdrawChanges(cause))
+    return Moving(Decision((change,)))
+
+
+def is_planned(sub: Subscription, cause: str) -> bool:
+    """Return whether something of a cause is planned for a subscription."""
+    return any(planned.cause == cause for planned in sub.schedule)
+
+
+def plans_of(sub: Subscription, cause: str) -> int:
+    """Return how many plans of a cause a subscription has."""
+    return sum(planned.cause == cause for planned in sub.schedule)
+
+
+# ---- questions --------------------------------------------------------------------------------
+
+
+def get(id: str) -> Question[Migration]:
+    """Return a migration; raises `NotFound` if there is none with this id."""
+    return flows.get(MIGRATION, id)
+
+
+def list_(
+    *,
+    price: str | None = None,
+    status: str | None = None,
+    limit: int = 100,
+    after: str | None = None,
+) -> Listing[Migration]:
+    """List migrations in the order they were made: away from one price, of one status, or all.
+
+    A status is "planning", "planned", "undoing" or "undone".
+    """
+    word = one_of("status", status, STATUSES.values())
+    return Listing(MIGRATION, only(price=price, status=word), limit=limit, after=after)

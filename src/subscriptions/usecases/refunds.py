@@ -1,0 +1,214 @@
+"""Refunds: give a payment back, list what was given back, and take in what gateways say.
+
+A refund is money given back of a payment. It changes no invoice: what was paid stays paid, and
+nothing is owed again by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from subscriptions import payments, refunds
+from subscriptions.balance import Cause
+from subscriptions.customers import CUSTOMER, Customer
+from subscriptions.decisions import Change, Decision
+from subscriptions.errors import NotSupported, UnknownReference, ValidationError
+from subscriptions.ids import InvoiceId, RefundId
+from subscriptions.invoices import Invoice
+from subscriptions.money import Money
+from subscriptions.payments import PAYMENT, Payment, Succeeded
+from subscriptions.records import Ref, plain_text
+from subscriptions.refunds import REFUND, STATUS, Failed, Refund, RefundSnapshot
+from subscriptions.usecases import flows
+from subscriptions.usecases.balance import moved
+from subscriptions.usecases.flows import (
+    Command,
+    Context,
+    Flow,
+    Get,
+    Having,
+    Listing,
+    Maybe,
+    Question,
+    one_of,
+    only,
+)
+
+
+def refund(
+    payment: str,
+    amount: Money | None = None,
+    *,
+    reason: str,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Refund]:
+    """Give back a payment, or a part of it, to where it came from; returns the refund.
+
+    Without `amount` it is all that is `refundable`. The amount is reserved and committed before the
+    gateway is asked, so that two refunds at once never exceed what was taken. The outcome may take
+    days: see the refund's `status`. The customer gets his money; the invoice that the payment paid
+    stays paid.
+
+    Raises `UnknownReference` for an unknown payment, `InvalidTransition` for one that took no
+    money, `ValidationError` for an amount that is not positive, of another currency or more than
+    can be given back, and for an empty reason; `NotSupported` if the payment's gateway cannot
+    refund, as with a bank transfer: then a person pays it back.
+    """
+    if amount is not None and not isinstance(amount, Money):
+        raise ValidationError("amount", amount, "a Money, such as Money.of('5.00', 'EUR')")
+    plain_text("reason", reason)
+
+    def flow(context: Context) -> Flow[Decision]:
+        found = yield from Maybe(PAYMENT, payment)
+        if found is None:
+            raise UnknownReference("payment", payment)
+        if found.gateway not in context.gateways:
+            expected = f"one of {', '.join(context.gateways)}"
+            raise ValidationError("gateway", found.gateway, expected)
+        if found.gateway not in context.refunding:
+            raise NotSupported(found.gateway, "Refunds")
+        given_back = found.refundable if amount is None else amount
+        changes = _begin(found, given_back, reason, context)
+        return Decision(changes, about=Ref(REFUND, changes[1].after.id))
+
+    return Command(REFUND, flow, at, idempotency_key)
+
+
+def get(id: str) -> Question[Refund]:
+    """Return a refund; raises `NotFound` if there is none with this id."""
+    return flows.get(REFUND, id)
+
+
+def list_(
+    *,
+    payment: str | None = None,
+    customer: str | None = None,
+    status: str | None = None,
+    limit: int = 100,
+    after: str | None = None,
+) -> Listing[Refund]:
+    """List refunds in the order they were made, those that failed included."""
+    status = one_of("status", status, STATUS.values())
+    where = only(payment=payment, customer=customer, status=status)
+    return Listing(REFUND, where, limit=limit, after=after)
+
+
+def settle(id: str, snapshot: RefundSnapshot, context: Context) -> Flow[Decision]:
+    """Decide what an answer of the gateway means for a refund, its payment and the balance."""
+    refund = yield from Get(REFUND, id)
+    change = refunds.merge(refund, snapshot, at=context.at)
+    if change is None:
+        return Decision()
+    after = change.after
+    assert isinstance(after, Refund)
+    if after.open:
+        return Decision((change,))
+    payment = yield from Get(PAYMENT, refund.payment)
+    if not isinstance(after.state, Failed):
+        paid = payments.confirm_refund(payment, refund.amount, refund=refund.id)
+        return Decision((change, paid))
+    release = payments.release_refund if refund.open else payments.take_back_refund
+    decision = Decision((change, release(payment, refund.amount, refund=refund.id)))
+    if not refund.from_balance:
+        return decision
+    owner = yield from Get(CUSTOMER, refund.customer)
+    return moved(
+        decision,
+        owner,
+        refund.amount,
+        cause=Cause.REFUND_FAILED,
+        context=context,
+        invoice=refund.invoice,
+        refund=refund.id,
+    )
+
+
+def absent(id: str, context: Context) -> Flow[Decision]:
+    """Decide that the gateway has proved never to have had a refund: it is sent once more."""
+    refund = yield from Get(REFUND, id)
+    change = refunds.renew(refund, at=context.at, now=context.now)
+    return Decision(() if change is None else (change,))
+
+
+# ---- a credit that is given back as money ------------------------------------------------------
+
+
+def give_back(
+    owner: Customer, credited: Invoice, invoices: Sequence[InvoiceId], context: Context
+) -> Flow[Decision]:
+    """Decide to give back as money what an invoice has put on the balance.
+
+    It goes to the latest payments of `invoices`, the first of these first, as far as each can be
+    given back. The rest stays on the balance: what came by transfer, and what the balance paid.
+    """
+    left = min(-credited.balance_minor, owner.credit_minor(credited.currency))
+    found = yield from Having(PAYMENT, "customer", owner.id)
+    decision = Decision()
+    for payment in _refundable(found, invoices, credited, context):
+        amount = Money(min(left, payment.refundable.minor), credited.currency)
+        if not amount:
+            break
+        left -= amount.minor
+        changes = _begin(payment, amount, "cancellation", context, invoice=credited.id)
+        begun = changes[1].after
+        assert isinstance(begun, Refund)
+        decision = moved(
+            Decision((*decision.changes, *changes)),
+            owner,
+            -amount,
+            cause=Cause.REFUND,
+            context=context,
+            invoice=credited.id,
+            refund=begun.id,
+        )
+    return decision
+
+
+def _refundable(
+    found: Sequence[Payment],
+    invoices: Sequence[InvoiceId],
+    credited: Invoice,
+    context: Context,
+) -> list[Payment]:
+    """Return the payments that can be given back, in the order of the invoices that they paid."""
+    usable = [
+        payment
+        for payment in reversed(found)
+        if isinstance(payment.state, Succeeded)
+        and payment.currency == credited.currency
+        and payment.gateway in context.refunding
+        and payment.refundable
+    ]
+    paid = [payment for id in invoices for payment in usable if _pays(payment, id)]
+    return list({payment.id: payment for payment in paid}.values())
+
+
+def _pays(payment: Payment, invoice: InvoiceId) -> bool:
+    return any(part.invoice == invoice for part in payment.allocations)
+
+
+def _begin(
+    payment: Payment,
+    amount: Money,
+    reason: str,
+    context: Context,
+    *,
+    invoice: InvoiceId | None = None,
+) -> tuple[Change, Change]:
+    """Decide to give back a part of a payment: what is reserved on it, and the intent.
+
+    With `invoice` the amount comes off the balance, where that invoice had put it.
+    """
+    intended = refunds.intend(
+        payment,
+        amount,
+        reason=reason,
+        at=context.at,
+        now=context.now,
+        invoice=invoice,
+        from_balance=invoice is not None,
+    )
+    reserved = payments.reserve_refund(payment, amount, refund=RefundId(intended.after.id))
+    return reserved, intended

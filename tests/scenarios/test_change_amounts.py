@@ -1,0 +1,282 @@
+"""What a change comes to with annual plans, taxes, coupons, tiers, currencies and zones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from subscriptions import Graduated, Money, TaxRate, TaxRates, Tier, ValidationError, Volume
+from subscriptions.coupons import Forever
+from subscriptions.pricing import PriceModel
+from subscriptions.proration import Proration
+from subscriptions.taxes import TaxBehavior
+from tests.scenarios.shop import MONTHLY, YEARLY, Shop, eur
+
+Opened = Callable[..., Shop]
+APRIL, MAY = date(2027, 4, 1), date(2027, 5, 1)
+NOW = Proration(mode="invoice_now")
+
+
+@pytest.fixture
+def spring(open_a_shop: Opened) -> Shop:
+    return open_a_shop(start=APRIL)
+
+
+# ---- annual plans: 365.00 a year, so 1.00 a day in 2027 ------------------------------------------
+
+
+def test_a_larger_annual_plan_in_mid_year_keeps_the_year(shop: Shop) -> None:
+    small = shop.price(eur("365.00"), every=YEARLY, name="Small")
+    large = shop.price(eur("730.00"), every=YEARLY, name="Large")
+    sub = shop.subscribe(shop.customer(), small)
+    # 2 July is the 183rd day: 182 days are used, 183 are left.
+    shop.time.advance(to=date(2027, 7, 2))
+    shop.billing.subscriptions.change(sub.id, [large.id], proration=NOW)
+    assert shop.lines(shop.invoices()[-1]) == ["credit Small -183.00 EUR", "debit Large 366.00 EUR"]
+    shop.time.advance(to=date(2028, 1, 1))
+    assert shop.totals() == ["365.00 EUR", "183.00 EUR", "730.00 EUR"]
+
+
+def test_from_annual_to_monthly_the_rest_of_the_year_pays_for_months(shop: Shop) -> None:
+    annual = shop.price(eur("365.00"), every=YEARLY, name="Annual")
+    monthly = shop.price(eur("40.00"), name="Monthly")
+    sub = shop.subscribe(shop.customer(), annual)
+    shop.time.advance(to=date(2027, 7, 2))
+    shop.billing.subscriptions.change(sub.id, [monthly.id])
+    # A new period begins and is billed at once: 40.00 less 183.00 leaves 143.00 to his credit.
+    changed = shop.invoices()[-1]
+    assert shop.lines(changed) == ["credit Annual -183.00 EUR", "period Monthly 40.00 EUR"]
+    assert (changed.total, changed.status) == (eur("-143.00"), "paid")
+    assert shop.billing.customers.get(sub.customer).balance == (eur("143.00"),)
+    # 143.00 pay for August, September and October, and 23.00 of November.
+    shop.time.advance(to=date(2027, 11, 2))
+    assert [str(each.balance_applied) for each in shop.invoices()[2:]] == [
+        "40.00 EUR",
+        "40.00 EUR",
+        "40.00 EUR",
+        "23.00 EUR",
+    ]
+    assert [payment.amount_minor for payment in shop.payments()] == [36500, 1700]
+
+
+def test_from_monthly_to_annual_the_year_begins_with_the_change(spring: Shop) -> None:
+    monthly = spring.price(eur("30.00"), name="Monthly")
+    annual = spring.price(eur("300.00"), every=YEARLY, name="Annual")
+    sub = spring.subscribe(spring.customer(), monthly)
+    spring.time.advance(to=date(2027, 4, 16))
+    spring.billing.subscriptions.change(sub.id, [annual.id])
+    (changed,) = spring.invoices()[1:]
+    assert spring.lines(changed) == ["credit Monthly -15.00 EUR", "period Annual 300.00 EUR"]
+    assert spring.periods()[-1] == "2027-04-16/2028-04-16"
+    spring.time.expect().advance(to=date(2028, 4, 15))
+
+
+def test_without_proration_another_interval_waits_until_what_is_paid_is_over(spring: Shop) -> None:
+    monthly = spring.price(eur("30.00"), name="Monthly")
+    annual = spring.price(eur("300.00"), every=YEARLY, name="Annual")
+    sub = spring.subscribe(spring.customer(), monthly)
+    spring.time.advance(to=date(2027, 4, 16))
+    spring.billing.subscriptions.change(sub.id, [annual.id], proration=Proration(mode="none"))
+    assert spring.totals() == ["30.00 EUR"]
+    spring.time.advance(to=MAY)
+    assert spring.totals() == ["30.00 EUR", "300.00 EUR"]
+    assert spring.periods()[-1] == "2027-05-01/2028-05-01"
+
+
+# ---- tax -----------------------------------------------------------------------------------------
+
+
+def test_a_credit_has_the_rate_of_what_was_charged_and_a_debit_that_of_the_day(
+    open_a_shop: Opened,
+) -> None:
+    rates = {"DE": {date(2007, 1, 1): TaxRate("19"), date(2027, 7, 1): TaxRate("16")}}
+    shop = open_a_shop(start=date(2027, 1, 1), taxes=TaxRates(rates))
+    small = shop.price(eur("365.00"), every=YEARLY, name="Small")
+    large = shop.price(eur("730.00"), every=YEARLY, name="Large")
+    sub = shop.subscribe(shop.customer(), small)
+    # On 1 October 92 days are left: 92.00 back, with 19 %; 184.00 more, with 16 %.
+    shop.time.advance(to=date(2027, 10, 1))
+    shop.billing.subscriptions.change(sub.id, [large.id], proration=NOW)
+    invoice = shop.invoices()[-1]
+    assert [(group.percent, group.base_minor, group.tax_minor) for group in invoice.taxes] == [
+        (Decimal(19), -9200, -1748),
+        (Decimal(16), 18400, 2944),
+    ]
+    assert invoice.total == eur("103.96")
+
+
+def test_prices_with_their_tax_are_cut_with_it(open_a_shop: Opened) -> None:
+    shop = open_a_shop(start=APRIL, taxes=TaxRates({"DE": TaxRate("19")}))
+    gross = TaxBehavior.INCLUSIVE
+    basic = shop.price(eur("119.00"), name="Basic", tax_behavior=gross)
+    pro = shop.price(eur("238.00"), name="Pro", tax_behavior=gross)
+    sub = shop.subscribe(shop.customer(), basic)
+    shop.time.advance(to=date(2027, 4, 16))
+    shop.billing.subscriptions.change(sub.id, [pro.id], proration=NOW)
+    invoice = shop.invoices()[-1]
+    # Half of 119.00 back and half of 238.00 more, all with 19 % in it: 59.50 is 50.00 and 9.50.
+    assert shop.lines(invoice) == ["credit Basic -59.50 EUR", "debit Pro 119.00 EUR"]
+    assert (invoice.net, invoice.tax, invoice.total) == (eur("50.00"), eur("9.50"), eur("59.50"))
+
+
+# ---- coupons -------------------------------------------------------------------------------------
+
+
+def test_what_was_taken_off_is_not_given_back(spring: Shop) -> None:
+    ten, twenty = spring.price(eur("10.00"), name="Ten"), spring.price(eur("20.00"), name="Twenty")
+    welcome = spring.billing.coupons.create("Welcome", amount_off=eur("5.00"))
+    sub = spring.billing.subscriptions.create(
+        spring.customer().id, [ten.id, twenty.id], coupons=[welcome.id]
+    )
+    # 5.00 on 30.00: shares of 1.67 and 3.33.
+    assert spring.lines(spring.only_invoice()) == ["period Ten 8.33 EUR", "period Twenty 16.67 EUR"]
+    spring.time.advance(to=date(2027, 4, 16))
+    spring.billing.subscriptions.change(sub.id, remove=[ten.id])
+    # Half of 8.33, of which round(4.165) = 4.17 is used.
+    assert spring.pending(sub) == ["credit Ten -4.16 EUR"]
+
+
+def test_stacked_coupons_count_for_the_new_plan_too(spring: Shop) -> None:
+    basic, pro = spring.price(eur("30.00"), name="Basic"), spring.price(eur("60.00"), name="Pro")
+    amount = spring.billing.coupons.create("Five", amount_off=eur("5.00"))  # once
+    percent = spring.billing.coupons.create("Tenth", percent_off=10, duration=Forever())
+    sub = spring.billing.subscriptions.create(
+        spring.customer().id, [basic.id], coupons=[amount.id, percent.id]
+    )
+    # 30.00 − 5.00 = 25.00, less a tenth: 22.50.
+    assert spring.totals() == ["22.50 EUR"]
+    spring.time.advance(to=date(2027, 4, 16))
+    spring.billing.subscriptions.change(sub.id, [pro.id])
+    # April at 60.00 would have been 55.00 · 0.9 = 49.50: half of each.
+    assert spring.pending(sub) == ["credit Basic -11.25 EUR", "debit Pro 24.75 EUR"]
+    # May: "once" is over, a tenth stays, and what was settled for April takes no part.
+    spring.time.advance(to=MAY)
+    assert spring.lines(spring.invoices()[-1])[2:] == ["period Pro 54.00 EUR"]
+    assert spring.totals()[-1] == "67.50 EUR"
+
+
+def test_a_coupon_that_is_redeemed_in_mid_period_does_not_change_the_period(spring: Shop) -> None:
+    basic, pro = spring.price(eur("30.00"), name="Basic"), spring.price(eur("60.00"), name="Pro")
+    sub = spring.subscribe(spring.customer(), basic)
+    half = spring.billing.coupons.create("Half", percent_off=50, duration=Forever())
+    spring.time.advance(to=date(2027, 4, 16))
+    spring.billing.coupons.redeem(half.id, subscription=sub.id)
+    spring.billing.subscriptions.change(sub.id, [pro.id])
+    assert spring.pending(sub) == ["credit Basic -15.00 EUR", "debit Pro 30.00 EUR"]
+    spring.time.advance(to=MAY)
+    assert spring.lines(spring.invoices()[-1])[2:] == ["period Pro 30.00 EUR"]
+
+
+# ---- tiers ---------------------------------------------------------------------------------------
+
+TIERS = (Tier(up_to=10, unit="3.00"), Tier(unit="1.50"))
+
+
+@pytest.mark.parametrize(
+    ("model", "debit"),
+    [
+        (Graduated(TIERS), "16.50"),  # twelve seats: 10 · 3.00 + 2 · 1.50 = 33.00, half of it
+        (Volume(TIERS), "9.00"),  # twelve seats: 12 · 1.50 = 18.00, half of it
+    ],
+)
+def test_seats_in_tiers_are_cut_as_a_whole(spring: Shop, model: PriceModel, debit: str) -> None:
+    seats = spring.billing.catalog.add_price("Seats", model, currency="EUR", every=MONTHLY)
+    sub = spring.subscribe(spring.customer(), seats, quantity=8)  # 8 · 3.00 = 24.00
+    spring.time.advance(to=date(2027, 4, 16))
+    spring.billing.subscriptions.change(sub.id, quantities={seats.id: 12})
+    assert spring.pending(sub) == ["credit Seats -12.00 EUR", f"debit Seats {debit} EUR"]
+
+
+# ---- what is charged once ------------------------------------------------------------------------
+
+
+def test_setup_and_one_off_prices_stand_once_on_the_first_invoice(spring: Shop) -> None:
+    add_price = spring.billing.catalog.add_price
+    pro = add_price("Pro", eur("30.00"), every=MONTHLY, setup=eur("99.00"))
+    training = add_price("Training", eur("250.00"))
+    sub = spring.billing.subscriptions.create(spring.customer().id, [pro.id, (training.id, 2)])
+    assert sorted(spring.lines(spring.only_invoice())) == [
+        "one_off Training 500.00 EUR",
+        "period Pro 30.00 EUR",
+        "setup Pro 99.00 EUR",
+    ]
+    spring.time.advance(to=MAY)
+    assert spring.totals() == ["629.00 EUR", "30.00 EUR"]
+    assert len(spring.subscription(sub).items) == 1
+
+
+def test_an_add_on_brings_its_setup_fee_along_and_a_one_off_price_is_refused(spring: Shop) -> None:
+    sub = spring.subscribe(spring.customer(), spring.price(eur("30.00")))
+    backup = spring.billing.catalog.add_price(
+        "Backup", eur("6.00"), every=MONTHLY, setup=eur("20.00")
+    )
+    training = spring.billing.catalog.add_price("Training", eur("250.00"))
+    spring.time.advance(to=date(2027, 4, 16))
+    with pytest.raises(ValidationError, match="charged once"):
+        spring.billing.subscriptions.change(sub.id, add=[training.id])
+    spring.billing.subscriptions.change(sub.id, add=[backup.id], proration=NOW)
+    # The fee is not cut: 20.00 and half of 6.00.
+    assert spring.lines(spring.invoices()[-1]) == ["setup Backup 20.00 EUR", "debit Backup 3.00 EUR"]
+    # It is no part of what is given back.
+    spring.billing.subscriptions.change(sub.id, remove=[backup.id], proration=NOW)
+    assert spring.lines(spring.invoices()[-1]) == ["credit Backup -3.00 EUR"]
+
+
+# ---- currencies and zones ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("currency", "small", "large", "credit", "debit"),
+    [
+        # On the 11th a third is used: 333 of 1000 yen and 667 of 2000.
+        ("JPY", "1000", "2000", "-667", "1333"),
+        # 3.333 of 10.000 dinars and 6.667 of 20.000.
+        ("KWD", "10.000", "20.000", "-6.667", "13.333"),
+    ],
+)
+def test_a_currency_is_cut_at_its_own_minor_unit(
+    spring: Shop, currency: str, small: str, large: str, credit: str, debit: str
+) -> None:
+    basic = spring.price(Money.of(small, currency), name="Basic")
+    pro = spring.price(Money.of(large, currency), name="Pro")
+    sub = spring.subscribe(spring.customer(), basic)
+    spring.time.advance(to=date(2027, 4, 11))
+    spring.billing.subscriptions.change(sub.id, [pro.id])
+    assert spring.pending(sub) == [
+        f"credit Basic {credit} {currency}",
+        f"debit Pro {debit} {currency}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "left"),
+    [
+        # Half past eleven at night on the 15th, wherever that is: the 15th and 15 more are left.
+        ("America/Los_Angeles", datetime(2027, 4, 16, 6, 30, tzinfo=UTC), 16),
+        ("Asia/Tokyo", datetime(2027, 4, 15, 14, 30, tzinfo=UTC), 16),
+        # An hour later it is the 16th there.
+        ("America/Los_Angeles", datetime(2027, 4, 16, 7, 30, tzinfo=UTC), 15),
+        ("Asia/Tokyo", datetime(2027, 4, 15, 15, 30, tzinfo=UTC), 15),
+    ],
+)
+def test_the_day_of_a_change_is_the_customers(
+    spring: Shop, zone: str, at: datetime, left: int
+) -> None:
+    basic, pro = spring.price(eur("30.00"), name="Basic"), spring.price(eur("60.00"), name="Pro")
+    sub = spring.subscribe(spring.customer(zone=zone), basic, start=APRIL)
+    spring.time.advance(to=at)
+    spring.billing.subscriptions.change(sub.id, [pro.id])
+    assert spring.pending(sub) == [f"credit Basic -{left}.00 EUR", f"debit Pro {2 * left}.00 EUR"]
+
+
+def test_seconds_know_that_a_day_in_march_has_23_hours(open_a_shop: Opened) -> None:
+    shop = open_a_shop(start=date(2027, 2, 1))
+    # March has 31 · 24 − 1 = 743 hours in Berlin; after the 28th there are three days of 24.
+    basic, pro = shop.price(eur("743.00"), name="Basic"), shop.price(eur("1486.00"), name="Pro")
+    sub = shop.subscribe(shop.customer(zone="Europe/Berlin"), basic, start=date(2027, 3, 1))
+    shop.time.advance(to=datetime(2027, 3, 28, 22, tzinfo=UTC))
+    shop.billing.subscriptions.change(sub.id, [pro.id], proration=Proration(unit="second"))
+    assert shop.pending(sub) == ["credit Basic -72.00 EUR", "debit Pro 144.00 EUR"]

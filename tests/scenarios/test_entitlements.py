@@ -1,0 +1,192 @@
+"""What a customer may use: from all that he has, while he is served, with what is left of it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from subscriptions import AsyncBilling, NotFound, PerUnit, ValidationError
+from subscriptions.catalog import Entitlement, Price
+from subscriptions.customers import Customer
+from subscriptions.entitlements import Allowance
+from subscriptions.testing import TestClock
+from tests.scenarios.shop import MONTHLY, Shop, eur
+
+PRO = (Entitlement("seats", 5), Entitlement("export"))
+
+
+def plan(shop: Shop, name: str, *entitlements: Entitlement, meter: str | None = None) -> Price:
+    shop.billing.catalog.add_product(name, entitlements=entitlements)
+    if meter is None:
+        return shop.billing.catalog.add_price(name, eur("10.00"), every=MONTHLY)
+    return shop.billing.catalog.add_price(
+        name, PerUnit("0.01"), currency="EUR", every=MONTHLY, meter=meter
+    )
+
+
+def seats(shop: Shop, customer: Customer, counted: int = 0) -> tuple[bool, Decimal | None]:
+    found = shop.billing.entitlements.check(customer.id, "seats", counted=counted)
+    return found.allowed, found.left
+
+
+def test_a_plan_entitles_to_what_its_product_says(shop: Shop) -> None:
+    ada = shop.customer()
+    shop.subscribe(ada, plan(shop, "Pro", *PRO))
+    assert shop.billing.entitlements.list(ada.id) == (
+        Allowance("seats", allowed=True, quota=Decimal(5), used=Decimal(0), left=Decimal(5)),
+        Allowance("export", allowed=True, quota=None, used=Decimal(0), left=None),
+    )
+    assert seats(shop, ada, 4) == (True, 1)
+    assert seats(shop, ada, 5) == (False, 0)
+    assert not shop.billing.entitlements.check(ada.id, "teleport").allowed
+
+
+def test_several_subscriptions_and_their_quantities_add_up(shop: Shop) -> None:
+    ada = shop.customer()
+    shop.subscribe(ada, plan(shop, "Pro", *PRO))
+    seat = plan(shop, "Seat", Entitlement("seats", 1, per_unit=True))
+    shop.subscribe(ada, seat, quantity=3)
+    bob = shop.customer(name="Bob")
+    shop.subscribe(bob, seat, quantity=7)
+    assert seats(shop, ada) == (True, 8)
+    assert seats(shop, bob) == (True, 7)
+
+
+def test_a_quota_is_used_up_by_the_meter_and_whole_again_in_the_next_month(shop: Shop) -> None:
+    shop.billing.usage.add_meter("calls")
+    price = plan(shop, "Calls", Entitlement("calls", 100, meter="calls"), meter="calls")
+    ada = shop.customer()
+    sub = shop.subscribe(ada, price)
+    shop.time.advance(to=date(2027, 1, 20))
+    shop.billing.usage.record(sub.id, "calls", event_id="e1", quantity=98)
+    found = shop.billing.entitlements.check(ada.id, "calls")
+    assert (found.used, found.left, found.allowed) == (98, 2, True)
+    shop.billing.usage.record(sub.id, "calls", event_id="e2", quantity=5)
+    found = shop.billing.entitlements.check(ada.id, "calls")
+    assert (found.used, found.left, found.allowed) == (103, 0, False)
+    shop.time.advance(to=date(2027, 2, 1))
+    assert shop.billing.entitlements.check(ada.id, "calls").left == 100
+    # What is reported late was used in January, and takes nothing from February.
+    shop.billing.usage.record(
+        sub.id, "calls", event_id="e3", quantity=50, occurred_at=shop.time.now.replace(month=1)
+    )
+    assert shop.billing.entitlements.check(ada.id, "calls").left == 100
+
+
+def test_a_month_that_nobody_has_billed_yet_is_over_all_the_same(shop: Shop) -> None:
+    shop.billing.usage.add_meter("calls")
+    price = plan(shop, "Calls", Entitlement("calls", 100, meter="calls"), meter="calls")
+    ada = shop.customer()
+    sub = shop.subscribe(ada, price)
+    shop.billing.usage.record(sub.id, "calls", event_id="e1", quantity=98)
+    shop.clock.now = shop.time.now.replace(month=2, day=10)  # nothing ran since January
+    assert shop.billing.entitlements.check(ada.id, "calls").left == 100
+    shop.billing.usage.record(sub.id, "calls", event_id="e2", quantity=30)
+    assert shop.billing.entitlements.check(ada.id, "calls").left == 70
+    shop.time.advance(to=date(2027, 2, 11))
+    assert shop.billing.entitlements.check(ada.id, "calls").left == 70
+
+
+@pytest.mark.parametrize("billed", [False, True])
+def test_a_trial_uses_its_quota_up_whether_it_is_billed_or_not(shop: Shop, billed: bool) -> None:  # noqa: FBT001
+    shop.billing.usage.add_meter("calls")
+    shop.billing.catalog.add_product(
+        "Calls", entitlements=[Entitlement("calls", 10, meter="calls")]
+    )
+    price = shop.billing.catalog.add_price(
+        "Calls",
+        PerUnit("1.00"),
+        currency="EUR",
+        every=MONTHLY,
+        meter="calls",
+        trial_usage_billed=billed,
+    )
+    ada = shop.customer()
+    sub = shop.subscribe(ada, price, trial_until=date(2027, 1, 15))
+    shop.time.advance(to=date(2027, 1, 10))
+    shop.billing.usage.record(sub.id, "calls", event_id="e1", quantity=9)
+    assert shop.billing.entitlements.check(ada.id, "calls").left == 1
+    shop.time.advance(to=date(2027, 1, 15))
+    assert shop.billing.entitlements.check(ada.id, "calls").left == 10
+
+
+def test_who_is_past_due_is_still_served(shop: Shop) -> None:
+    ada = shop.customer()
+    shop.gateway.decline_next("insufficient_funds")
+    sub = shop.subscribe(ada, plan(shop, "Pro", *PRO))
+    assert shop.subscription(sub).status == "past_due"
+    assert seats(shop, ada) == (True, 5)
+
+
+def test_a_pause_takes_it_away_only_if_it_stops_service(shop: Shop) -> None:
+    ada = shop.customer()
+    sub = shop.subscribe(ada, plan(shop, "Pro", *PRO))
+    shop.billing.subscriptions.pause(sub.id)
+    assert seats(shop, ada) == (True, 5)
+    shop.billing.subscriptions.resume(sub.id)
+    shop.billing.subscriptions.pause(sub.id, collect=True, serve=False)
+    assert seats(shop, ada) == (False, 0)
+    shop.billing.subscriptions.resume(sub.id)
+    assert seats(shop, ada) == (True, 5)
+
+
+def test_from_the_start_to_the_end_and_not_outside(shop: Shop) -> None:
+    ada = shop.customer()
+    sub = shop.subscribe(ada, plan(shop, "Pro", *PRO), start=date(2027, 1, 10))
+    assert seats(shop, ada) == (False, 0)
+    shop.time.advance(to=date(2027, 1, 10))
+    assert seats(shop, ada) == (True, 5)
+    shop.billing.subscriptions.cancel(sub.id)
+    assert seats(shop, ada) == (True, 5)
+    shop.time.advance(to=date(2027, 2, 10))
+    assert seats(shop, ada) == (False, 0)
+    assert shop.billing.entitlements.list(ada.id) == ()
+
+
+def test_until_the_first_payment_there_is_nothing_where_it_is_required(shop: Shop) -> None:
+    ada = shop.customer(None)
+    price = plan(shop, "Pro", *PRO)
+    sub = shop.billing.subscriptions.create(ada.id, [price.id], require_payment=True)
+    assert sub.status == "incomplete"
+    assert seats(shop, ada) == (False, 0)
+    shop.billing.payments.record(
+        ada.id, eur("10.00"), invoice=shop.only_invoice().id, reference="transfer 1"
+    )
+    assert seats(shop, ada) == (True, 5)
+
+
+def test_a_change_of_plan_changes_them_at_once(shop: Shop) -> None:
+    ada = shop.customer()
+    small, big = plan(shop, "Pro", *PRO), plan(shop, "Max", Entitlement("seats"))
+    sub = shop.subscribe(ada, small)
+    shop.billing.subscriptions.change(sub.id, swap={small.id: big.id})
+    found = shop.billing.entitlements.check(ada.id, "seats", counted=1000)
+    assert (found.allowed, found.quota, found.left) == (True, None, None)
+    assert not shop.billing.entitlements.check(ada.id, "export").allowed
+
+
+def test_questions_about_nobody_or_with_nonsense_are_refused(shop: Shop) -> None:
+    with pytest.raises(NotFound):
+        shop.billing.entitlements.list("cus_nobody")
+    ada = shop.customer()
+    with pytest.raises(ValidationError):
+        shop.billing.entitlements.check(ada.id, "")
+    with pytest.raises(ValidationError):
+        shop.billing.entitlements.check(ada.id, "seats", counted=1.5)  # type: ignore[arg-type]
+
+
+async def _ask() -> bool:
+    billing = AsyncBilling(clock=TestClock(date(2027, 1, 1)))
+    product = await billing.catalog.add_product("Pro", entitlements=PRO)
+    price = await billing.catalog.add_price(product.id, eur("10.00"), every=MONTHLY)
+    ada = await billing.customers.create(name="Ada Lovelace")
+    await billing.subscriptions.create(ada.id, [price.id])
+    (both, _) = await billing.entitlements.list(ada.id)
+    return both.allowed and (await billing.entitlements.check(ada.id, "export")).allowed
+
+
+def test_asynchronous_hosts_ask_the_same_questions() -> None:
+    assert asyncio.run(_ask())
