@@ -106,7 +106,13 @@ from subscriptions.lifecycle import (
     UsageBilled,
     UsageCheckScheduled,
 )
-from subscriptions.migrations import MigrationPlanned, MigrationUndone
+from subscriptions.migrations import (
+    MigrationPlanned,
+    MigrationProgressed,
+    MigrationStarted,
+    MigrationUndone,
+    MigrationUndoStarted,
+)
 from subscriptions.number_series import NUMBER_SERIES
 from subscriptions.payment_methods import (
     PaymentMethodAttached,
@@ -258,7 +264,10 @@ Event: TypeAlias = (
     | PromotionCodeCreated
     | PromotionCodeRedeemed
     | PromotionCodeDeactivated
+    | MigrationStarted
+    | MigrationProgressed
     | MigrationPlanned
+    | MigrationUndoStarted
     | MigrationUndone
     | SubscriptionCreated
     | TrialStarted
@@ -355,7 +364,10 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         PromotionCodeCreated: "promotion_code.created",
         PromotionCodeRedeemed: "promotion_code.redeemed",
         PromotionCodeDeactivated: "promotion_code.deactivated",
+        MigrationStarted: "migration.started",
+        MigrationProgressed: "migration.progressed",
         MigrationPlanned: "migration.planned",
+        MigrationUndoStarted: "migration.undo_started",
         MigrationUndone: "migration.undone",
         SubscriptionCreated: "subscription.created",
         TrialStarted: "subscription.trial_started",

@@ -79,8 +79,7 @@ class Migration:
     def __attrs_post_init__(self) -> None:
         plain_date("on", self.on)
         if self.notice is not None and not isinstance(self.notice, Interval):
-            expected = "an Interval, such as Interval.days(30), or None"
-            raise ValidationError("notice", self.notice, expected)
+            raise ValidationError("notice", self.notice, "an Interval or None")
 
     @property
     def status(self) -> str:
@@ -108,6 +107,25 @@ MIGRATION = Kind(
 
 
 @frozen
+class MigrationStarted:
+    """A cohort is being planned to go over from one price to another, from a day on."""
+
+    migration: MigrationId
+    price: PriceId
+    to: PriceId
+    on: date
+
+
+@frozen
+class MigrationProgressed:
+    """With this commit so many plans were made, or withdrawn."""
+
+    migration: MigrationId
+    planned: int = 0
+    withdrawn: int = 0
+
+
+@frozen
 class MigrationPlanned:
     """A cohort will go over from one price to another: so many items, counted over all calls."""
 
@@ -116,6 +134,13 @@ class MigrationPlanned:
     to: PriceId
     on: date
     planned: int
+
+
+@frozen
+class MigrationUndoStarted:
+    """What has not taken effect is being withdrawn."""
+
+    migration: MigrationId
 
 
 @frozen
@@ -140,22 +165,24 @@ def begin(stored: Migration | None, wanted: Migration) -> Change | None:
     One that was undone begins anew. Raises `ValidationError` for another notice than that of the
     plans there are, `InvalidTransition` while it is being undone.
     """
+    started = MigrationStarted(wanted.id, wanted.price, wanted.to, wanted.on)
     if stored is None:
-        return created(MIGRATION, wanted)
+        return created(MIGRATION, wanted, started)
     if isinstance(stored.state, Undoing):
         raise _refused(stored, "migrate")
     if isinstance(stored.state, Undone):
-        return _moved(stored, evolve(wanted, version=stored.version))
+        return _moved(stored, wanted, started)
     if stored.notice != wanted.notice:
         raise ValidationError("notice", wanted.notice, f"{stored.notice}, as it was planned")
     if isinstance(stored.state, Planning):
         return None
-    return _moved(stored, evolve(stored, state=Planning()))
+    return _moved(stored, evolve(stored, state=Planning()), started)
 
 
 def count_planned(migration: Migration, count: int) -> Change:
     """Decide that so many plans more are made; they are committed with it."""
-    return _moved(migration, evolve(migration, planned=migration.planned + count))
+    event = MigrationProgressed(migration.id, planned=count)
+    return _moved(migration, evolve(migration, planned=migration.planned + count), event)
 
 
 def finish(migration: Migration) -> Change:
@@ -175,12 +202,14 @@ def begin_undoing(migration: Migration) -> Change | None:
         raise _refused(migration, "undo_migration")
     if isinstance(migration.state, Undoing):
         return None
-    return _moved(migration, evolve(migration, state=Undoing()))
+    event = MigrationUndoStarted(migration.id)
+    return _moved(migration, evolve(migration, state=Undoing()), event)
 
 
 def count_withdrawn(migration: Migration, count: int) -> Change:
     """Decide that so many plans more are withdrawn; they are committed with it."""
-    return _moved(migration, evolve(migration, withdrawn=migration.withdrawn + count))
+    event = MigrationProgressed(migration.id, withdrawn=count)
+    return _moved(migration, evolve(migration, withdrawn=migration.withdrawn + count), event)
 
 
 def finish_undoing(migration: Migration) -> Change:
@@ -222,8 +251,8 @@ def plan_for(item: Item, to: Price, *, migration: Migration, today: date) -> Pla
 _NOTHING_PRORATED: Final = Proration(mode=Mode.NONE)
 
 
-def _moved(before: Migration, after: Migration, *events: object) -> Change:
-    return changed(MIGRATION, before, evolve(after, version=before.version + 1), *events)
+def _moved(before: Migration, after: Migration, event: object) -> Change:
+    return changed(MIGRATION, before, evolve(after, version=before.version + 1), event)
 
 
 def _refused(migration: Migration, command: str) -> InvalidTransition:

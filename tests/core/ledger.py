@@ -13,7 +13,7 @@ from subscriptions.billing_cycles import BillingCycle, first_instant, local_date
 from subscriptions.catalog import Price
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.ids import InvoiceId
-from subscriptions.invoices import Charge, LineKind
+from subscriptions.invoices import Charge, LineKind, LineRef
 from subscriptions.lifecycle import (
     Active,
     BillPeriods,
@@ -34,7 +34,6 @@ from subscriptions.lifecycle import (
     settle,
 )
 from subscriptions.proration import Mode, Proration
-from subscriptions.records import evolve
 from subscriptions.taxes import TaxRate
 from subscriptions.testing.builders import a_subscription
 
@@ -127,7 +126,9 @@ class Ledger:
                     for item in due
                 ),
                 invoice,
-                debits_of(mine, invoice, first_line=len(sub.pending), after=on),
+                debits_of(
+                    mine, invoice, first_line=len(sub.pending), after=on, coupons=tuple(coupons)
+                ),
                 tuple(coupons),
             )
         )
@@ -164,14 +165,6 @@ class Ledger:
             new = self.bill(today)
         return new
 
-    def have(self, wanted: Mapping[int, tuple[str, int]], at: datetime) -> list[Charge]:
-        """Change what items have, by number: the price and how many."""
-        items = [
-            WantedItem(self.prices[price].id, quantity, number)
-            for number, (price, quantity) in wanted.items()
-        ]
-        return self.change(items, at)
-
     def move(self, on: date, at: datetime, policy: Proration | None = None) -> list[Charge]:
         """Let the next period begin on another day."""
         policy = policy or Proration()
@@ -205,13 +198,12 @@ class Ledger:
 
     def check(self) -> None:
         """Check what must hold of every ledger: no line is credited beyond what it charged."""
-        credited: dict[tuple[InvoiceId, int], int] = {}
+        credited: dict[LineRef, int] = {}
         for line in self.lines:
             if line.kind is LineKind.CREDIT and line.credits is not None:
-                place = (line.credits.invoice, line.credits.line)
-                credited[place] = credited.get(place, 0) - line.amount_minor
-        for (invoice, place), amount_minor in credited.items():
-            line = self.invoices[invoice][place]
+                credited[line.credits] = credited.get(line.credits, 0) - line.amount_minor
+        for ref, amount_minor in credited.items():
+            line = self.invoices[ref.invoice][ref.line]
             assert line.kind in {LineKind.PERIOD, LineKind.DEBIT}
             assert 0 <= amount_minor <= charged_minor([line]), "no more than was charged"
         for debit in self.sub.debits:
@@ -227,8 +219,3 @@ class Ledger:
 def noon(day: date, hour: int = 12) -> datetime:
     """Return an instant of a day in UTC."""
     return first_instant(day, "UTC") + timedelta(hours=hour)
-
-
-def with_quantity(item: Item, quantity: int) -> Item:
-    """Return an item in another quantity."""
-    return evolve(item, quantity=quantity)

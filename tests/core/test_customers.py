@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from attrs import evolve, fields
 
@@ -13,10 +15,12 @@ from subscriptions.customers import (
     CustomerCreated,
     CustomerUpdated,
     DefaultMethodChanged,
+    Grouping,
     country_code,
     create,
     normalized_tags,
     numbered,
+    set_billing_anchor,
     set_default_method,
     update,
 )
@@ -206,3 +210,17 @@ def test_a_default_method_is_set_once() -> None:
     assert set_default_method(after, method) is None
     assert set_default_method(ada, None) is None
     assert set_default_method(after, None) is not None
+
+
+def test_invoices_are_grouped_by_day_or_not() -> None:
+    assert a_customer(grouping="day").grouping is Grouping.DAY
+    with pytest.raises(ValidationError) as refused:
+        a_customer(grouping="week")
+    assert refused.value.field == "grouping"
+
+
+def test_the_day_from_which_periods_are_counted_is_kept() -> None:
+    ada, anchor = a_customer(), date(2027, 1, 31)
+    change = set_billing_anchor(ada, anchor)
+    assert change.after == evolve(ada, billing_anchor=anchor, version=2)
+    assert change.events == (CustomerUpdated(ada.id, ("billing_anchor",)),)

@@ -28,7 +28,7 @@ from subscriptions.invoices import (
     content_hash,
     explain,
 )
-from subscriptions.lifecycle.charges import UsageOf, charge_period, units_of
+from subscriptions.lifecycle.charges import UsageOf, charge_period, stub_part, units_of
 from subscriptions.money import EUR
 from subscriptions.pricing import (
     Flat,
@@ -288,6 +288,20 @@ def test_two_cut_periods_of_different_length_have_no_common_count() -> None:
 def test_the_units_of_a_period(unit: ProrationUnit, every: Interval, expected: int) -> None:
     cycle = BillingCycle(MONTH.start, every)
     assert units_of(MONTH, unit=unit, zone="Europe/Berlin", cycle=cycle) == expected
+
+
+def test_a_stub_has_the_thirtieths_that_lie_in_it() -> None:
+    cycle = BillingCycle(date(2027, 1, 15), Interval.months(1))
+    stub = Period(date(2027, 2, 5), date(2027, 2, 15))
+    units = units_of(stub, unit=ProrationUnit.THIRTIETHS, zone="Europe/Berlin", cycle=cycle)
+    assert units == 10
+
+
+def test_a_period_of_an_earlier_count_is_no_stub_of_the_present_one() -> None:
+    item = an_item(cycle=BillingCycle(date(2027, 2, 15), Interval.months(1)))
+    assert stub_part(item, a_price(), MONTH, billed=1) is None
+    of_present = stub_part(item, a_price(), Period(date(2027, 2, 20), date(2027, 3, 15)), billed=1)
+    assert of_present == Part(2900, Fraction(5, 28), Fraction(1), units=28)
 
 
 def test_a_month_in_which_the_clocks_change_has_an_hour_less() -> None:

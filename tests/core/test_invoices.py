@@ -730,3 +730,26 @@ def test_amounts_are_money_of_the_invoices_currency() -> None:
 
 def test_a_tax_group_is_a_row_of_the_document() -> None:
     assert an_invoice().taxes == (TaxGroup(TaxCategory.STANDARD, Decimal(19), None, 2900, 551),)
+
+
+def test_what_the_balance_paid_is_money_and_is_owed_no_more() -> None:
+    invoice = an_invoice(balance_minor=451)
+    assert (invoice.balance_applied, invoice.amount_due) == (Money(451, EUR), Money(3000, EUR))
+
+
+def test_a_line_knows_what_was_taken_off() -> None:
+    assert sealed().lines[0].discount == Money(290, EUR)
+
+
+def test_a_grouped_invoice_bills_the_subscriptions_of_its_lines() -> None:
+    other = SubscriptionId("sub_bob")
+    (line,) = an_invoice().lines
+    lines = [evolve(line, subscription=each) for each in (SUB, None, other, SUB)]
+    assert an_invoice(subscription=None, lines=tuple(lines)).subscriptions == (SUB, other)
+    assert an_invoice().subscriptions == (SUB,)
+
+
+def test_a_draft_is_due_when_it_becomes_final_by_itself() -> None:
+    assert a_draft(finalize_at=NOON).due_at == NOON
+    assert a_draft(finalize_at=NOON, parked="no rate").due_at is None
+    assert an_invoice(finalize_at=NOON).due_at != NOON

@@ -94,6 +94,7 @@ from subscriptions.lifecycle import (
     create,
     decide,
     end_of_paid_time,
+    reaching_back,
 )
 from subscriptions.money import EUR, Money
 from subscriptions.records import Metadata, evolve
@@ -445,6 +446,48 @@ class TestTrials:
         moved = after(sub, MoveTrialEnd(earlier))
         assert moved.items[0].next_period == Period(earlier, date(2027, 2, 15))
         assert moved.items[0].cycle.period_containing(until) == fifteenth.period(0)
+
+    def test_what_follows_a_trial_moves_along_and_is_as_long_as_it_was(self) -> None:
+        until, later = date(2027, 1, 31), date(2027, 2, 10)
+        phase = a_plan(on=date(2027, 3, 31), cause="phase")
+        odd = a_plan(on=date(2027, 5, 5), cause="term")
+        asked = a_plan(on=date(2027, 4, 1))
+        over = Cancellation(date(2027, 7, 31), end=EndReason.TERM_ENDED)
+        sub = a_sub(
+            contract=Trialing(until),
+            items=(an_item(through=until),),
+            schedule=(phase, asked, odd),
+            cancellation=over,
+        )
+        moved = after(sub, MoveTrialEnd(later))
+        # Two months and six; what is no boundary moves by as many days.
+        assert [each.on for each in moved.schedule] == [
+            date(2027, 4, 1),
+            date(2027, 4, 10),
+            date(2027, 5, 15),
+        ]
+        assert moved.cancellation == evolve(over, on=date(2027, 8, 10))
+        said = evolve(sub, cancellation=Cancellation(date(2027, 7, 31)))
+        assert after(said, MoveTrialEnd(later)).cancellation == said.cancellation
+
+    def test_a_term_of_whole_periods_is_counted_after_the_stub(self) -> None:
+        until, later = date(2027, 2, 20), date(2027, 3, 20)
+        fifteenth = BillingCycle(date(2027, 2, 15), Interval.months(1))
+        sub = a_sub(
+            contract=Trialing(until),
+            items=(an_item(cycle=fifteenth, through=until),),
+            cancellation=Cancellation(date(2027, 5, 15), end=EndReason.TERM_ENDED),
+        )
+        moved = after(sub, MoveTrialEnd(later))
+        assert moved.cancellation is not None
+        assert moved.cancellation.on == date(2027, 6, 15), "two months after the stub, as before"
+
+    @pytest.mark.parametrize("day", [date(2027, 1, 20), date(2026, 11, 30), date(2028, 3, 1)])
+    def test_a_cycle_that_reaches_back_has_the_same_boundaries(self, day: date) -> None:
+        back = reaching_back(MONTHLY, day)
+        assert back.anchor <= day
+        later = date(2028, 5, 10)
+        assert back.period_containing(later) == MONTHLY.period_containing(later)
 
 
 class TestTheFirstPayment:

@@ -324,7 +324,7 @@ def test_an_event_counts_if_it_passes_every_filter() -> None:
 def test_adding_a_meter_says_so() -> None:
     change = usage.add_meter(a_meter())
     assert change.events == (usage.MeterAdded(MeterId("calls"), "Calls"),)
-    assert a_meter().key == usage.meter_id("acme", "calls") == "calls"
+    assert a_meter().key == "calls"
 
 
 by_event = Percentage("1", minimum="0.50")

@@ -27,6 +27,7 @@ from subscriptions import (
     TaxRate,
     TaxRates,
 )
+from subscriptions.engine.work import RunReport
 from subscriptions.events import Recorded
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.invoices import Invoice, verify_chain
@@ -36,6 +37,7 @@ from subscriptions.testing.crashes import Crash, CrashingGateway, CrashingStorag
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
 UNTIL = date(2027, 3, 31)
+LEAVES_AT = datetime(2027, 3, 31, 12, tzinfo=UTC)
 
 # Ten customers: start, token (None: pays by transfer), interval.
 CUSTOMERS: tuple[tuple[date, str | None, Interval], ...] = (
@@ -104,6 +106,18 @@ def set_up(storage: Storage, gateway: FakeGateway, inbox: Inbox) -> None:
         if token is not None:
             billing.payment_methods.attach(customer.id, token=token)
         billing.subscriptions.create(customer.id, [prices[every].id], start=start)
+    # The first answer about the refund at the end gets lost.
+    gateway.time_out_refund_next(executed=True)
+
+
+def bill(billing: Billing) -> RunReport:
+    """Run; then one customer leaves, and is given back what he paid and did not use."""
+    billing.run(until=UNTIL)
+    leaving = billing.subscriptions.list()[1]
+    billing.subscriptions.cancel(
+        leaving.id, when="now", settlement="refund", at=LEAVES_AT, idempotency_key="leaves"
+    )
+    return billing.run(until=UNTIL)
 
 
 @define
@@ -127,12 +141,11 @@ def run_and_check(world: World, points: Points) -> Outcomes:
     """Run; die where it is told to; start again; check what must hold; return what came out."""
     storage, gateway, inbox = world.storage, world.gateway, world.inbox
     try:
-        billing_on(storage, gateway, points, inbox, process="second").run(until=UNTIL)
+        bill(billing_on(storage, gateway, points, inbox, process="second"))
     except Crash:
         assert points.crash_at is not None
     billing = billing_on(storage, gateway, Points(), inbox, process="third")
-    report = billing.run(until=UNTIL)
-    assert not report.parked
+    assert not bill(billing).parked
     invoices: dict[str, Invoice] = {
         invoice.id: invoice for invoice in billing.invoices.list(limit=1000)
     }
@@ -146,9 +159,18 @@ def run_and_check(world: World, points: Points) -> Outcomes:
 
     # The gateway took for each invoice what the invoice says, and never twice.
     for invoice in final:
-        assert gateway.succeeded_minor(invoice.id) == invoice.paid_minor <= invoice.total_minor
+        taken = gateway.succeeded_minor(invoice.id)
+        assert taken == invoice.paid_minor <= max(0, invoice.total_minor)
     succeeded = [each for each in gateway.charges if each.outcome is Outcome.SUCCEEDED]
     assert max(Counter(each.invoice for each in succeeded).values()) == 1
+
+    # What was not used is given back once, and nothing of it stays on the balance.
+    (given_back,) = gateway.refunds
+    (refund,) = billing.payments.refunds()
+    assert (given_back.outcome.value, refund.status) == ("succeeded", "succeeded")
+    assert given_back.amount == refund.amount
+    assert refund.amount == -min(final, key=lambda invoice: invoice.total_minor).total
+    assert all(not customer.balance for customer in billing.customers.list(limit=1000))
 
     # Every event is there, numbered without a gap, and reached the subscriber.
     events = list(billing.events.list(limit=1000))

@@ -267,6 +267,13 @@ def test_a_part_of_a_period_in_words(part: Part, expected: str) -> None:
     assert expected in text.replace(", plus", " plus")
 
 
+def test_where_the_price_is_unknown_only_what_is_known_is_told() -> None:
+    usage = next(x for x in an_invoice_of_every_kind("en").lines if x.kind is LineKind.USAGE)
+    assert plain(sentence(explain(usage))).partition(": ")[2] == (
+        "1,200 in events: 35 = €12.00, less €3.00 billed earlier = €9.00, plus 19% VAT."
+    )
+
+
 def test_every_language_says_everything() -> None:
     for language, words in WORDS.items():
         for each in fields(Words):

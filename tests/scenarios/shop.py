@@ -12,6 +12,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from subscriptions import Billing, Interval, Money, Seller, TaxRates
+from subscriptions.balance import BalanceEntry
 from subscriptions.billing_cycles import Period
 from subscriptions.catalog import Price
 from subscriptions.customers import Customer
@@ -24,6 +25,7 @@ from subscriptions.lifecycle import Ended, Subscription
 from subscriptions.payments import Outcome, Payment, Succeeded
 from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
 from subscriptions.proration import Proration
+from subscriptions.refunds import Refund, RefundOutcome
 from subscriptions.storage import Storage
 from subscriptions.taxes import NO_TAX, TaxBehavior
 from subscriptions.testing import TestClock, Timeline, counting_ids
@@ -182,6 +184,7 @@ def _taken_off(discounts: Iterable[DiscountShare]) -> int:
 
 Findings: TypeAlias = list[str]
 _OTHER_PERIODS = {"subscription.changed", "subscription.periods_skipped"}
+_INTERRUPTIONS = {"subscription.resumed", "subscription.reactivated"}
 
 
 def audit(shop: Shop) -> Findings:
@@ -189,18 +192,26 @@ def audit(shop: Shop) -> Findings:
     billing = shop.billing
     invoices = list(billing.invoices.list(limit=1000))
     payments = list(billing.payments.list(limit=1000))
+    refunds = list(billing.payments.refunds(limit=1000))
     subscriptions = list(billing.subscriptions.list(limit=1000))
     findings = [str(finding) for finding in billing.reports.numbers()]
     for invoice in invoices:
         findings += _sums(invoice, payments)
     for payment in payments:
         findings += _at_the_gateway(payment, shop.gateway)
+        if payment.gateway == "card":
+            findings += _given_back(payment, refunds, shop.gateway)
+    for customer in billing.customers.list(limit=1000):
+        findings += _balance(customer, list(billing.balance.entries(customer.id, limit=1000)))
     live = Counter(payment.invoice for payment in payments if payment.live)
     findings += [f"{n} attempts at once on {id}" for id, n in live.items() if n > 1]
     findings += _credits(invoices)
     for subscription in subscriptions:
-        if not {*shop.events(subscription.id)} & _OTHER_PERIODS:
-            findings += _periods(subscription, invoices)
+        events = {*shop.events(subscription.id)}
+        if not events & _OTHER_PERIODS:
+            # Only what was paused, skipped or over for a while has time that nobody paid for.
+            interrupted = bool(events & _INTERRUPTIONS)
+            findings += _periods(subscription, invoices, interrupted=interrupted)
     return findings + _sequences(billing)
 
 
@@ -241,11 +252,50 @@ def _at_the_gateway(payment: Payment, gateway: FakeGateway) -> Findings:
     if payment.gateway == "card" and isinstance(payment.state, Succeeded) and not taken:
         return [f"{payment.id} took no money"]
     parts = sum(part.amount_minor for part in payment.allocations)
-    if isinstance(payment.state, Succeeded) and parts + payment.unallocated.minor != (
-        payment.amount_minor
-    ):
+    # What was given back is taken from what pays no invoice first.
+    free = max(0, payment.amount_minor - parts - payment.refunding_minor - payment.refunded_minor)
+    if isinstance(payment.state, Succeeded) and payment.unallocated.minor != free:
         return [f"{payment.id} lost money"]
     return []
+
+
+def _given_back(payment: Payment, refunds: list[Refund], gateway: FakeGateway) -> Findings:
+    """Find what was given back twice, too much, or only here or there."""
+    at_the_gateway: Counter[str] = Counter()
+    for made in gateway.refunds:
+        if made.attempt == payment.id and made.outcome is not RefundOutcome.FAILED:
+            at_the_gateway[made.refund] += made.amount.minor
+    mine = [refund for refund in refunds if refund.payment == payment.id]
+    done = sum(each.amount_minor for each in mine if each.status == "succeeded")
+    held = sum(each.amount_minor for each in mine if each.open)
+    laws = {
+        "no more is given back than was taken": (
+            at_the_gateway.total() <= payment.amount_minor
+            and payment.refunding_minor + payment.refunded_minor <= payment.amount_minor
+        ),
+        "each refund is made once": all(
+            at_the_gateway[each.id] in (0, each.amount_minor) for each in mine
+        ),
+        "each that succeeded was made": all(
+            at_the_gateway[each.id] for each in mine if each.status == "succeeded"
+        ),
+        "the payment knows": (payment.refunded_minor, payment.refunding_minor) == (done, held),
+    }
+    return [f"{payment.id}: {law}" for law, holds in laws.items() if not holds]
+
+
+def _balance(customer: Customer, entries: list[BalanceEntry]) -> Findings:
+    """Find a balance that is not the sum of its entries, or that ever was negative."""
+    running: Counter[str] = Counter()
+    findings: Findings = []
+    for entry in entries:
+        running[entry.currency.code] += entry.amount_minor
+        if not 0 <= running[entry.currency.code] == entry.balance_minor:
+            findings.append(f"{entry.id} comes to {running}, says {entry.balance}")
+    there = {amount.currency.code: amount.minor for amount in customer.balance}
+    if there != {code: minor for code, minor in running.items() if minor}:
+        findings.append(f"{customer.id} has {there}, the entries say {running}")
+    return findings
 
 
 def _credits(invoices: list[Invoice]) -> Findings:
@@ -264,8 +314,9 @@ def _credits(invoices: list[Invoice]) -> Findings:
     return findings
 
 
-def _periods(subscription: Subscription, invoices: list[Invoice]) -> Findings:
+def _periods(subscription: Subscription, invoices: list[Invoice], *, interrupted: bool) -> Findings:
     findings: Findings = []
+    whole = not interrupted
     for item in subscription.items:
         billed: list[Period] = [
             line.period
@@ -277,7 +328,18 @@ def _periods(subscription: Subscription, invoices: list[Invoice]) -> Findings:
             and line.period is not None
             and line.kind == "period"
         ]
-        gaps = [(a, b) for a, b in pairwise(billed) if a.end != b.start]
+        # What was given back may be sold again.
+        given_back = any(
+            line.kind == "credit"
+            and (line.subscription, line.item) == (subscription.id, item.number)
+            for invoice in invoices
+            for line in invoice.lines
+        )
+        if given_back and interrupted:
+            continue
+        gaps = [
+            (a, b) for a, b in pairwise(billed) if a.end > b.start or (a.end < b.start and whole)
+        ]
         # Of what ended, the last part was billed in arrears, or the rest may have been given back.
         ended = isinstance(subscription.contract, Ended)
         through = billed[-1].end if billed and ended else item.through

@@ -73,7 +73,7 @@ def billed(shop: Shop) -> list[str]:
         (Calendar(), YEARLY, "365.00", date(2027, 4, 16), "2027-04-16/2028-01-01 260.00 EUR"),
     ],
 )
-def test_a_first_stub_ends_where_the_alignment_says(
+def test_a_first_stub_ends_where_the_alignment_says(  # noqa: PLR0917 - one row of the table
     open_a_shop: Opened, align: Alignment, every: Interval, amount: str, start: date, stub: str
 ) -> None:
     shop = open_a_shop(start=start)
@@ -270,6 +270,26 @@ def test_a_change_in_a_period_that_was_cut_counts_what_is_left_of_it(spring: Sho
     # 60.00 + 10.00 − 5.00, of which 10.00 are paid by his balance.
     assert spring.totals()[-1] == "65.00 EUR"
     assert spring.payments()[-1].amount_minor == 5500
+
+
+def test_what_was_cut_from_a_pending_debit_is_not_given_back_twice(spring: Shop) -> None:
+    basic, pro = spring.price(eur("30.00"), name="Basic"), spring.price(eur("60.00"), name="Pro")
+    sub = spring.subscribe(spring.customer(), basic)
+    spring.time.advance(to=date(2027, 4, 11))
+    spring.billing.subscriptions.change(sub.id, [pro.id])
+    spring.billing.subscriptions.set_next_billing(sub.id, on=date(2027, 4, 21))
+    spring.billing.subscriptions.change(sub.id, [basic.id])
+    # 40.00 were to be charged for Pro: 20.00 of it fell away with the date, 20.00 with the change.
+    assert spring.pending(sub) == [
+        "credit Basic -20.00 EUR",
+        "debit Pro 40.00 EUR",
+        "credit Pro -20.00 EUR",
+        "credit Pro -20.00 EUR",
+        "debit Basic 10.00 EUR",
+    ]
+    # Basic for 20 days: of the 30.00 that were paid, 10.00 come back.
+    spring.time.advance(to=date(2027, 4, 21))
+    assert spring.totals() == ["30.00 EUR", "20.00 EUR"]
 
 
 def test_a_billing_date_is_moved_for_all_intervals_and_not_into_the_past(spring: Shop) -> None:

@@ -365,6 +365,9 @@ def test_an_archived_product_is_offered_at_no_price_and_stays_with_who_has_it(sh
 
 def test_a_price_with_a_meter_is_billed_afterwards(shop: Shop) -> None:
     add = shop.billing.catalog.add_price
+    with pytest.raises(UnknownReference, match="meter"):
+        add("Calls", eur("0.01"), every=MONTHLY, meter="calls")
+    shop.billing.usage.add_meter("calls")
     calls = add("Calls", eur("0.01"), every=MONTHLY, meter="calls", trial_usage_billed=True)
     assert (calls.meter, calls.arrears, calls.trial_usage_billed) == ("calls", True, True)
     assert add("Power", eur("30.00"), every=MONTHLY, arrears=True).arrears

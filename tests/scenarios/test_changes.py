@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from subscriptions import InvalidTransition, StalePlan, ValidationError
+from subscriptions import InvalidTransition, ValidationError
 from subscriptions.catalog import Price
-from subscriptions.errors import IdempotencyMismatch, NotAvailable
+from subscriptions.errors import NotAvailable
 from subscriptions.invoices import InvoiceFinalized, InvoicePaid
 from subscriptions.lifecycle import (
     ChangeScheduled,
@@ -371,46 +371,3 @@ def test_a_change_is_not_planned_for_yesterday(spring: Shop) -> None:
     sub, _, pro = on_basic(spring)
     with pytest.raises(ValidationError, match="today or later"):
         spring.billing.subscriptions.schedule(sub.id, [pro.id], on=date(2027, 3, 31))
-
-
-# ---- preview, replay -----------------------------------------------------------------------------
-
-
-def test_a_preview_says_line_by_line_what_is_then_invoiced(spring: Shop) -> None:
-    sub, _, pro = on_basic(spring)
-    spring.time.advance(to=date(2027, 4, 16))
-    plan = spring.billing.preview.subscriptions.change(sub.id, [pro.id], proration=NOW)
-    (previewed,) = plan.invoices
-    assert spring.lines(previewed) == ["credit Basic -15.00 EUR", "debit Pro 30.00 EUR"]
-    assert spring.totals() == ["30.00 EUR"]
-    spring.time.advance(hours=3)
-    spring.billing.commit(plan)
-    made = spring.billing.invoices.get(previewed.id)
-    assert (made.lines, made.taxes, made.total) == (
-        previewed.lines,
-        previewed.taxes,
-        previewed.total,
-    )
-    assert made.status == "paid"
-
-
-def test_a_preview_is_stale_when_another_change_came_first(spring: Shop) -> None:
-    sub, basic, pro = on_basic(spring)
-    plan = spring.billing.preview.subscriptions.change(sub.id, [pro.id])
-    spring.billing.subscriptions.change(sub.id, quantities={basic.id: 2})
-    before = spring.events()
-    with pytest.raises(StalePlan, match="preview again"):
-        spring.billing.commit(plan)
-    assert spring.events() == before
-
-
-def test_a_change_that_is_sent_twice_is_made_once(spring: Shop) -> None:
-    sub, _, pro = on_basic(spring)
-    spring.time.advance(to=date(2027, 4, 16))
-    change = spring.billing.subscriptions.change
-    first = change(sub.id, [pro.id], proration=NOW, idempotency_key="upgrade-1")
-    again = change(sub.id, [pro.id], proration=NOW, idempotency_key="upgrade-1")
-    assert again == first
-    assert spring.totals() == ["30.00 EUR", "15.00 EUR"]
-    with pytest.raises(IdempotencyMismatch):
-        change(sub.id, quantities={pro.id: 2}, proration=NOW, idempotency_key="upgrade-1")

@@ -1,4 +1,4 @@
-"""Changes before, beside and after what else happens to a subscription."""
+"""Changes before, beside and after what else happens; previewed first, and sent twice."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from subscriptions import DunningPolicy, InvalidTransition, MarkUnpaid, Retries
+from subscriptions import DunningPolicy, InvalidTransition, MarkUnpaid, Retries, StalePlan
 from subscriptions.billing_cycles import Interval
 from subscriptions.catalog import Price
+from subscriptions.errors import IdempotencyMismatch
 from subscriptions.invoices import InvoicePaid
 from subscriptions.lifecycle import (
     Subscription,
@@ -65,7 +66,10 @@ def test_a_change_before_the_start_is_what_then_starts(spring: Shop) -> None:
     spring.billing.subscriptions.change(sub.id, add=[basic.id])
     assert spring.invoices() == []
     spring.time.expect(SubscriptionStarted, InvoicePaid).advance(to=MAY)
-    assert spring.lines(spring.only_invoice()) == ["period Annual 300.00 EUR", "period Basic 30.00 EUR"]
+    assert spring.lines(spring.only_invoice()) == [
+        "period Annual 300.00 EUR",
+        "period Basic 30.00 EUR",
+    ]
     assert spring.periods() == ["2027-05-01/2028-05-01", "2027-05-01/2027-06-01"]
 
 
@@ -170,3 +174,57 @@ def test_cancelled_at_once_after_a_change_all_unused_time_is_given_back(spring: 
     # Used: 10 days of 1.00 and 10 of 2.00, which is what was paid on 1 April.
     assert spring.totals() == ["30.00 EUR", "0.00 EUR"]
     assert spring.billing.customers.get(sub.customer).balance == ()
+
+
+def test_what_ended_and_came_back_on_one_day_is_billed_again(spring: Shop) -> None:
+    sub, _, _ = on_basic(spring)
+    spring.billing.subscriptions.cancel(sub.id, when="now", settlement="credit")
+    assert spring.billing.customers.get(sub.customer).balance == (eur("30.00"),)
+    spring.billing.subscriptions.reactivate(sub.id)
+    # All of April was given back, and is billed again: his balance pays.
+    assert spring.totals() == ["30.00 EUR", "-30.00 EUR", "30.00 EUR"]
+    assert spring.statuses() == ["paid", "paid", "paid"]
+    assert spring.billing.customers.get(sub.customer).balance == ()
+
+
+# ---- preview, replay -----------------------------------------------------------------------------
+
+
+def test_a_preview_says_line_by_line_what_is_then_invoiced(spring: Shop) -> None:
+    sub, _, pro = on_basic(spring)
+    spring.time.advance(to=date(2027, 4, 16))
+    plan = spring.billing.preview.subscriptions.change(sub.id, [pro.id], proration=NOW)
+    (previewed,) = plan.invoices
+    assert spring.lines(previewed) == ["credit Basic -15.00 EUR", "debit Pro 30.00 EUR"]
+    assert spring.totals() == ["30.00 EUR"]
+    spring.time.advance(hours=3)
+    spring.billing.commit(plan)
+    made = spring.billing.invoices.get(previewed.id)
+    assert (made.lines, made.taxes, made.total) == (
+        previewed.lines,
+        previewed.taxes,
+        previewed.total,
+    )
+    assert made.status == "paid"
+
+
+def test_a_preview_is_stale_when_another_change_came_first(spring: Shop) -> None:
+    sub, basic, pro = on_basic(spring)
+    plan = spring.billing.preview.subscriptions.change(sub.id, [pro.id])
+    spring.billing.subscriptions.change(sub.id, quantities={basic.id: 2})
+    before = spring.events()
+    with pytest.raises(StalePlan, match="preview again"):
+        spring.billing.commit(plan)
+    assert spring.events() == before
+
+
+def test_a_change_that_is_sent_twice_is_made_once(spring: Shop) -> None:
+    sub, _, pro = on_basic(spring)
+    spring.time.advance(to=date(2027, 4, 16))
+    change = spring.billing.subscriptions.change
+    first = change(sub.id, [pro.id], proration=NOW, idempotency_key="upgrade-1")
+    again = change(sub.id, [pro.id], proration=NOW, idempotency_key="upgrade-1")
+    assert again == first
+    assert spring.totals() == ["30.00 EUR", "15.00 EUR"]
+    with pytest.raises(IdempotencyMismatch):
+        change(sub.id, quantities={pro.id: 2}, proration=NOW, idempotency_key="upgrade-1")

@@ -27,9 +27,10 @@ def plan(shop: Shop, name: str, *entitlements: Entitlement, meter: str | None = 
     )
 
 
-def seats(shop: Shop, customer: Customer, counted: int = 0) -> tuple[bool, Decimal | None]:
+def seats(shop: Shop, customer: Customer, counted: int = 0) -> tuple[bool, int]:
     found = shop.billing.entitlements.check(customer.id, "seats", counted=counted)
-    return found.allowed, found.left
+    assert found.left is not None
+    return found.allowed, int(found.left)
 
 
 def test_a_plan_entitles_to_what_its_product_says(shop: Shop) -> None:
@@ -63,10 +64,10 @@ def test_a_quota_is_used_up_by_the_meter_and_whole_again_in_the_next_month(shop:
     shop.time.advance(to=date(2027, 1, 20))
     shop.billing.usage.record(sub.id, "calls", event_id="e1", quantity=98)
     found = shop.billing.entitlements.check(ada.id, "calls")
-    assert (found.used, found.left, found.allowed) == (98, 2, True)
+    assert (found.used, found.left, found.allowed) == (Decimal(98), Decimal(2), True)
     shop.billing.usage.record(sub.id, "calls", event_id="e2", quantity=5)
     found = shop.billing.entitlements.check(ada.id, "calls")
-    assert (found.used, found.left, found.allowed) == (103, 0, False)
+    assert (found.used, found.left, found.allowed) == (Decimal(103), Decimal(0), False)
     shop.time.advance(to=date(2027, 2, 1))
     assert shop.billing.entitlements.check(ada.id, "calls").left == 100
     # What is reported late was used in January, and takes nothing from February.

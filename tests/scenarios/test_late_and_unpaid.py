@@ -18,7 +18,7 @@ from subscriptions.lifecycle import (
     SubscriptionEnded,
     SubscriptionRenewed,
 )
-from subscriptions.payments import PaymentFailed
+from subscriptions.payments import PaymentFailed, PaymentWithdrawn
 from subscriptions.proration import Proration
 from subscriptions.usecases.flows import Safety
 from tests.scenarios.shop import GOOD, Shop, eur
@@ -88,9 +88,7 @@ def test_more_than_the_bound_waits_for_a_person_who_says_how(
     spring.time.expect(InvoicePaid, RecordParked).advance(to=date(2027, 10, 15))
     assert spring.totals() == ["30.00 EUR"]
     assert "at most 3" in (spring.subscription(sub).parked or "")
-    spring.billing.subscriptions.set_catch_up(
-        sub.id, catch_up=catch_up, catch_up_max=periods_max
-    )
+    spring.billing.subscriptions.set_catch_up(sub.id, catch_up=catch_up, catch_up_max=periods_max)
     spring.billing.unpark("subscription", sub.id)
     spring.time.advance()
     assert spring.totals() == totals
@@ -241,15 +239,27 @@ def test_a_declined_first_payment_expires_too(spring: Shop) -> None:
     assert spring.statuses() == ["void"]
 
 
-def test_a_payment_after_the_window_is_not_lost(spring: Shop) -> None:
+def test_a_debit_that_takes_days_is_waited_for(spring: Shop) -> None:
+    sub = required(spring, "tok_sepa_debit")
+    # The window of 23 hours is over, but the bank has the debit and nobody can stop it.
+    spring.time.expect(FirstPaymentAwaited, FirstPaymentAwaited).advance(days=1)
+    assert spring.subscription(sub).status == "incomplete"
+    spring.time.expect(*[FirstPaymentAwaited] * 4, SubscriptionActivated).advance(days=5)
+    assert spring.subscription(sub).status == "active"
+    assert spring.subscription(sub).due_day == MAY
+
+
+def test_a_debit_that_comes_back_ends_it(spring: Shop) -> None:
+    sub = required(spring, "tok_sepa_debit_returned")
+    spring.time.expect(PaymentFailed, SubscriptionEnded, InvoiceVoided).advance(days=10)
+    assert spring.subscription(sub).status == "expired"
+
+
+def test_a_customer_who_never_answers_is_not_charged_later(spring: Shop) -> None:
     sub = required(spring, "tok_requires_action")
-    spring.time.expect(SubscriptionEnded).advance(hours=24)
+    spring.time.expect(PaymentWithdrawn, SubscriptionEnded, InvoiceVoided).advance(hours=24)
     assert spring.subscription(sub).status == "expired"
     (payment,) = spring.payments()
-    spring.gateway.complete_action(payment.id)
-    spring.deliver_webhooks()
-    spring.time.advance(days=1)
-    # The money is there, and so is the invoice that it paid: nobody's money vanishes.
-    (paid,) = spring.payments()
-    assert paid.status == "succeeded"
-    assert spring.subscription(sub).status in {"expired", "active"}
+    assert payment.status == "void"
+    with pytest.raises(InvalidTransition):
+        spring.gateway.complete_action(payment.id)

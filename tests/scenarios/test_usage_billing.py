@@ -22,6 +22,7 @@ from subscriptions import (
     Volume,
 )
 from subscriptions.alignment import Calendar
+from subscriptions.coupons import Forever
 from subscriptions.errors import CurrencyMismatch
 from subscriptions.invoices import Invoice, InvoiceFinalized, InvoicePaid
 from subscriptions.lifecycle import Subscription, UsageBilled
@@ -49,7 +50,7 @@ def metered(
     **more: object,
 ) -> str:
     """Offer what a meter counts at a price; returns the price's id."""
-    if all(each.key != meter for each in shop.billing.usage.meters()):
+    if meter not in {each.key for each in shop.billing.usage.meters()}:
         shop.billing.usage.add_meter(meter)
     return shop.billing.catalog.add_price(
         meter,
@@ -94,10 +95,7 @@ def use(
 
 def billed(invoice: Invoice) -> list[str]:
     """Return what each line bills: kind, period, quantity, amount."""
-    return [
-        f"{line.kind} {line.period} {'' if line.quantity is None else line.quantity} {line.amount}"
-        for line in invoice.lines
-    ]
+    return [f"{line.kind} {line.period} {line.quantity} {line.amount}" for line in invoice.lines]
 
 
 # ---- models ------------------------------------------------------------------------------------
@@ -211,6 +209,17 @@ def test_seats_are_billed_by_the_days_on_which_they_were_taken(open_a_shop: Open
     shop.time.advance(to=date(2027, 6, 1))
     # April has 30 days: ten of each, so (2 + 5 + 1) / 3 seats; in May there is one all month.
     assert shop.totals() == ["80.00 EUR", "30.00 EUR"]
+
+
+def test_a_seat_that_cost_nothing_yet_is_a_seat_in_the_next_month(open_a_shop: Opened) -> None:
+    shop = open_a_shop(start=date(2027, 4, 1))
+    shop.billing.usage.add_meter("seats", aggregation="time_weighted")
+    sub = sell(shop, metered(shop, PerUnit("30.00"), meter="seats"))
+    shop.time.advance(to=at("2027-04-30T23:59:59"))
+    use(shop, sub, 2, meter="seats")
+    shop.time.advance(to=date(2027, 6, 1))
+    # One second of April is no cent; all of May is two seats.
+    assert shop.totals() == ["60.00 EUR"]
 
 
 # ---- minimums ----------------------------------------------------------------------------------
@@ -509,6 +518,23 @@ def test_bills_in_parts_come_to_what_one_bill_would_have_been(
         assert all(invoice.total_minor > 0 for invoice in shop.invoices())
         assert audit(shop) == []
     assert sums[0] == sums[1]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="what is billed at a threshold has no discount; it is taken off what is left at the end "
+    "of the period only",
+)
+@pytest.mark.parametrize("threshold", [eur("30.00"), eur("70.00")])
+def test_a_coupon_takes_the_same_off_a_period_that_is_billed_in_parts(
+    shop: Shop, threshold: Money
+) -> None:
+    half = shop.billing.coupons.create("Half", percent_off=50, duration=Forever())
+    price = metered(shop, PerUnit("1.00"))
+    sub = sell(shop, price, threshold=threshold, coupons=[half.id])
+    use(shop, sub, 80)
+    shop.time.advance(to=date(2027, 2, 1))
+    assert sum(invoice.total_minor for invoice in shop.invoices()) == 4000
 
 
 def test_a_decline_of_a_bill_at_a_threshold_is_dunned_like_any_other(shop: Shop) -> None:

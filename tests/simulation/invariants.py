@@ -14,12 +14,15 @@ from typing import TypeAlias
 
 from attrs import frozen
 
+from subscriptions.balance import BalanceEntry
+from subscriptions.customers import Customer
 from subscriptions.dunning import DunningCase
 from subscriptions.events import Recorded
-from subscriptions.gateways.fake import LedgerCharge
+from subscriptions.gateways.fake import LedgerCharge, LedgerRefund
 from subscriptions.invoices import Draft, Invoice, Open, Paid
 from subscriptions.lifecycle import Current, Ended, Subscription
 from subscriptions.payments import ChargeIntent, Outcome, Payment, Succeeded
+from subscriptions.refunds import Refund, RefundOutcome
 from subscriptions.reports.numbers import NumberFinding
 
 REPLAY = timedelta(hours=23)
@@ -46,8 +49,12 @@ class View:
     subscriptions: tuple[Subscription, ...]
     cases: tuple[DunningCase, ...]
     events: tuple[Recorded, ...]
+    customers: tuple[Customer, ...]
+    entries: tuple[BalanceEntry, ...]
+    refunds: tuple[Refund, ...]
     numbers: tuple[NumberFinding, ...]
     charges: tuple[LedgerCharge, ...]
+    given_back: tuple[LedgerRefund, ...]
     sent: tuple[Sent, ...]
     handed_out: tuple[Recorded, ...]
     crashes: int
@@ -92,7 +99,10 @@ def i3_paid_means_nothing_is_due(view: View) -> Findings:
         f"{invoice.id} is {invoice.status.value} with {invoice.due_minor} due"
         for invoice in view.invoices
         if (isinstance(invoice.state, Open) and invoice.due_minor <= 0)
-        or (isinstance(invoice.state, Paid) and invoice.paid_minor != invoice.total_minor)
+        or (
+            isinstance(invoice.state, Paid)
+            and invoice.paid_minor + invoice.balance_minor != invoice.total_minor
+        )
         or not 0 <= invoice.paid_minor <= invoice.total_minor
     ]
 
@@ -262,7 +272,46 @@ def i17_only_known_errors_are_raised(view: View) -> Findings:
     return [*view.surprises]
 
 
-def i18_we_and_the_gateway_agree(view: View) -> Findings:
+def i18_a_balance_is_the_sum_of_its_entries(view: View) -> Findings:
+    """What a customer has is what came and went, and it was never less than nothing."""
+    running: dict[str, int] = {}
+    findings: Findings = []
+    for entry in view.entries:
+        running[entry.customer] = running.get(entry.customer, 0) + entry.amount_minor
+        if not 0 <= running[entry.customer] == entry.balance_minor:
+            findings.append(f"{entry.id}: {entry.balance_minor}, not {running[entry.customer]}")
+    return findings + [
+        f"{customer.id} has {customer.balance}, not {running.get(customer.id, 0)}"
+        for customer in view.customers
+        if sum(amount.minor for amount in customer.balance) != running.get(customer.id, 0)
+    ]
+
+
+def i19_no_more_is_given_back_than_was_taken(view: View) -> Findings:
+    """The refunds of a payment that did not fail are reserved on it, and are at most its amount."""
+    wanted = Counter[str]()
+    for refund in view.refunds:
+        if refund.status != "failed":
+            wanted[refund.payment] += refund.amount_minor
+    return [
+        f"{payment.id}: {wanted[payment.id]} of {payment.amount_minor}, known {known}"
+        for payment in view.payments
+        if (known := payment.refunding_minor + payment.refunded_minor) != wanted[payment.id]
+        or known > payment.amount_minor
+    ]
+
+
+def i20_a_refund_is_made_once(view: View) -> Findings:
+    """Each line of the gateway's books of refunds is one refund of ours, and none is made twice."""
+    known = {refund.id: refund.amount for refund in view.refunds}
+    odd = [made.reference for made in view.given_back if known.get(made.refund) != made.amount]
+    made = Counter(
+        made.refund for made in view.given_back if made.outcome is not RefundOutcome.FAILED
+    )
+    return odd + [f"{id} was made {times} times" for id, times in made.items() if times > 1]
+
+
+def i21_we_and_the_gateway_agree(view: View) -> Findings:
     """In the end an attempt succeeded here if, and only if, the gateway took its money."""
     taken = Counter[str]()
     for charge in view.charges:
@@ -277,7 +326,7 @@ def i18_we_and_the_gateway_agree(view: View) -> Findings:
     ]
 
 
-def i19_no_outcome_stays_open(view: View) -> Findings:
+def i22_no_outcome_stays_open(view: View) -> Findings:
     """In the end every attempt that is not quite new has an outcome."""
     return [
         f"{payment.id} stays {payment.status}"
@@ -286,14 +335,25 @@ def i19_no_outcome_stays_open(view: View) -> Findings:
     ]
 
 
-def i20_every_event_is_handed_out(view: View) -> Findings:
+def i23_every_event_is_handed_out(view: View) -> Findings:
     """In the end the subscriber has had every event there is."""
     missing = {event.id for event in view.events} - {event.id for event in view.handed_out}
     return sorted(missing)
 
 
-def _records(view: View) -> list[Invoice | Payment | Subscription | DunningCase]:
-    return [*view.invoices, *view.payments, *view.subscriptions, *view.cases]
+def i24_we_and_the_gateway_agree_on_refunds(view: View) -> Findings:
+    """In the end every refund that is not quite new is known, as the gateway knows it."""
+    outcomes = {made.refund: made.outcome.value for made in view.given_back}
+    return [
+        f"{refund.id} is {refund.status}, the gateway says {outcomes.get(refund.id)}"
+        for refund in view.refunds
+        if refund.status != outcomes.get(refund.id)
+        and refund.intended_at < view.now - timedelta(days=12)
+    ]
+
+
+def _records(view: View) -> list[Invoice | Payment | Subscription | DunningCase | Refund]:
+    return [*view.invoices, *view.payments, *view.subscriptions, *view.cases, *view.refunds]
 
 
 ALWAYS: tuple[Invariant, ...] = (
@@ -314,12 +374,16 @@ ALWAYS: tuple[Invariant, ...] = (
     i15_events_are_numbered_without_a_gap,
     i16_events_are_handed_out_in_order,
     i17_only_known_errors_are_raised,
+    i18_a_balance_is_the_sum_of_its_entries,
+    i19_no_more_is_given_back_than_was_taken,
+    i20_a_refund_is_made_once,
 )
 WHEN_QUIET: tuple[Invariant, ...] = (
     *ALWAYS,
-    i18_we_and_the_gateway_agree,
-    i19_no_outcome_stays_open,
-    i20_every_event_is_handed_out,
+    i21_we_and_the_gateway_agree,
+    i22_no_outcome_stays_open,
+    i23_every_event_is_handed_out,
+    i24_we_and_the_gateway_agree_on_refunds,
 )
 
 

@@ -28,6 +28,8 @@ from subscriptions import (
     Retries,
     StorageError,
 )
+from subscriptions.balance import BALANCE_ENTRY
+from subscriptions.customers import CUSTOMER
 from subscriptions.dunning import DUNNING_CASE
 from subscriptions.engine.binding import Page
 from subscriptions.events import EVENT, Recorded
@@ -38,6 +40,7 @@ from subscriptions.invoices import INVOICE
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.payments import PAYMENT, ChargeIntent, Outcome, PaymentSnapshot
 from subscriptions.records import Kind, Record
+from subscriptions.refunds import REFUND
 from subscriptions.storage import Query, Storage
 from subscriptions.testing import TestClock, counting_ids
 from subscriptions.testing.crashes import Crash, CrashingGateway, CrashingStorage, Points
@@ -105,6 +108,7 @@ class WatchedGateway(FakeGateway):
     def heal(self) -> None:
         """Forget what was scripted: from now on calls are answered as the tokens say."""
         self._scripts.clear()
+        self._refunds.scripts.clear()
         self._ignored = 0
 
 
@@ -178,8 +182,12 @@ class Simulation:
             self._all(SUBSCRIPTION),
             self._all(DUNNING_CASE),
             self._all(EVENT),
+            self._all(CUSTOMER),
+            self._all(BALANCE_ENTRY),
+            self._all(REFUND),
             self.billing.reports.numbers(),
             self.gateway.charges,
+            self.gateway.refunds,
             tuple(self.gateway.sent),
             tuple(self._handed_out),
             self._crashes,
@@ -266,6 +274,23 @@ class Simulation:
         amount = Money.of(self.random.choice(["0.01", "29.00", "100.00"]), "EUR")
         self.billing.payments.record(self._customer(), amount)
 
+    def give_back(self) -> None:
+        """Give some payment back: all of it, a half, a little, or more than there is."""
+        payments = list(self.billing.payments.list())
+        if taken := [each for each in payments if each.refundable] or payments:
+            if self.random.random() < 0.6:
+                self.script_refund()
+            found = self.random.choice(taken)
+            minor = found.refundable.minor
+            chosen = self.random.choice([minor, minor // 2, 1, minor + 1])
+            amount = None if chosen == minor else Money(chosen, found.currency)
+            self.billing.payments.refund(found.id, amount, reason="a mistake")
+
+    def adjust(self) -> None:
+        """Give some customer a credit, or take one."""
+        amount = Money.of(self.random.choice(["1.00", "29.00", "40.00", "-5.00"]), "EUR")
+        self.billing.balance.adjust(self._customer(), amount, reason="goodwill")
+
     def void(self) -> None:
         """Declare some invoice void."""
         if found := self._some(self.billing.invoices.list()):
@@ -332,6 +357,22 @@ class Simulation:
                 gateway.process_next(days=random.choice([1, 3]), succeed=random.random() < 0.5)
             case _:
                 gateway.ignore_next(times)
+
+    def script_refund(self) -> None:
+        """Let the gateway refuse the next refunds, take days for them, or not answer."""
+        gateway, random = self.gateway, self.random
+        times = random.choice([1, 1, 2, 6])
+        match random.randrange(5):
+            case 0:
+                gateway.fail_refund_next(times=times)
+            case 1:
+                gateway.pend_refund_next(days=random.choice([1, 3]), succeed=random.random() < 0.5)
+            case 2:
+                gateway.time_out_refund_next(executed=True, times=times)
+            case 3:
+                gateway.time_out_refund_next(executed=False, times=times)
+            case _:
+                gateway.refuse_refund_connection_next(times)
 
     def act(self) -> None:
         """Let a customer authenticate, or fail to."""
@@ -427,6 +468,9 @@ COMMANDS: Mapping[str, tuple[int, Callable[[Simulation], None]]] = {
     "pay": (6, Simulation.pay),
     "transfer": (5, Simulation.transfer),
     "transfer at large": (3, Simulation.transfer_at_large),
+    "give back": (4, Simulation.give_back),
+    "script refund": (1, Simulation.script_refund),
+    "adjust": (2, Simulation.adjust),
     "void": (2, Simulation.void),
     "write off": (2, Simulation.write_off),
     "sign up": (1, Simulation.sign_up),
@@ -451,6 +495,8 @@ IN_TRANSACTION: tuple[Callable[[Simulation], None], ...] = (
     Simulation.cancel,
     Simulation.pay,
     Simulation.transfer,
+    Simulation.give_back,
+    Simulation.adjust,
     Simulation.void,
     Simulation.write_off,
     Simulation.attach,
@@ -465,6 +511,7 @@ IN_A_CRASH: tuple[Callable[[Simulation], None], ...] = (
     Simulation.subscribe,
     Simulation.invoice_once,
     Simulation.transfer,
+    Simulation.give_back,
     Simulation.transact,
     Simulation.deliver_webhooks,
 )

@@ -19,6 +19,8 @@ from subscriptions import MemoryStorage, SqlStorage, payments
 from subscriptions.decisions import Change
 from subscriptions.events import Recorded, record
 from subscriptions.gateways.fake.tokens import DECLINES
+from subscriptions.ids import RefundId
+from subscriptions.money import Money
 from subscriptions.payments import Advice, Decline, Outcome, Payment, PaymentSnapshot
 from subscriptions.storage import Storage
 from tests.simulation.invariants import ALWAYS, WHEN_QUIET
@@ -92,6 +94,12 @@ def test_in_some_story_everything_happens() -> None:
         "PaymentOutcomeUnknown",
         "PaymentVoided",
         "PaymentWithdrawn",
+        "BalanceMoved",
+        "RefundFailed",
+        "RefundNotExecuted",
+        "RefundPending",
+        "RefundSucceeded",
+        "RefundUnknown",
         "SubscriptionRecovered",
         "SubscriptionUnpaid",
         "declined_hard",
@@ -160,6 +168,27 @@ def _nobody_asks_whether_it_is_still_owed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("subscriptions.engine.work._wanted", _always)
 
 
+def _a_new_refund_key_for_each_call(patch: pytest.MonkeyPatch) -> None:
+    numbers = count()
+
+    def fresh(*_: str) -> str:
+        return f"key-{next(numbers)}"
+
+    patch.setattr("subscriptions.refunds.deciding.gateway_key", fresh)
+
+
+def _nothing_is_reserved_for_a_refund(patch: pytest.MonkeyPatch) -> None:
+    right = payments.reserve_refund
+
+    def wrong(payment: Payment, amount: Money, *, refund: RefundId) -> Change:
+        change = right(payment, amount, refund=refund)
+        assert isinstance(change.after, Payment)
+        after = evolve(change.after, refunding_minor=payment.refunding_minor)
+        return evolve(change, after=after)
+
+    patch.setattr(payments, "reserve_refund", wrong)
+
+
 PLANTED: dict[str, tuple[Plant, str]] = {
     "a new key for each call": (_a_new_key_for_each_call, "i9_"),
     "silence taken for a decline": (_silence_taken_for_a_decline, "i6_"),
@@ -169,6 +198,8 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         _the_age_of_a_key_taken_from_the_work_alone,
         "i8_",
     ),
+    "a new refund key for each call": (_a_new_refund_key_for_each_call, "i20_"),
+    "nothing is reserved for a refund": (_nothing_is_reserved_for_a_refund, "i19_"),
     "nobody asks whether it is still owed": (_nobody_asks_whether_it_is_still_owed, "i7_"),
 }
 

@@ -107,7 +107,7 @@ class Engine:
     )
 
     def context(self, at: datetime, *, checked: bool = True) -> Context:
-        """Return what flows may know at a time; `checked` says that bills are checked for safety."""
+        """Return what flows may know at a time; `checked` says that bills are held to `safety`."""
         capabilities = {name: each.capabilities for name, each in self.gateways.items()}
         refunding = frozenset([n for n, each in self.gateways.items() if isinstance(each, Refunds)])
         return Context(
@@ -357,8 +357,7 @@ class Engine:
 
     def record_usage(self, events: Iterable[Usage], at: datetime | None) -> Procedure[UsageReport]:
         """Record usage in bulk; in an open transaction it is part of that."""
-        if isinstance(events, str) or not isinstance(events, Iterable):
-            raise ValidationError("events", events, "an iterable of Usage")
+        _check_iterable(events)
         opened = self._transaction()
         recorder = Recorder(
             self.storage,
@@ -558,3 +557,8 @@ class Engine:
     def deliver(self) -> Procedure[None]:
         """Hand committed events to the subscribers, in order, at least once."""
         yield from self.deliveries.deliver(self.storage, self.tenant)
+
+
+def _check_iterable(events: object) -> None:
+    if isinstance(events, str) or not isinstance(events, Iterable):
+        raise ValidationError("events", events, "an iterable of Usage")

@@ -24,6 +24,7 @@ from subscriptions.engine.binding import (
 from subscriptions.engine.deliveries import Subscriber
 from subscriptions.engine.imports import Source
 from subscriptions.engine.procedures import run_async, run_sync
+from subscriptions.engine.requests import requested
 from subscriptions.invoices import ChainBreak
 from subscriptions.migrations import Migration
 from subscriptions.records import plain_text
@@ -159,8 +160,8 @@ class Catalog(Namespace):
     ) -> MigrationReport:
         """Let a cohort of subscriptions go over from one price to another, each at a renewal.
 
-        Every subscription that runs, or will, and has an item of this version of a price (superseded
-        or archived as it may be) gets a planned change: at the item's first renewal on or after
+        Every subscription that runs, or will, and has an item of this version of a price (which may
+        be superseded or archived) gets a planned change: at the item's first renewal on or after
         `on`, and not before `notice` from now, it has the price `to`, which must recur at the same
         interval and in the same currency. Nothing is prorated. `customers` are the only ones in the
         cohort, by their ids; with `tags`, only those who have at least one of them.
@@ -179,17 +180,17 @@ class Catalog(Namespace):
         value, `CurrencyMismatch`, and `InvalidTransition` for a price that is not on offer on the
         day and for a migration that is being undone. Then nothing is planned.
         """
-        cohort = migrations.read_cohort(
-            price, to, on=on, notice=notice, customers=customers, tags=tags
+        cohort, _ = requested(
+            migrations.read_cohort, price, to, on=on, notice=notice, customers=customers, tags=tags
         )
         return run_sync(self.engine.migrate(cohort, preview=preview, at=at))
 
     def undo_migration(self, id: str, *, at: datetime | None = None) -> Migration:
         """Withdraw what a migration planned and has not taken effect; what has, stays.
 
-        The answer says how many plans were `withdrawn`, and how many were `left`: those took effect,
-        or fell away before. The same call again goes on after a crash. Raises `NotFound` for an
-        unknown migration and `InvalidTransition` for one that is undone.
+        The answer says how many plans were `withdrawn`, and how many were `left`: those took
+        effect, or fell away before. The same call again goes on after a crash. Raises `NotFound`
+        for an unknown migration and `InvalidTransition` for one that is undone.
         """
         return run_sync(self.engine.undo_migration(id, at))
 
@@ -224,8 +225,8 @@ class AsyncCatalog(Namespace):
         at: datetime | None = None,
     ) -> MigrationReport:
         """Let a cohort of subscriptions go over to another price, as `Catalog.migrate` does."""
-        cohort = migrations.read_cohort(
-            price, to, on=on, notice=notice, customers=customers, tags=tags
+        cohort, _ = requested(
+            migrations.read_cohort, price, to, on=on, notice=notice, customers=customers, tags=tags
         )
         return await run_async(self.engine.migrate(cohort, preview=preview, at=at))
 

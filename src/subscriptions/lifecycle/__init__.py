@@ -18,6 +18,7 @@ from subscriptions.lifecycle.changing import (
     charge_used,
     move_billing_date,
     new_item,
+    reaching_back,
     settle,
     setup_charge,
 )
@@ -68,7 +69,6 @@ from subscriptions.lifecycle.deciding import (
     create,
     decide,
     end_of_paid_time,
-    reaching_back,
     refused,
 )
 from subscriptions.lifecycle.events import (

@@ -118,8 +118,10 @@ def change_items(
     debited anew. With another interval a new period begins with the change. What is added shares
     the days of the first item and pays for the part until its first such day.
 
-    Raises `ValidationError` for an item that is named twice or not there, for a change before an
-    earlier one, and for one before the subscription began.
+    Changes follow each other: one that counts from before another counts from that one on.
+
+    Raises `ValidationError` for an item that is named twice or not there, and for a change before
+    the subscription began.
     """
     numbers = [each.item for each in wanted if each.item is not None]
     if len(set(numbers)) != len(numbers):
@@ -274,6 +276,11 @@ def _joined(beside: Item, start: date, price: Price) -> tuple[BillingCycle, date
     return cycle, None if whole.end == aligned.first_end else aligned.first_end
 
 
+def reaching_back(cycle: BillingCycle, day: date) -> BillingCycle:
+    """Return a cycle with the same boundaries, anchored early enough to have a day."""
+    return cycle if cycle.anchor <= day else shared(cycle, day, cycle.every).cycle
+
+
 class _Work:
     """The change in the making: what is credited, debited and left."""
 
@@ -321,14 +328,20 @@ class _Work:
             )
             return evolve(after, billed=item.billed if same_price else int(rests))
         self.close(item)
+        if self.charges:
+            # A new period begins: what is left of the old ones is used, and is never given back.
+            self.debits = [each for each in self.debits if each.item != item.number]
         through, cycle, next_end = self.day, item.cycle, None
         if not item.arrears and not self.charges:
             # Nothing is given back, so the new price counts from where the old one is paid until.
             through = max(item.through, self.day)
         if price.every != cycle.every:
             cycle = BillingCycle(through, price.every)
-        elif item.next_end is not None and item.next_end > through:
-            next_end = item.next_end
+        else:
+            # The billing date may have been moved: then periods are counted from a day to come.
+            cycle = reaching_back(cycle, through)
+            if item.next_end is not None and item.next_end > through:
+                next_end = item.next_end
         after = new_item(
             wanted,
             price,
@@ -373,6 +386,8 @@ class _Work:
     def move(self, item: Item, on: date) -> Item:
         every = item.cycle.every
         cycle = BillingCycle(on, every)
+        if item.arrears and on <= item.through:
+            return evolve(item, cycle=cycle, next_end=None)
         if item.arrears:
             return evolve(item, cycle=shared(cycle, item.through, every).cycle, next_end=on)
         if on < item.through and self.charges:
@@ -403,6 +418,9 @@ class _Work:
         if self.day <= item.through and item.meter is None:
             return
         price, conditions = self.conditions.prices[item.price], self.conditions
+        if self.day <= item.through:
+            # No day is over of which a minimum could be owed.
+            price = evolve(price, minimum_minor=0)
         # Usage of the very first day is usage, although no day is over.
         end = max(self.day, item.through + timedelta(days=1))
         charges = charge_period(
@@ -416,22 +434,26 @@ class _Work:
         self.pending += [each for each in charges if each.amount_minor]
 
     def _credit(self, item: Item, *, at: date | None = None) -> None:
+        forgotten: list[Debit] = []
+        begins = {(each.whole, each.begin) for each in self.debits_of(item)}
         for debit in self.debits_of(item):
             cycle = debit.cycle or item.cycle
             part = (
                 self._used_of(debit.whole, cycle) if at is None else _part_before(debit.whole, at)
             )
             part = max(part, debit.begin)
-            if part >= debit.end:
+            # What another change went on from is used, even if this one counts from earlier: a day
+            # begins before an instant of it at which seconds were counted.
+            if part >= debit.end or (debit.whole, debit.end) in begins:
                 continue
             self.rests.append(
                 _Rest(item.number, debit.whole, cycle, part, debit.end, debit.coupons)
             )
             given = between(debit.whole_minor, part, debit.end) if self.credits else 0
             place = self.debits.index(debit)
-            if part == debit.begin and debit.invoice is None and self.credits:
+            if part == debit.begin and self.credits and self._is_whole(debit):
                 # It was never invoiced and nothing of it is used: it was as if it had not been.
-                self._forget(debit)
+                forgotten.append(debit)
                 continue
             if part > debit.begin:
                 self.debits[place] = evolve(debit, end=part)
@@ -441,6 +463,17 @@ class _Work:
                 given = min(given, self._paid_of(debit))
             if given:
                 self.pending.append(self._credit_line(debit, self.rests[-1], given, at))
+        # From the last, or the places of those before it would be others by then.
+        for debit in reversed(forgotten):
+            self._forget(debit)
+
+    def _is_whole(self, debit: Debit) -> bool:
+        """Return whether a debit is as its pending line charges it: not invoiced, and not cut."""
+        if debit.invoice is not None:
+            return False
+        line = self.pending[debit.line]
+        charged = line.amount_minor - sum([share.amount_minor for share in line.discounts])
+        return between(debit.whole_minor, debit.begin, debit.end) == charged
 
     def _credit_line(self, debit: Debit, rest: _Rest, given: int, at: date | None) -> Charge:
         # Where a given day cuts the period, days are counted.

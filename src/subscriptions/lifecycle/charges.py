@@ -300,16 +300,15 @@ def part_used(
     return Fraction((day - whole.start).days, whole.days)
 
 
-def units_of(whole: Period, *, unit: ProrationUnit, zone: str, cycle: BillingCycle) -> int | None:
-    """Return how many units `part_used` counts in a billed period; None where it counts a part."""
+def units_of(whole: Period, *, unit: ProrationUnit, zone: str, cycle: BillingCycle) -> int:
+    """Return how many units `part_used` counts in a billed period."""
     if unit is ProrationUnit.SECOND:
         start, end = first_instant(whole.start, zone), first_instant(whole.end, zone)
         return int((end - start).total_seconds())
     months = cycle.every.step_months
     if unit is ProrationUnit.THIRTIETHS and months and cycle.anchor <= whole.start:
         periods = position(cycle, whole.end, unit=unit) - position(cycle, whole.start, unit=unit)
-        count = periods * _THIRTY * months
-        return int(count) if count.denominator == 1 else None
+        return int(periods * _THIRTY * months)
     return whole.days
 
 

@@ -314,6 +314,7 @@ ALLOWED: dict[type[Contract], frozenset[type[Command]]] = {
     Incomplete: frozenset(
         {
             Activate,
+            AwaitPayment,
             End,
             UndoCancel,
             Cancel,

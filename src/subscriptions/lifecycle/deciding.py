@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import assert_never
 
-from subscriptions.alignment import shared
 from subscriptions.billing_cycles import BillingCycle, first_instant, local_date
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId
+from subscriptions.lifecycle.changing import reaching_back
 from subscriptions.lifecycle.commands import (
     ALLOWED,
     Activate,
@@ -87,6 +87,7 @@ from subscriptions.lifecycle.subscription import (
     Current,
     Debit,
     Ended,
+    EndReason,
     FirstStub,
     Incomplete,
     Item,
@@ -345,7 +346,7 @@ def apply(sub: Subscription, event: Event) -> Subscription:
             kept = tuple(each for each in sub.discounts if each.coupon != coupon)
             return evolve(sub, discounts=kept, version=version)
         case FirstPaymentAwaited(invoice=invoice, until=at):
-            assert isinstance(sub.contract, Active)
+            assert isinstance(sub.contract, Active | Incomplete)
             contract = Incomplete(sub.contract.since, invoice, at)
             return evolve(sub, contract=contract, version=version)
         case SubscriptionActivated():
@@ -501,8 +502,11 @@ def _is_of(planned: Planned, cause: str | None) -> bool:
 
 
 def _with_trial_until(sub: Subscription, until: date) -> Subscription:
-    """Count from the new end of the trial what was counted from the old one."""
-    contract = sub.contract
+    """Count from the new end of the trial what was counted from the old one.
+
+    A fixed term and phases are as long as they were, so what ends or follows them moves along.
+    """
+    contract, cancellation = sub.contract, sub.cancellation
     assert isinstance(contract, Trialing)
     items = tuple(
         evolve(
@@ -515,12 +519,38 @@ def _with_trial_until(sub: Subscription, until: date) -> Subscription:
         )
         for item in sub.items
     )
-    return evolve(sub, contract=Trialing(until), items=items, version=sub.version + 1)
+
+    def moved(day: date) -> date:
+        for before, after in zip(sub.items, items, strict=True):
+            index = before.cycle.index_of(day)
+            if before.cycle.start(index) == day:
+                count = index - _first_whole(before.cycle, contract.until)
+                return after.cycle.start(_first_whole(after.cycle, until) + count)
+        return day + (until - contract.until)
+
+    if cancellation is not None and cancellation.end is EndReason.TERM_ENDED:
+        cancellation = evolve(cancellation, on=moved(cancellation.on))
+    schedule = [
+        evolve(each, on=moved(each.on)) if each.cause in _FOLLOWS_TRIAL else each
+        for each in sub.schedule
+    ]
+    return evolve(
+        sub,
+        contract=Trialing(until),
+        items=items,
+        cancellation=cancellation,
+        schedule=tuple(sorted(schedule, key=lambda each: each.on)),
+        version=sub.version + 1,
+    )
 
 
-def reaching_back(cycle: BillingCycle, day: date) -> BillingCycle:
-    """Return a cycle with the same periods, anchored early enough to have a day."""
-    return cycle if cycle.anchor <= day else shared(cycle, day, cycle.every).cycle
+_FOLLOWS_TRIAL = frozenset({"phase", "term"})
+
+
+def _first_whole(cycle: BillingCycle, day: date) -> int:
+    """Return the index of the first period that begins on a day or after it."""
+    index = cycle.index_of(day)
+    return index if cycle.start(index) == day else index + 1
 
 
 def _resumed(sub: Subscription, on: date) -> Subscription:

@@ -314,7 +314,8 @@ class Subscription:
 
     `schedule` are changes to come, in order; `pending` is what waits for the next invoice, `debits`
     what was charged for periods that are not over. Of the `discounts`, those `in_force` count for
-    periods that are billed and not over. When usage since the last invoice comes to `threshold`, it is billed.
+    periods that are billed and not over. When usage since the last invoice comes to `threshold`, it
+    is billed.
     """
 
     id: SubscriptionId

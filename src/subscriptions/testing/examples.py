@@ -41,6 +41,7 @@ from subscriptions.ids import (
     DunningCaseId,
     InvoiceId,
     MeterId,
+    MigrationId,
     PaymentId,
     PaymentMethodId,
     PriceId,
@@ -561,7 +562,7 @@ def _with_every_line(invoice: invoices.Invoice) -> invoices.Invoice:
                 SUBSCRIPTION if place else SubscriptionId("sub_full"),
                 place + 1,
             ),
-            **special[kind],
+            **special[kind],  # type: ignore[arg-type]  # each is a field of a line
         )
         for place, kind in enumerate(invoices.LineKind)
     )
@@ -662,8 +663,10 @@ def _dunning() -> Iterator[Example]:
 def _migrations() -> Iterator[Example]:
     states = (migrations.InPlace(), migrations.Undoing(), migrations.Undone())
     for state in states:
-        migration = a_migration(version=5, state=state, planned=3, withdrawn=2)
-        yield Example(f"migration.{migration.status}", migrations.MIGRATION, migration)
+        word = migrations.STATUSES[type(state)]
+        id = MigrationId(f"mig_{word}")
+        migration = a_migration(id=id, version=5, state=state, planned=3, withdrawn=2)
+        yield Example(f"migration.{word}", migrations.MIGRATION, migration)
     told = a_migration(notice=Interval.months(1))
     yield Example("migration.planning", migrations.MIGRATION, told)
 
@@ -711,9 +714,14 @@ def event_bodies() -> tuple[events.Event, ...]:
         coupons.PromotionCodeCreated(CODE, COUPON, "WELCOME", None),
         coupons.PromotionCodeRedeemed(CODE, COUPON, RedemptionId("red_ada")),
         coupons.PromotionCodeDeactivated(CODE, COUPON),
+        migrations.MigrationStarted(
+            a_migration().id, PriceId("price_pro"), PriceId("price_pro_2"), date(2027, 6, 1)
+        ),
+        migrations.MigrationProgressed(a_migration().id, 3, 2),
         migrations.MigrationPlanned(
             a_migration().id, PriceId("price_pro"), PriceId("price_pro_2"), date(2027, 6, 1), 3
         ),
+        migrations.MigrationUndoStarted(a_migration().id),
         migrations.MigrationUndone(
             a_migration().id, PriceId("price_pro"), PriceId("price_pro_2"), 2, 1
         ),

@@ -29,8 +29,14 @@ from subscriptions.ids import IdSource
 from subscriptions.invoices import InvoiceMarkedUncollectible
 from subscriptions.payments import PaymentFailed
 from subscriptions.records import aware, plain_date
+from subscriptions.refunds import RefundFailed
 
-BAD_NEWS: tuple[type[Event], ...] = (PaymentFailed, InvoiceMarkedUncollectible, RecordParked)
+BAD_NEWS: tuple[type[Event], ...] = (
+    PaymentFailed,
+    RefundFailed,
+    InvoiceMarkedUncollectible,
+    RecordParked,
+)
 """What must not happen in front of an expectation that does not name it."""
 
 PAGE = 100

@@ -28,7 +28,6 @@ from subscriptions.usage.meters import (
     RoundingMode,
     add_meter,
     check_fits,
-    meter_id,
     needs_amounts,
 )
 from subscriptions.usage.segments import Segment, assign, whole_period
@@ -57,7 +56,6 @@ __all__ = [
     "begin_tally",
     "check_fits",
     "level_id",
-    "meter_id",
     "needs_amounts",
     "read_used",
     "record",

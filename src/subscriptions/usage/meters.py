@@ -155,11 +155,6 @@ class Meter:
 METER = Kind("meter", Meter)
 
 
-def meter_id(tenant: str, key: str) -> MeterId:  # noqa: ARG001 - a tenant has each key once
-    """Return the id of a meter by its key, for reading it: the key itself."""
-    return MeterId(key)
-
-
 @frozen
 class MeterAdded:
     """Something can be counted, and be sold by what was counted."""

@@ -41,10 +41,11 @@ from subscriptions.lifecycle import (
 from subscriptions.money import Money
 from subscriptions.proration import Cap, Credit, Mode, Proration
 from subscriptions.records import Ref, evolve
-from subscriptions.usage import METER, meter_id
+from subscriptions.usage import METER, whole_period
 from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany
 from subscriptions.usecases.metering import Measured, Quantity, measure
+from subscriptions.usecases.usage import carry_levels
 
 Used: TypeAlias = tuple[tuple[UsageOf, ...], tuple[Change, ...]]
 
@@ -130,13 +131,15 @@ class _Bill:
         return [f"{number}:{period.start}" for number, period in pairs]
 
 
-def bill_due(moves: Moves, on: date, context: Context) -> Flow[None]:
+def bill_due(moves: Moves, on: date, context: Context, *, by_command: bool = False) -> Flow[None]:
     """Bill every item whose next period is due by the day `on`, on one invoice.
 
-    What nobody billed in time is caught up as the subscription says. Raises `SafetyStop` where more
-    than the bound was missed.
+    What nobody billed in time is caught up as the subscription says. A run bills a period once;
+    `by_command` it may begin anew: who changes to years and back on one day begins two on that day.
+
+    Raises `SafetyStop` where more than the bound was missed.
     """
-    until, due = _due_items(moves, on, context)
+    until, due = yield from _due_items(moves, on, context)
     if not due:
         return
     sub = moves.after
@@ -151,9 +154,13 @@ def bill_due(moves: Moves, on: date, context: Context) -> Flow[None]:
     charges, coupons = _with_pending(sub, bill)
     if not charges:
         moves.do(BillPeriods(bill.items, bill.periods, bill.amounts, None))
+        if bill.changes:
+            # What cost nothing may be a level that goes on.
+            moves.add(Decision(bill.changes))
         return
     invoicing.check_safe(sub, charges, context)
-    place = invoicing.own_place(sub, moves.owner, *bill.cycles)
+    operation = ("version", str(sub.version)) if by_command else ()
+    place = invoicing.own_place(sub, moves.owner, *bill.cycles, *operation)
     if place is None:
         place = yield from invoicing.place_of_day(sub, moves.owner, context)
     method = yield from collection.method_of(moves.owner, context)
@@ -171,7 +178,7 @@ def bill_due(moves: Moves, on: date, context: Context) -> Flow[None]:
         moves.add(Decision(bill.changes))
 
 
-def _due_items(moves: Moves, on: date, context: Context) -> tuple[date, list[Item]]:
+def _due_items(moves: Moves, on: date, context: Context) -> Flow[tuple[date, list[Item]]]:
     """Return which items are billed by the day `on`, and until which day they are caught up."""
     sub = moves.after
     if not isinstance(sub.contract, Active) or (sub.pause is not None and not sub.pause.invoice):
@@ -184,7 +191,7 @@ def _due_items(moves: Moves, on: date, context: Context) -> tuple[date, list[Ite
         if missed > sub.catch_up_max and sub.catch_up is not CatchUp.SKIP:
             raise SafetyStop(sub.id, f"{missed} periods not billed, at most {sub.catch_up_max}")
         if missed > 1 and sub.catch_up is CatchUp.SKIP:
-            skip_to_present(moves, today)
+            yield from skip_to_present(moves, today)
             sub = moves.after
         elif missed > 1 and sub.catch_up is CatchUp.TOGETHER:
             # Only as far as all of it is what it is now: then comes a change, and the next invoice.
@@ -202,13 +209,17 @@ def _missed(sub: Subscription, today: date) -> int:
     return missed + 1
 
 
-def skip_to_present(moves: Moves, today: date) -> None:
+def skip_to_present(moves: Moves, today: date) -> Flow[None]:
     """Let items be billed from their present period on; what was missed is never owed."""
     for item in moves.after.items:
         if item.due_day <= today and item.cycle.anchor <= today:
             index = item.cycle.index_of(today)
             present = item.cycle.start(index if not item.arrears else max(0, index - 1))
             if present > item.through:
+                begin = first_instant(present, moves.after.zone)
+                levels = yield from carry_levels(moves.after, begin, [item])
+                if levels:
+                    moves.add(Decision(levels))
                 moves.do(SkipPeriods((item.number,), present))
 
 
@@ -278,7 +289,9 @@ def _with_pending(sub: Subscription, bill: _Bill) -> tuple[Sequence[Charge], tup
     if not sub.discounts:
         return charges, ()
     charges = lifecycle.discounted(charges, sub.discounts, sub.currency)
-    shares = [share.coupon for charge in charges for share in charge.discounts]
+    # What is settled for an earlier period brings that period's discounts along.
+    mine = charges[len(sub.pending) :]
+    shares = [share.coupon for charge in mine for share in charge.discounts]
     return charges, tuple(dict.fromkeys(shares))
 
 
@@ -329,7 +342,7 @@ def used_in(
     Also returns what is to be committed with the invoice.
     """
     assert item.meter is not None
-    meter = yield from Get(METER, meter_id(sub.tenant, item.meter))
+    meter = yield from Get(METER, item.meter)
     since = item.usage_since or first_instant(period.start, sub.zone)
     measured = yield from measure(
         subscription=sub.id,
@@ -338,7 +351,8 @@ def used_in(
         since=since,
         until=until or first_instant(period.end, sub.zone),
         model=model_for(price, item.billed),
-        period=item.next_period,
+        # A level held all of a whole period is the quantity, so a stub comes to its part of it.
+        period=whole_period(item.cycle, period.start),
     )
     return _usage_of(measured, period), measured.changes
 

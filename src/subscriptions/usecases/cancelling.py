@@ -108,7 +108,8 @@ def undo_cancel(
         change = lifecycle.decide(sub, UndoCancel())
         return Decision((change,), about=Ref(SUBSCRIPTION, id))
 
-    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+    # An end that is over is an end, whether it was run in time or not.
+    return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
 
 
 def reactivate(
@@ -135,19 +136,27 @@ def reactivate(
         today = context.today(sub.zone)
         owner = yield from Get(CUSTOMER, sub.customer)
         moves = Moves(sub, owner)
-        items = tuple(_from(item, today, keep_anchor=keep_anchor) for item in sub.items)
+        items = tuple(_from(item, today, context.at, keep_anchor=keep_anchor) for item in sub.items)
         moves.do(Reactivate(items, today))
-        yield from bill_due(moves, today, context)
+        yield from bill_due(moves, today, context, by_command=True)
         return moves.decision()
 
-    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+    return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
 
 
-def _from(item: Item, today: date, *, keep_anchor: bool) -> Item:
+def _from(item: Item, today: date, at: datetime, *, keep_anchor: bool) -> Item:
     through = max(item.through, today)
     kept = lifecycle.reaching_back(item.cycle, through)
     cycle = kept if keep_anchor else BillingCycle(through, item.cycle.every)
-    return evolve(item, cycle=cycle, through=through, next_end=None, usage_billed_minor=0)
+    return evolve(
+        item,
+        cycle=cycle,
+        through=through,
+        next_end=None,
+        # What was used until the end is billed.
+        usage_since=None if item.meter is None else at,
+        usage_billed_minor=0,
+    )
 
 
 def cancellation_terms(id: str, *, at: datetime | None = None) -> Question[CancellationTerms]:

@@ -6,20 +6,22 @@ subscribes says which by its id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Final
 
 from subscriptions import catalog
 from subscriptions.billing_cycles import Interval
-from subscriptions.catalog import PRICE, PRODUCT, Entitlement, Price, Product
+from subscriptions.catalog import PRICE, PRODUCT, Entitlement, Introductory, Price, Product
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, PriceId, ProductId, derived_id
 from subscriptions.money import Money
-from subscriptions.records import Metadata, Ref, evolve, plain_date
+from subscriptions.records import Metadata, Ref, evolve, plain_date, plain_text
+from subscriptions.pricing import PriceModel
 from subscriptions.taxes import TaxBehavior
+from subscriptions.usage import METER, check_fits
 from subscriptions.usecases import flows
 from subscriptions.usecases.flows import (
     Command,
@@ -134,6 +136,8 @@ def add_price(
     if every is not None and not isinstance(every, Interval):
         raise ValidationError("every", every, "an Interval, such as Interval.months(1), or None")
     behavior = read_behavior(tax_behavior)
+    if meter is not None:
+        plain_text("meter", meter, length_max=200)
     read_flag("trial_usage_billed", trial_usage_billed)
     afterwards = read_flag("arrears", arrears) or meter is not None
     least, once = read_minor("minimum", minimum, unit), read_minor("setup", setup, unit)
@@ -147,6 +151,7 @@ def add_price(
             changes = (catalog.add_product(found),)
         elif found.archived:
             raise InvalidTransition(f"product {found.id}", "archived", "add_price")
+        yield from _check_meter(meter, model, phases)
         price = Price(
             PriceId(context.ids.fresh("price")),
             context.tenant,
@@ -241,6 +246,7 @@ def new_version(
             superseded_by=None,
             superseded_on=None,
         )
+        yield from _check_meter(successor.meter, successor.model, successor.introductory)
         return Decision(catalog.supersede(old, successor), about=Ref(PRICE, successor.id))
 
     return Command(PRICE, flow, at, idempotency_key)
@@ -280,9 +286,23 @@ def override(
             model=read_model(amount, for_all.currency.code)[0],
         )
         replaced = [catalog.archive(each) for each in former if not each.archived]
+        yield from _check_meter(for_all.meter, read_model(amount, for_all.currency.code)[0], ())
         return Decision((*replaced, made), about=Ref(PRICE, made.after.id))
 
     return Command(PRICE, flow, at, idempotency_key)
+
+
+def _check_meter(
+    key: str | None, model: PriceModel, introductory: Sequence[Introductory]
+) -> Flow[None]:
+    """Check that there is such a meter, and that what it counts has a price by the models."""
+    if key is None:
+        return
+    meter = yield from Maybe(METER, key)
+    if meter is None:
+        raise UnknownReference("meter", key)
+    for each in (model, *[phase.model for phase in introductory]):
+        check_fits(meter, each)
 
 
 def archive(

@@ -34,7 +34,7 @@ from subscriptions.proration import Mode, Proration
 from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.billing_periods import Moves, bill_due, conditions_of
 from subscriptions.usecases.flows import Context, Flow, GetMany
-from subscriptions.usecases.offers import check_threshold, offered
+from subscriptions.usecases.offers import check_meters, check_threshold, offered
 
 Wanted: TypeAlias = str | tuple[str, int | Decimal]
 
@@ -153,6 +153,7 @@ def resolve(
         if price.currency != sub.currency:
             raise CurrencyMismatch(sub.currency.code, price.currency.code)
     check_threshold(sub.threshold, found)
+    check_meters([prices[each.price] for each in items])
     if {each.item for each in items} != {item.number for item in sub.items} or new:
         ids = sorted({prices[each.price].product for each in items})
         check_availability((yield from GetMany(PRODUCT, tuple(ids))))
@@ -180,7 +181,7 @@ def change_now(
         moves.add(Decision(changes))
     if isinstance(moves.after.contract, Active):
         today = context.today(sub.zone)
-        yield from bill_due(moves, today, context)
+        yield from bill_due(moves, today, context, by_command=True)
 
 
 def charge(
@@ -298,9 +299,17 @@ def effective_day(
 
 
 def plan(
-    moves: Moves, wanted: Sequence[WantedItem], on: date, policy: Proration, cause: str = ""
+    moves: Moves,
+    wanted: Sequence[WantedItem],
+    on: date,
+    policy: Proration,
+    *,
+    listed: bool = False,
 ) -> None:
-    """Plan a change for a day to come: what differs now from what is wanted, and nothing else."""
+    """Plan a change for a day to come: what differs now from what is wanted, and nothing else.
+
+    Where all was `listed`, each present item is to be as listed, whatever it is by then.
+    """
     sub = moves.after
     now = {item.number: item for item in sub.items}
     numbers = {each.item for each in wanted}
@@ -310,9 +319,9 @@ def plan(
             items.append(PlannedItem(each.price, each.quantity))
             continue
         item = now[each.item]
-        price = None if each.price == item.price else each.price
-        quantity = None if each.quantity == item.quantity else each.quantity
+        price = None if each.price == item.price and not listed else each.price
+        quantity = None if each.quantity == item.quantity and not listed else each.quantity
         if price is not None or quantity is not None:
             items.append(PlannedItem(price, quantity, each.item))
     remove = tuple(number for number in now if number not in numbers)
-    moves.do(ScheduleChange(Planned(on, tuple(items), policy, remove, cause=cause)))
+    moves.do(ScheduleChange(Planned(on, tuple(items), policy, remove)))

@@ -7,8 +7,10 @@ its segment, late in the next one after it came.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import TypeAlias
 
 from attrs import define, evolve, field, frozen
@@ -149,6 +151,37 @@ def measure(
         if _picos(following) != tally.last_pico:
             changes.append(_carried(following, meter, subscription, until, tally.last_pico))
     return Measured(meter, since, until, _quantity(meter, tally), tuple(late), tuple(changes))
+
+
+def carry_level(
+    *, subscription: SubscriptionId, meter: Meter, segments: Sequence[tuple[datetime, datetime]]
+) -> Flow[tuple[Change, ...]]:
+    """Return what is to be committed where segments are not billed, but their level goes on.
+
+    `segments` follow each other, each as its begin and its end; the next one begins with the level
+    at the end of the last. There is nothing to commit but for a meter that weighs levels with time.
+    """
+    if meter.aggregation is not Aggregation.TIME_WEIGHTED or not segments:
+        return ()
+    level_pico = _picos((yield from _level(meter, subscription, segments[0][0])))
+    for since, until in segments:
+        span = Span(since, until, until - since)
+        held = HeldTally(span, level_pico)
+        billed = yield from Fold(
+            USAGE,
+            "billed_in",
+            segment_key(subscription, meter.key, since),
+            "occurred_at",
+            _look,
+            partial(_Billed, meter, held),
+        )
+        assert isinstance(billed.tally, HeldTally)
+        level_pico = billed.tally.last_pico
+    end = segments[-1][1]
+    following = yield from _level(meter, subscription, end)
+    if _picos(following) == level_pico:
+        return ()
+    return (_carried(following, meter, subscription, end, level_pico),)
 
 
 def late_amount(model: PriceModel, late: LateUsage, currency: Currency | str) -> Money:

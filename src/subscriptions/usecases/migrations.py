@@ -71,8 +71,8 @@ class MovedItem:
     `year_after` what a year costs once introductory phases are over. A year is 12 months or 365
     days, rounded once, half away from zero. What depends on usage is None.
 
-    It is announced on `announce_on`; None is where it has been. `leaves_on` is the day on which it ends before it would go over,
-    if it is cancelled. `known` says that an earlier call planned it.
+    It is announced on `announce_on`; None is where it has been. If it is cancelled and ends before
+    it would go over, `leaves_on` is that day. `known` says that an earlier call planned it.
     """
 
     customer: CustomerId

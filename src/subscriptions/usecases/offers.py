@@ -46,6 +46,16 @@ def offered(ids: Iterable[str], *, on: date, customer: str | None) -> Flow[tuple
     return tuple(offers)
 
 
+def check_meters(prices: Sequence[Price]) -> None:
+    """Refuse two prices of one subscription for what one meter counts: which would be charged?"""
+    metered = [price for price in prices if price.meter is not None]
+    for price in metered:
+        others = [each for each in metered if each.meter == price.meter]
+        if len(others) > 1:
+            expected = f"one price only for what meter {price.meter} counts"
+            raise ValidationError("items", others[-1].id, expected)
+
+
 def _offer(price: Price, private: Sequence[Price], on: date, customer: str | None) -> Flow[Price]:
     if price.customer is not None:
         if price.customer != customer:
@@ -92,7 +102,8 @@ def check_threshold(threshold: Money | None, prices: Iterable[Price]) -> None:
     """
     if threshold is None:
         return
-    if not isinstance(threshold, Money) or threshold.minor <= 0:
+    given: object = threshold
+    if not isinstance(given, Money) or threshold.minor <= 0:
         raise ValidationError("threshold", threshold, "a Money above zero")
     for price in prices:
         if price.currency != threshold.currency:

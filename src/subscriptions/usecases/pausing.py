@@ -72,7 +72,7 @@ def resume(
         today = context.today(sub.zone)
         moves = Moves(sub, (yield from Get(CUSTOMER, sub.customer)))
         yield from renewals.resume(moves, today, context)
-        yield from bill_due(moves, today, context)
+        yield from bill_due(moves, today, context, by_command=True)
         return moves.decision()
 
     return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))

@@ -6,15 +6,17 @@ All that is due at one instant is one decision, in which the steps follow each o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
-from subscriptions import invoices, lifecycle
+from subscriptions import invoices, lifecycle, payments
+from subscriptions.billing_cycles import first_instant, local_date
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Decision
 from subscriptions.invoices import INVOICE, Charge, Invoice, MarkVoid
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
     Active,
+    AwaitPayment,
     Begin,
     ChangeItems,
     End,
@@ -30,6 +32,7 @@ from subscriptions.lifecycle import (
     TrialEnd,
     Trialing,
 )
+from subscriptions.payments import PAYMENT
 from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.balance import returned
 from subscriptions.usecases.billing_periods import Moves, bill_due, check_usage, conditions_of
@@ -38,6 +41,10 @@ from subscriptions.usecases.planned_changes import announce_planned, carry_out_d
 from subscriptions.usecases.receivables import close_cases
 from subscriptions.usecases.refunds import give_back
 from subscriptions.usecases.usage import carry_levels
+
+_ASKED_AGAIN = timedelta(days=1)
+_WITHDRAWN = timedelta(hours=1)
+"""How long a subscription goes on waiting for a first payment that is under way."""
 
 
 def advance(id: str, context: Context) -> Flow[Decision]:
@@ -116,7 +123,8 @@ def _begin(moves: Moves, on: date, context: Context) -> Flow[bool]:
         if method is None:
             moves.do(EndTrial(), PauseNow(Pause(on, collect=False, invoice=False, serve=False)))
             return True
-    levels = yield from carry_levels(moves.after, contract.until)
+    begin = first_instant(contract.until, moves.after.zone)
+    levels = yield from carry_levels(moves.after, begin)
     if levels:
         moves.add(Decision(levels))
     moves.do(EndTrial())
@@ -124,10 +132,22 @@ def _begin(moves: Moves, on: date, context: Context) -> Flow[bool]:
 
 
 def _never_paid(moves: Moves, contract: Incomplete, context: Context) -> Flow[None]:
-    """End what was never paid for, and void its invoice: nothing is owed."""
+    """End what was never paid for, and void its invoice: nothing is owed.
+
+    Not while an attempt is under way: who pays by direct debit would pay for what he does not get.
+    One that waits for the customer is withdrawn; the subscription waits until it is known.
+    """
     first = yield from Get(INVOICE, contract.invoice)
+    if first.collecting is not None:
+        attempt = yield from Get(PAYMENT, first.collecting)
+        withdrawn = payments.withdraw(attempt, at=context.at)
+        if withdrawn is not None:
+            moves.add(Decision((withdrawn,)))
+        again = _ASKED_AGAIN if withdrawn is None else _WITHDRAWN
+        moves.do(AwaitPayment(first.id, context.at + again))
+        return
     moves.do(End(context.at, EndReason.NEVER_PAID))
-    if isinstance(first.state, invoices.Open) and not first.paid_minor and not first.collecting:
+    if isinstance(first.state, invoices.Open) and not first.paid_minor:
         commands: list[invoices.Command] = [MarkVoid("not paid in time", context.at)]
         voided = invoices.decide(first, *commands)
         closed = yield from close_cases(voided, reason="not paid", context=context)
@@ -142,6 +162,11 @@ def _never_paid(moves: Moves, contract: Incomplete, context: Context) -> Flow[No
 def resume(moves: Moves, on: date, context: Context) -> Flow[None]:
     """Go on after a pause: drafts of it are invoiced, what was not billed is owed from `on`."""
     sub = moves.after
+    if sub.pause is not None and not sub.pause.invoice and isinstance(sub.contract, Active):
+        behind = [item for item in sub.items if item.through < on]
+        levels = yield from carry_levels(sub, first_instant(on, sub.zone), behind)
+        if levels:
+            moves.add(Decision(levels))
     moves.do(Resume(on))
     if sub.pause is None or sub.pause.collect or invoicing.keeps_drafts(moves.after):
         return
@@ -182,6 +207,10 @@ def finish(
     if not isinstance(sub.contract, Active):
         moves.do(End(context.at, reason, explanation))
         return
+    if sub.pause is not None and collect:
+        # Nobody will resume it any more: what waits as a draft is owed, or is to be given back.
+        yield from resume(moves, local_date(context.at, sub.zone), context)
+        sub = moves.after
     conditions, changes = yield from conditions_of(
         sub, moves.owner, sub.items, context, credits=settlement is not Settlement.NONE
     )

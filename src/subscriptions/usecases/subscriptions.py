@@ -74,7 +74,7 @@ from subscriptions.usecases.flows import (
     one_of,
     only,
 )
-from subscriptions.usecases.offers import check_threshold, offered
+from subscriptions.usecases.offers import check_meters, check_threshold, offered
 from subscriptions.usecases.redeeming import worth_minor
 from subscriptions.usecases.renewals import catch_up_to_date
 
@@ -256,9 +256,12 @@ def change(
     """Change what a subscription has: all `items` that it is to have, or what is different.
 
     `add` takes prices, `remove` the ids of present ones, `swap` exchanges one for another and
-    `quantities` sets how many; the periods of what stays are untouched. `when` is "now" (default),
-    "period_end", a day, or "auto": an upgrade now and anything else at the end of the period, by
-    what a year costs. The period is that of the items that change, whatever others run longer. A planned change is carried out by the run, see `schedule` and `unschedule`.
+    `quantities` sets how many; the periods of what stays are untouched.
+
+    `when` is "now" (default), "period_end", a day, or "auto": an upgrade now and anything else at
+    the end of the period, by what a year costs. The period is that of the items that change,
+    whatever others run longer. A planned change is carried out by the run, see `schedule` and
+    `unschedule`; what it does not name is then as it is by then.
 
     What was charged for the rest of the period is credited and the rest at the new price is
     charged, as `proration` says (default: that of `Billing`, by days and on the next invoice). A
@@ -298,7 +301,7 @@ def change(
         if on is None:
             yield from change_now(moves, wanted, known, policy, context)
         else:
-            plan(moves, wanted, on, policy)
+            plan(moves, wanted, on, policy, listed=listed is not None)
         return moves.decision()
 
     return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
@@ -349,7 +352,7 @@ def unschedule(
         change = lifecycle.decide(sub, WithdrawChanges(cause))
         return Decision((change,), about=Ref(SUBSCRIPTION, id))
 
-    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+    return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
 
 
 def set_next_billing(
@@ -502,6 +505,7 @@ def _offers(
     if all(price.every is None for price in prices):
         once = prices[0].id
         raise ValidationError("items", once, "recurring prices; this one is charged once")
+    check_meters(prices)
     ids = tuple(sorted({price.product for price in prices}))
     check_availability((yield from GetMany(PRODUCT, ids)))
     return prices

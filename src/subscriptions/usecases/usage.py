@@ -59,7 +59,14 @@ from subscriptions.usecases.flows import (
     one_of,
     only,
 )
-from subscriptions.usecases.metering import LateUsage, Measured, amount, late_amount, measure
+from subscriptions.usecases.metering import (
+    LateUsage,
+    Measured,
+    amount,
+    carry_level,
+    late_amount,
+    measure,
+)
 
 
 def add_meter(
@@ -319,32 +326,44 @@ def used_now(subscription: Subscription, item: Item, at: datetime) -> Flow[Decim
     return sum([each.every.quantity for each in measured.late], measured.quantity)
 
 
-def carry_levels(subscription: Subscription, until: date) -> Flow[tuple[Change, ...]]:
-    """Return what is to be committed when a trial ends: the levels that were set in it go on.
+def carry_levels(
+    subscription: Subscription, until: datetime, items: Iterable[Item] | None = None
+) -> Flow[tuple[Change, ...]]:
+    """Return what is to be committed when usage until an instant is free: its levels go on.
 
-    That is for meters that weigh levels with time; where usage of the trial is billed, its invoice
-    does it.
+    That is for meters that weigh levels with time, of all items or of some: what a customer took in
+    a trial, or had when a pause began, he still has after it.
     """
     changes: list[Change] = []
-    for item in subscription.items:
+    for item in subscription.items if items is None else items:
         if item.meter is None:
             continue
         meter = yield from Get(METER, item.meter)
         price = yield from Get(PRICE, item.price)
-        if meter.aggregation is not Aggregation.TIME_WEIGHTED or price.trial_usage_billed:
+        if _trial(subscription) is None:
+            segments = _segments(subscription, item, until)
+        elif price.trial_usage_billed:
+            # Its invoice does it.
             continue
-        begin, end = _begin(subscription, item), first_instant(until, subscription.zone)
-        if begin < end:
-            measured = yield from measure(
-                subscription=subscription.id,
-                meter=meter,
-                zone=subscription.zone,
-                since=begin,
-                until=end,
-                model=price.model,
-            )
-            changes += measured.changes
+        else:
+            segments = [(_begin(subscription, item), until)]
+        changes += yield from carry_level(
+            subscription=subscription.id, meter=meter, segments=segments
+        )
     return tuple(changes)
+
+
+def _segments(
+    subscription: Subscription, item: Item, until: datetime
+) -> list[tuple[datetime, datetime]]:
+    """Return the open segment of an item, and those that follow it until an instant."""
+    segments: list[tuple[datetime, datetime]] = []
+    begin, period = _since(subscription, item), item.next_period
+    while begin < until:
+        end = first_instant(period.end, subscription.zone)
+        segments.append((begin, min(end, until)))
+        begin, period = end, usage.whole_period(item.cycle, period.end)
+    return segments
 
 
 def _measured(
