@@ -10,7 +10,7 @@ PIP    := -m pip --disable-pip-version-check -qq
 WORKERS ?= auto
 
 # The pure part: values in, values out. Its tests take every branch.
-CORE := alignment balance billing_cycles catalog contract_terms coupons customers decisions discounts \
+CORE := alignment balance billing_cycles catalog contract_terms coupons credit_notes customers decisions discounts \
         dunning entitlements errors events idempotency ids invoice_numbering invoices lifecycle \
         migrations money number_series payment_methods payments pricing proration records refunds taxes usage
 

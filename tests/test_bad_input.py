@@ -23,12 +23,14 @@ from subscriptions import (
     Money,
     NotFound,
     OneOff,
+    Period,
     Seller,
     StorageError,
     TaxRate,
     TaxRates,
     UnknownReference,
     ValidationError,
+    prorate,
 )
 from subscriptions.catalog import Price
 from subscriptions.customers import Customer
@@ -47,6 +49,7 @@ MONTHLY = Interval.months(1)
 NAIVE = datetime(2027, 1, 1)  # noqa: DTZ001 - that is the mistake
 BOOL = True  # an int to Python, and no number to a bill
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
+JANUARY = Period(date(2027, 1, 1), date(2027, 2, 1))
 
 
 @frozen
@@ -195,6 +198,7 @@ MISTAKES: dict[str, Mistake] = {
     "a header in the e-mail": Mistake(customer(email="a@b.com\nBcc: c@d.com"), V, "email"),
     "a country in small letters": Mistake(customer(country="de"), V, "address.country"),
     "a country by its name": Mistake(customer(country="Germany"), V, "address.country"),
+    "None for a country": Mistake(customer(country=None), V, "address.country"),
     "two countries": Mistake(customer(country="DE", address=Address(country="GB")), V, "country"),
     "a language by its name": Mistake(customer(language="German"), V, "language"),
     "a language in capitals": Mistake(customer(language="DE"), V, "language"),
@@ -220,6 +224,10 @@ MISTAKES: dict[str, Mistake] = {
     "an edit of nobody": Mistake(
         lambda w: w.billing.customers.update("cus_none", name="X"), NotFound
     ),
+    "an address that is a text": Mistake(customer(address="Berlin"), V, "address"),
+    "an edit to an address that is a text": Mistake(edit(address="Berlin"), V, "address"),
+    "tags that are no list": Mistake(customer(tags=7), V, "tags"),
+    "metadata that is a text": Mistake(customer(metadata="crm"), V, "metadata"),
     "a tag for nobody": Mistake(lambda w: w.billing.customers.tag("cus_none", "vip"), NotFound),
     "a tag that is two": Mistake(lambda w: w.billing.customers.tag(w.ada.id, "a,b"), V, "tags"),
     "an unknown customer": Mistake(lambda w: w.billing.customers.get("cus_none"), NotFound),
@@ -229,6 +237,7 @@ MISTAKES: dict[str, Mistake] = {
     "a card number for a bank": Mistake(attach("5555555555554444", gateway="transfer"), V, "token"),
     "an unknown token": Mistake(attach("tok_gold"), V, "token"),
     "no token": Mistake(attach(""), V, "token"),
+    "a default that is a text": Mistake(attach("tok_visa", default="yes"), V, "default"),
     "an unknown gateway": Mistake(attach("tok_visa", gateway="paypal"), V, "gateway"),
     "a method for nobody": Mistake(
         lambda w: w.billing.payment_methods.attach("cus_none", "tok_visa"),
@@ -316,6 +325,10 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a time for paid until": Mistake(subscribe(paid_until=NOON), V, "paid_until"),
     "a start in another century": Mistake(subscribe(start=date(1927, 1, 1)), V, "start"),
+    "an external id that is a number": Mistake(subscribe(external_id=7), V, "external_id"),
+    "terms that are a number": Mistake(subscribe(terms=12), V, "terms"),
+    "a long stub by a text": Mistake(subscribe(long_stub="no"), V, "long_stub"),
+    "a first payment by a text": Mistake(subscribe(require_payment="no"), V, "require_payment"),
     "a taken external id of a subscription": Mistake(
         subscribe(external_id="sub-1"), Duplicate, "subscription.external_id"
     ),
@@ -336,6 +349,24 @@ MISTAKES: dict[str, Mistake] = {
     "a second end": Mistake(
         lambda w: w.billing.subscriptions.cancel(w.ended.id), InvalidTransition
     ),
+    "an extraordinary end by a text": Mistake(
+        lambda w: w.billing.subscriptions.cancel(w.running.id, extraordinary="no"),  # type: ignore[arg-type]
+        V,
+        "extraordinary",
+    ),
+    "a switch that is a text": Mistake(
+        lambda w: w.billing.subscriptions.pause(w.running.id, invoice="no"),  # type: ignore[arg-type]
+        V,
+        "invoice",
+    ),
+    "a pause before the start": Mistake(
+        lambda w: w.billing.subscriptions.pause(w.running.id, at=NOON.replace(year=2026)), V, "at"
+    ),
+    "a plan that is a text": Mistake(
+        lambda w: w.billing.commit("plan"),  # type: ignore[arg-type]
+        V,
+        "plan",
+    ),
     "a second end now": Mistake(
         lambda w: w.billing.subscriptions.cancel(w.ended.id, when="now"), InvalidTransition
     ),
@@ -352,6 +383,8 @@ MISTAKES: dict[str, Mistake] = {
         one_off(OneOff("A", eur("1.00")), OneOff("B", Money.of("1.00", "USD"))), V, "lines"
     ),
     "a line without a text": Mistake(one_off(OneOff("", eur("1.00"))), V, "description"),
+    "a line that is a text": Mistake(one_off("Work"), V, "lines"),
+    "a draft by a text": Mistake(one_off(OneOff("A", eur("1.00")), finalize="no"), V, "finalize"),
     "a float on a line": Mistake(one_off(OneOff("A", 1.0)), V, "amount"),  # type: ignore[arg-type]
     "a float for the quantity of a line": Mistake(
         one_off(OneOff("A", eur("1.00"), 1.5)),  # type: ignore[arg-type]
@@ -457,6 +490,9 @@ MISTAKES: dict[str, Mistake] = {
     "a simulation at a naive time": Mistake(
         lambda w: w.billing.dunning.simulate(DunningPolicy(), failed_at=NAIVE), V, "failed_at"
     ),
+    "a schedule at a naive time": Mistake(
+        lambda _: DunningPolicy().schedule(failed_at=NAIVE), V, "failed_at"
+    ),
     # ---- runs, lists, keys, webhooks
     "a run until a naive time": Mistake(lambda w: w.billing.run(until=NAIVE), V, "until"),
     "a run until a text": Mistake(
@@ -467,6 +503,16 @@ MISTAKES: dict[str, Mistake] = {
     "a page of nothing": Mistake(lambda w: w.billing.customers.list(limit=0), V, "limit"),
     "a page of too much": Mistake(lambda w: w.billing.customers.list(limit=10_001), V, "limit"),
     "a page of a bool": Mistake(lambda w: w.billing.customers.list(limit=True), V, "limit"),
+    "a page of a text": Mistake(
+        lambda w: w.billing.customers.list(limit="10"),  # type: ignore[arg-type]
+        V,
+        "limit",
+    ),
+    "a cursor that is a number": Mistake(
+        lambda w: w.billing.customers.list(after=7),  # type: ignore[arg-type]
+        V,
+        "after",
+    ),
     "a cursor of nowhere": Mistake(lambda w: w.billing.events.list(after="x"), V, "after"),
     "a filter that does not exist": Mistake(
         lambda w: w.billing.customers.list(country="DE"),  # type: ignore[call-arg]
@@ -522,8 +568,20 @@ def test_a_card_number_is_not_repeated_by_the_error(world: World, name: str) -> 
         ({"tenant": ""}, "tenant"),
         ({"tenant": "a\x00b"}, "tenant"),
         ({"clock": lambda: NAIVE}, "clock"),
+        ({"clock": NOON}, "clock"),
+        ({"seller": "Acme"}, "seller"),
+        ({"taxes": {"DE": 19}}, "taxes"),
+        ({"gateways": [FakeGateway()]}, "gateways"),
     ],
-    ids=["no tenant", "a tenant with a control character", "a naive clock"],
+    ids=[
+        "no tenant",
+        "a tenant with a control character",
+        "a naive clock",
+        "a time for a clock",
+        "a name for a seller",
+        "rates for taxes",
+        "gateways without names",
+    ],
 )
 def test_a_billing_that_is_set_up_wrong_says_so(given: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as refused:
@@ -545,6 +603,8 @@ def test_a_billing_that_is_set_up_wrong_says_so(given: dict[str, Any], field: st
         (lambda: Flat(29.0), TypeError),  # type: ignore[arg-type]
         (lambda: Seller(zone="Berlin"), ValidationError),
         (lambda: Address(country="Germany"), ValidationError),
+        (lambda: prorate(31, JANUARY, date(2027, 1, 10)), ValidationError),  # type: ignore[arg-type]
+        (lambda: prorate(eur("31.00"), NOON, date(2027, 1, 10)), ValidationError),  # type: ignore[arg-type]
         (lambda: TaxRate(19.0), TypeError),  # type: ignore[arg-type]
     ],
     ids=[
@@ -559,6 +619,8 @@ def test_a_billing_that_is_set_up_wrong_says_so(given: dict[str, Any], field: st
         "a float for a price",
         "a zone that is none",
         "a country by its name",
+        "a number for money",
+        "a time for a period",
         "a float for a rate",
     ],
 )

@@ -127,13 +127,14 @@ NOUNS = {
         "verify",
         "void",
     },
+    "credit_notes": {"create", "get", "list", "text"},
     "balance": {"adjust", "entries"},
     "payments": {"get", "get_refund", "list", "record", "refund", "refunds"},
     "dunning": {"hold", "list", "policies", "release", "set_policy", "simulate", "status"},
     "reports": {"mrr", "numbers"},
     "events": {"list", "subscribe"},
     "webhooks": {"receive"},
-    "preview": {"invoices", "subscriptions"},
+    "preview": {"credit_notes", "invoices", "subscriptions"},
 }
 
 

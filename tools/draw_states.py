@@ -21,7 +21,7 @@ from subscriptions import dunning, invoices, lifecycle, payment_methods, payment
 from subscriptions.billing_cycles import Period
 from subscriptions.decisions import Change
 from subscriptions.errors import InvalidTransition, ValidationError
-from subscriptions.ids import InvoiceId, PaymentId
+from subscriptions.ids import CreditNoteId, InvoiceId, PaymentId
 from subscriptions.money import EUR, Money
 from subscriptions.testing.builders import (
     a_coupon,
@@ -185,11 +185,14 @@ def collection_moves() -> tuple[Move, ...]:
 
 
 _PAYMENT = PaymentId("pay_ada")
+_TOTAL = an_invoice().total_minor
 _INVOICE_COMMANDS: Sequence[invoices.Command] = (
     invoices.StartCollection(_PAYMENT),
     invoices.EndCollection(_PAYMENT),
     invoices.ApplyPayment(_PAYMENT, 1, AT),
-    invoices.ApplyPayment(_PAYMENT, an_invoice().total_minor, AT),
+    invoices.ApplyPayment(_PAYMENT, _TOTAL, AT),
+    invoices.ApplyCredit(CreditNoteId("cn_ada"), 1, AT),
+    invoices.ApplyCredit(CreditNoteId("cn_ada"), _TOTAL, AT),
     invoices.StartDunning(),
     invoices.EndDunning(),
     invoices.MarkVoid("a mistake", AT),

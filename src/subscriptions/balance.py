@@ -36,6 +36,8 @@ class Cause(StrEnum):
     """It could not be given back as money, so it is on the balance again."""
     VOID_RETURNED = "void_returned"
     """An invoice that the balance had paid for is void."""
+    CREDIT_NOTE = "credit_note"
+    """A credit note gives back what was paid of an invoice."""
 
 
 @frozen

@@ -52,7 +52,8 @@ class Address:
     def __attrs_post_init__(self) -> None:
         for part in ("line1", "line2", "postal_code", "city", "region"):
             plain_text(f"address.{part}", getattr(self, part), length_max=200, empty=True)
-        if self.country:
+        if self.country != "":
+            # None, for nobody knows, would be stored and never be read again.
             country_code("address.country", self.country)
 
 
@@ -120,6 +121,9 @@ class Customer:
             )
         if self.zone is not None:
             zone_info(self.zone)
+        address: object = self.address
+        if not isinstance(address, Address):
+            raise ValidationError("address", address, "an Address, such as Address(country='DE')")
         for tag in self.tags:
             if not _TAG.fullmatch(plain_text("tags", tag)):
                 raise ValidationError("tags", tag, "1 to 50 characters without spaces or commas")
@@ -195,8 +199,9 @@ EDITABLE = frozenset(
 
 def normalized_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags once each, sorted; a single text is refused, for it is not a list of tags."""
-    if isinstance(tags, str):
-        raise ValidationError("tags", tags, "a list of tags, not one text")
+    given: object = tags
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValidationError("tags", given, "a list of tags, not one text")
     return tuple(sorted(set(tags)))
 
 

@@ -50,16 +50,21 @@ class ValidationError(DomainError, ValueError):
 
 
 class InvalidTransition(DomainError):
-    """The state of a record does not allow the command; `state` and `command` are their names."""
+    """The state of a record does not allow the command; `state` and `command` are their names.
 
-    def __init__(self, record: str, state: str, command: str) -> None:
-        super().__init__(record, state, command)
+    `instead` says what would do, where there is something.
+    """
+
+    def __init__(self, record: str, state: str, command: str, instead: str = "") -> None:
+        super().__init__(record, state, command, instead)
         self.record = record
         self.state = state
         self.command = command
+        self.instead = instead
 
     def __str__(self) -> str:
-        return f"{self.record}: {self.command} is not allowed in state {self.state}"
+        hint = f"; {self.instead}" if self.instead else ""
+        return f"{self.record}: {self.command} is not allowed in state {self.state}{hint}"
 
 
 class CurrencyMismatch(DomainError):

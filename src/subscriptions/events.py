@@ -17,6 +17,7 @@ from subscriptions import (
     balance,
     catalog,
     coupons,
+    credit_notes,
     customers,
     dunning,
     invoices,
@@ -43,6 +44,7 @@ from subscriptions.coupons import (
     PromotionCodeDeactivated,
     PromotionCodeRedeemed,
 )
+from subscriptions.credit_notes import CreditNoteIssued
 from subscriptions.customers import (
     BalanceMoved,
     CustomerCreated,
@@ -65,6 +67,7 @@ from subscriptions.idempotency import COMMAND
 from subscriptions.invoices import (
     CollectionEnded,
     CollectionStarted,
+    InvoiceCredited,
     InvoiceDrafted,
     InvoiceDunningEnded,
     InvoiceFinalized,
@@ -81,6 +84,7 @@ from subscriptions.lifecycle import (
     ChangeScheduled,
     CouponApplied,
     CouponRemoved,
+    EndSet,
     FirstPaymentAwaited,
     PeriodsSkipped,
     PlannedChangeAnnounced,
@@ -161,6 +165,7 @@ __all__ = [
     "CouponCreated",
     "CouponRedeemed",
     "CouponRemoved",
+    "CreditNoteIssued",
     "CustomerCreated",
     "CustomerUpdated",
     "DefaultMethodChanged",
@@ -173,8 +178,10 @@ __all__ = [
     "DunningStarted",
     "DunningStepTaken",
     "DunningStopped",
+    "EndSet",
     "Event",
     "FirstPaymentAwaited",
+    "InvoiceCredited",
     "InvoiceDrafted",
     "InvoiceDunningEnded",
     "InvoiceFinalized",
@@ -290,6 +297,7 @@ Event: TypeAlias = (
     | SubscriptionResumed
     | SubscriptionReactivated
     | SubscriptionTransferred
+    | EndSet
     | CatchUpSet
     | SurveyAnswered
     | CancellationScheduled
@@ -308,6 +316,8 @@ Event: TypeAlias = (
     | InvoiceOverdue
     | InvoiceDunningEnded
     | InvoiceVoided
+    | InvoiceCredited
+    | CreditNoteIssued
     | InvoiceMarkedUncollectible
     | PaymentIntended
     | PaymentSucceeded
@@ -390,6 +400,7 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         SubscriptionResumed: "subscription.resumed",
         SubscriptionReactivated: "subscription.reactivated",
         SubscriptionTransferred: "subscription.transferred",
+        EndSet: "subscription.end_set",
         CatchUpSet: "subscription.catch_up_set",
         SurveyAnswered: "subscription.survey_answered",
         CancellationScheduled: "subscription.cancellation_scheduled",
@@ -408,6 +419,8 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         InvoiceOverdue: "invoice.overdue",
         InvoiceDunningEnded: "invoice.dunning_ended",
         InvoiceVoided: "invoice.voided",
+        InvoiceCredited: "invoice.credited",
+        CreditNoteIssued: "credit_note.issued",
         InvoiceMarkedUncollectible: "invoice.marked_uncollectible",
         PaymentIntended: "payment.intended",
         PaymentSucceeded: "payment.succeeded",
@@ -518,6 +531,7 @@ KINDS: tuple[AnyKind, ...] = (
     lifecycle.SUBSCRIPTION,
     migrations.MIGRATION,
     invoices.INVOICE,
+    credit_notes.CREDIT_NOTE,
     payments.PAYMENT,
     refunds.REFUND,
     dunning.DUNNING_CASE,

@@ -185,14 +185,22 @@ def prorate(
     Thirtieths need the cycle that the period is of, because 28 February to 31 March is a month only
     to an anchor on the 31st; days and seconds look at the period alone.
 
-    Raises `ValidationError` for an `at` outside the period, an instant without a UTC offset, an
-    unknown zone, and thirtieths without a cycle or with one that the period is not of.
+    Raises `ValidationError` for what is no `Money` or `Period`, an `at` outside the period, an
+    instant without a UTC offset, an unknown zone, and thirtieths without a cycle or with one that
+    the period is not of.
 
     >>> year_end = Period(date(2025, 12, 15), date(2026, 1, 15))
     >>> parts = prorate(Money.of("31.00", "EUR"), year_end, date(2026, 1, 10))
     >>> str(parts.used), str(parts.unused), parts.numerator, parts.denominator
     ('26.00 EUR', '5.00 EUR', 26, 31)
     """
+    money: object = amount
+    if not isinstance(money, Money):
+        raise ValidationError("amount", money, "a Money, such as Money.of('31.00', 'EUR')")
+    whole: object = period
+    if not isinstance(whole, Period):
+        raise ValidationError("period", whole, "a Period, such as Period(first, day_after_last)")
+    minor, currency = amount.minor, amount.currency
     if unit is ProrationUnit.DAY:
         day = _day_within(period, at, zone)
         numerator = (day - period.start).days
@@ -208,7 +216,6 @@ def prorate(
         numerator, denominator = _thirtieths(cycle, period, day)
     else:
         raise ValidationError("unit", unit, "a ProrationUnit")
-    minor, currency = amount.minor, amount.currency
     used = prorate_minor(minor, numerator, denominator)
     return Prorated(
         Money(used, currency), Money(minor - used, currency), numerator, denominator, unit

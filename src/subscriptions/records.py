@@ -13,7 +13,7 @@ from datetime import date, datetime
 from enum import Enum
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from attrs import AttrsInstance, field, fields, frozen
 
@@ -152,7 +152,10 @@ class Metadata(Mapping[str, str]):
 
     def __init__(self, items: Mapping[str, str] | None = None) -> None:
         checked: dict[str, str] = {}
-        for key, value in (items or {}).items():
+        given: object = {} if items is None else items
+        if not isinstance(given, Mapping):
+            raise ValidationError("metadata", given, "texts by their keys, as in {'crm': '4711'}")
+        for key, value in cast("Mapping[str, str]", given).items():
             checked[plain_text("metadata", key, length_max=METADATA_LENGTH_MAX)] = plain_text(
                 f"metadata[{key}]", value, length_max=METADATA_LENGTH_MAX, empty=True
             )

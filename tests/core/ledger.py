@@ -31,6 +31,7 @@ from subscriptions.lifecycle import (
     decide,
     discounted,
     move_billing_date,
+    parts_off,
     settle,
 )
 from subscriptions.proration import Mode, Proration
@@ -115,7 +116,7 @@ class Ledger:
         lines = discounted([*sub.pending, *charges], sub.discounts, sub.currency)
         invoice = InvoiceId(f"inv_{len(self.invoices) + 1}")
         mine = lines[len(sub.pending) :]
-        coupons = {share.coupon: None for line in lines for share in line.discounts}
+        coupons = {share.coupon: None for line in mine for share in line.discounts}
         self.invoices[invoice] = lines
         self._do(
             BillPeriods(
@@ -127,7 +128,7 @@ class Ledger:
                 ),
                 invoice,
                 debits_of(
-                    mine, invoice, first_line=len(sub.pending), after=on, coupons=tuple(coupons)
+                    mine, invoice, first_line=len(sub.pending), after=on, coupons=sub.discounts
                 ),
                 tuple(coupons),
             )
@@ -186,7 +187,8 @@ class Ledger:
             self._do(ChangeItems(outcome.items, outcome.debits, pending, at))
             return [charge for charge in pending if charge not in before]
         invoice = InvoiceId(f"inv_{len(self.invoices) + 1}")
-        lines = discounted(pending, self.sub.in_force, self.sub.currency)
+        parts = parts_off(self.sub, local_date(at, self.sub.zone))
+        lines = discounted(pending, parts, self.sub.currency)
         self.invoices[invoice] = lines
         self._do(ChangeItems(outcome.items, outcome.debits, pending, at, "", invoice))
         return lines
@@ -213,7 +215,8 @@ class Ledger:
                 else self.invoices[debit.invoice][debit.line]
             )
             assert (line.item, line.price) == (debit.item, debit.price), "a debit names its line"
-            assert 0 <= debit.begin < debit.end <= 1
+            assert 0 <= debit.begin <= debit.end <= 1
+            assert debit.begin < debit.end or debit.grants
 
 
 def noon(day: date, hour: int = 12) -> datetime:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+import subscriptions
 from subscriptions.balance import BALANCE_ENTRY, BalanceEntry, Cause, move, unused
 from subscriptions.customers import CUSTOMER, BalanceMoved, Customer
 from subscriptions.decisions import Change
@@ -136,3 +138,13 @@ def test_what_is_used_comes_from_the_oldest_credit_of_its_currency() -> None:
         ("bal_3", Money(100, EUR)),
     ]
     assert unused([]) == ()
+
+
+def test_nothing_moves_a_balance_without_an_entry() -> None:
+    package = Path(subscriptions.__file__).parent
+    callers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "move_balance" in path.read_text(encoding="utf-8")
+    }
+    assert callers == {"balance.py", "customers.py"}

@@ -317,7 +317,7 @@ class TestWhatIsAddedAndRemoved:
         ]
         arrears = Ledger([LATER, PRO], start=JAN, coupons=(half,))
         assert said(arrears.change([to(LATER), to(PRO, 1, None)], day(11))) == [
-            ("debit", "Pro", 4200)
+            ("debit", "Pro", 2100)
         ]
 
     def test_what_is_removed_is_given_back(self) -> None:

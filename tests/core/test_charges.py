@@ -19,6 +19,7 @@ from subscriptions.invoices import Charge, LineKind, Part
 from subscriptions.lifecycle import (
     Debit,
     FirstStub,
+    Grant,
     Item,
     UsageOf,
     charge_period,
@@ -229,10 +230,20 @@ class TestDiscounts:
         five = a_coupon(terms=AmountOff(Money(500, EUR))).applied()
         lines = discounted([over, usage, Charge("once", 1000, VAT), month], [five], EUR)
         invoice = InvoiceId("inv_1")
-        found = debits_of(lines, invoice, first_line=2, after=TENTH.end, coupons=(five.coupon,))
+        found = debits_of(lines, invoice, first_line=2, after=TENTH.end, coupons=(five,))
         exclusive = TaxBehavior.EXCLUSIVE
         assert found == (
-            Debit(3, PriceId("p"), WHOLE, 875, VAT, exclusive, 5, invoice, coupons=(five.coupon,)),
+            Debit(
+                3,
+                PriceId("p"),
+                WHOLE,
+                875,
+                VAT,
+                exclusive,
+                5,
+                invoice,
+                grants=(Grant(five, 125, 1000),),
+            ),
         )
         bare = debits_of([Charge("x", 5, VAT, period=WHOLE)], None, first_line=0, after=TENTH.end)
         assert (bare[0].item, bare[0].price, bare[0].whole_minor) == (0, "", 5)

@@ -32,8 +32,8 @@ from subscriptions.errors import (
 RAISED: list[tuple[SubscriptionsError, str]] = [
     (ValidationError("name", 5, "a text"), "name: a text; got 5"),
     (
-        InvalidTransition("invoice INV-1", "paid", "MarkVoid"),
-        "invoice INV-1: MarkVoid is not allowed in state paid",
+        InvalidTransition("invoice INV-1", "paid", "MarkVoid", "credit it"),
+        "invoice INV-1: MarkVoid is not allowed in state paid; credit it",
     ),
     (CurrencyMismatch("EUR", "USD"), "cannot combine EUR with USD"),
     (UnknownReference("customer", "cus_1"), "customer: there is no record 'cus_1'"),
@@ -103,3 +103,8 @@ def test_the_caller_can_tell_the_three_branches_apart() -> None:
 
 def test_a_wrong_value_is_a_value_error_too() -> None:
     assert issubclass(ValidationError, ValueError)
+
+
+def test_what_would_do_instead_is_said_only_where_there_is_something() -> None:
+    text = str(InvalidTransition("invoice INV-1", "paid", "MarkVoid"))
+    assert text == "invoice INV-1: MarkVoid is not allowed in state paid"

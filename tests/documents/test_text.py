@@ -29,7 +29,8 @@ from subscriptions.billing_cycles import Period
 from subscriptions.discounts import DiscountShare
 from subscriptions.documents.explaining import sentence
 from subscriptions.documents.formats import locale_of, money_format, number_text
-from subscriptions.documents.text import WIDTH, render
+from subscriptions.documents.layout import WIDTH
+from subscriptions.documents.text import render
 from subscriptions.documents.words import (
     ARITHMETIC,
     GERMAN_ARITHMETIC,

@@ -305,3 +305,5 @@ def test_a_record_stands_for_its_id_in_commands_questions_and_listings() -> None
     assert invoice.total == Money.of("58.00", "EUR")
     get: Any = billing.invoices.get
     assert get(invoice) == invoice
+    change: Any = billing.subscriptions.change
+    assert change(subscription, quantities={price: 3}).items[0].quantity == 3

@@ -311,7 +311,7 @@ def test_usage_of_a_trial_that_runs_is_free(storage: Storage, contract: Contract
     event = billing.usage.record(SUB, "calls", event_id="e1", quantity=5)
     assert (event.segment, event.billed_with) == (MIDNIGHT, MIDNIGHT)
     (summary,) = billing.usage.summary(SUB)
-    assert (summary.quantity, summary.amount) == (5, Money.of("0.00", "EUR"))
+    assert (summary.quantity, summary.amount) == (Decimal(5), Money.of("0.00", "EUR"))
     assert summary.late == ()
 
 

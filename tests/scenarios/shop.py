@@ -15,6 +15,7 @@ from subscriptions import Billing, Interval, Money, Seller, TaxRates
 from subscriptions.balance import BalanceEntry
 from subscriptions.billing_cycles import Period
 from subscriptions.catalog import Price
+from subscriptions.credit_notes import CreditNote
 from subscriptions.customers import Customer
 from subscriptions.discounts import DiscountShare
 from subscriptions.gateways import PaymentGateway
@@ -197,6 +198,8 @@ def audit(shop: Shop) -> Findings:
     findings = [str(finding) for finding in billing.reports.numbers()]
     for invoice in invoices:
         findings += _sums(invoice, payments)
+        notes = list(billing.credit_notes.list(invoice=invoice.id, limit=1000))
+        findings += _corrections(invoice, notes)
     for payment in payments:
         findings += _at_the_gateway(payment, shop.gateway)
         if payment.gateway == "card":
@@ -235,10 +238,41 @@ def _sums(invoice: Invoice, payments: list[Payment]) -> Findings:
         "it is paid when nothing is left to pay": (
             not isinstance(invoice.state, Open | Paid)
             or isinstance(invoice.state, Paid)
-            == (invoice.paid_minor + invoice.balance_minor == invoice.total_minor)
+            == (
+                invoice.paid_minor + invoice.balance_minor + invoice.credited_minor
+                == invoice.total_minor
+            )
         ),
     }
     return [f"{name}: {law}" for law, holds in laws.items() if not holds]
+
+
+def _corrections(invoice: Invoice, notes: list[CreditNote]) -> Findings:
+    """Find what credit notes took too much of, and money that they lost."""
+    lines: Counter[int] = Counter()
+    for note in notes:
+        for line in note.lines:
+            lines[line.line] += line.amount_minor
+    total = sum(note.total_minor for note in notes)
+    taken_off = sum(note.division.open_minor for note in notes)
+    laws = {
+        "no more is credited of a line than it charged": all(
+            abs(credited) <= abs(line.amount_minor - line.discount_minor)
+            for place, credited in lines.items()
+            for line in (invoice.lines[place],)
+        ),
+        "no more is credited than was invoiced": total <= max(0, invoice.total_minor),
+        "what was taken off the open amount is known": taken_off == invoice.credited_minor,
+        "no more is given back than was paid": (
+            total - taken_off <= invoice.paid_minor + max(0, invoice.balance_minor)
+        ),
+        "each part of a total goes somewhere": all(
+            note.total == note.taken_off + note.refund + note.balance + note.outside
+            for note in notes
+        ),
+        "they are counted": [note.ordinal for note in notes] == [*range(1, len(notes) + 1)],
+    }
+    return [f"{invoice.number or invoice.id}: {law}" for law, holds in laws.items() if not holds]
 
 
 def _at_the_gateway(payment: Payment, gateway: FakeGateway) -> Findings:

@@ -16,7 +16,7 @@ from subscriptions import (
     ValidationError,
 )
 from subscriptions.balance import Cause, unused
-from subscriptions.customers import Customer
+from subscriptions.customers import Customer, Grouping
 from subscriptions.dunning import DunningPolicy, MarkUnpaid, Retries
 from subscriptions.errors import IdempotencyMismatch
 from subscriptions.invoices import InvoiceFinalized, InvoicePaid
@@ -199,6 +199,27 @@ def test_what_is_void_for_want_of_the_first_payment_returns_its_balance(shop: Sh
     assert entries(shop, ada)[1:] == ["applied -10.00 EUR → 0.00 EUR"]
     shop.time.advance(days=2)
     assert entries(shop, ada)[2:] == ["void_returned 10.00 EUR → 10.00 EUR"]
+
+
+def test_drafts_of_two_subscriptions_that_one_payment_frees_use_one_balance_in_turn(
+    shop: Shop,
+) -> None:
+    policy = DunningPolicy(retries=Retries.after_days(1), final=MarkUnpaid())
+    shop.billing.dunning.set_policy(policy)
+    ada = shop.customer("tok_insufficient_funds")
+    shop.billing.customers.update(ada.id, grouping=Grouping.DAY)
+    for amount in ("31.00", "10.00"):
+        shop.subscribe(ada, shop.price(eur(amount), name=amount), start=date(2027, 1, 5))
+    shop.time.advance(to=date(2027, 2, 10))
+    debt, *drafts = shop.invoices(ada)
+    assert (debt.amount_due, [draft.status for draft in drafts]) == (eur("41.00"), ["draft"] * 2)
+    give(shop, ada, "35.00")
+    shop.billing.payments.record(ada.id, eur("41.00"), invoice=debt.id)
+    assert shop.statuses(ada) == ["paid", "paid", "open"]
+    assert entries(shop, ada)[1:] == [
+        "applied -31.00 EUR → 4.00 EUR",
+        "applied -4.00 EUR → 0.00 EUR",
+    ]
 
 
 def test_two_invoices_of_one_moment_use_a_balance_one_after_the_other(shop: Shop) -> None:

@@ -226,10 +226,6 @@ def test_a_period_in_which_nothing_was_taken_off_does_not_use_a_coupon_up(spring
     ]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="an item forgets how many periods it had of a price that it comes back to",
-)
 def test_an_introductory_price_is_not_had_again_by_going_and_coming_back(spring: Shop) -> None:
     intro = spring.billing.catalog.add_price(
         "Intro", eur("30.00"), every=MONTHLY, introductory=[(2, eur("10.00"))]

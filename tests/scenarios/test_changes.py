@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from subscriptions import InvalidTransition, ValidationError
+from subscriptions import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.catalog import Price
 from subscriptions.errors import NotAvailable
 from subscriptions.invoices import InvoiceFinalized, InvoicePaid
@@ -280,6 +280,28 @@ def test_the_last_price_is_not_removed_but_cancelled(spring: Shop) -> None:
     sub, basic, _ = on_basic(spring)
     with pytest.raises(ValidationError, match="to end it, cancel"):
         spring.billing.subscriptions.change(sub.id, remove=[basic.id])
+
+
+def test_a_slip_in_a_change_is_named_and_changes_nothing(spring: Shop) -> None:
+    sub, basic, pro = on_basic(spring)
+    change, before = spring.billing.subscriptions.change, spring.events()
+    with pytest.raises(ValidationError, match="remove: a list of price ids, not one text"):
+        change(sub.id, remove=basic.id)
+    with pytest.raises(
+        ValidationError, match=f"swap: one of {basic.id} .number 1.; got '{pro.id}'"
+    ):
+        change(sub.id, swap={pro.id: basic.id})
+    with pytest.raises(ValidationError, match="remove: an item that is not changed besides"):
+        change(sub.id, remove=[basic.id], quantities={basic.id: 2}, add=[pro.id])
+    with pytest.raises(ValidationError, match="all items, or what is added"):
+        change(sub.id, [pro.id], add=[basic.id])
+    with pytest.raises(ValidationError, match="'now', 'period_end', 'auto' or a date"):
+        change(sub.id, [pro.id], when="tomorrow")
+    with pytest.raises(ValidationError, match="proration: a Proration"):
+        change(sub.id, [pro.id], proration="none")  # type: ignore[arg-type]  # the slip
+    with pytest.raises(UnknownReference, match="'nothing'"):
+        change(sub.id, ["nothing"])
+    assert spring.events() == before
 
 
 # ---- now or at the end of the period -------------------------------------------------------------

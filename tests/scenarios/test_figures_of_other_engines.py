@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -234,9 +235,7 @@ def test_included_units_are_a_first_tier_that_costs_nothing() -> None:
             "60.00",
         ),
         (
-            Stairstep(
-                [Step(up_to=250, price="10"), Step(up_to=500, price="20"), Step(price="30")]
-            ),
+            Stairstep([Step(up_to=250, price="10"), Step(up_to=500, price="20"), Step(price="30")]),
             "30.00",
         ),
     ],
@@ -312,9 +311,7 @@ def test_a_free_amount_bears_no_rate_and_free_events_no_fixed_amount() -> None:
         ("100.00", "50.00", "50.00"),
     ],
 )
-def test_what_is_missing_to_a_minimum_is_charged(
-    minimum: str, charged: str, missing: str
-) -> None:
+def test_what_is_missing_to_a_minimum_is_charged(minimum: str, charged: str, missing: str) -> None:
     """Lago, "Negotiated contract billing" and "Spending minimums"."""
     assert true_up(usd(minimum), usd(charged)) == usd(missing)
 
@@ -347,9 +344,10 @@ def taken_off(amount: str, *terms: PercentOff | AmountOff) -> list[str]:
 def test_discounts_chain_each_on_what_the_earlier_ones_left(
     amount: str, terms: tuple[PercentOff | AmountOff, ...], off: list[str]
 ) -> None:
-    """Zuora, "Stacked discounts" (not stacked), "Fixed amount model and stacked discounts" and
-    "Discount class and stacked discounts"; Flexprice, "Invoice Calculation Order".
-    """  # noqa: D205 - the sources are one list
+    """Zuora, "Stacked discounts" (not stacked) and the pages on fixed amounts and classes.
+
+    A tenth twice: Flexprice, "Invoice Calculation Order".
+    """
     assert taken_off(amount, *terms) == off
 
 
@@ -417,9 +415,7 @@ def test_the_end_of_january_costs_actual_days_or_thirtieths() -> None:
     at = date(2018, 1, 1)
     # 100 · 14/31 and 100 · 14/30
     assert prorate(usd("100.00"), period, at).unused == usd("45.16")
-    thirtieths = prorate(
-        usd("100.00"), period, at, unit=ProrationUnit.THIRTIETHS, cycle=cycle
-    )
+    thirtieths = prorate(usd("100.00"), period, at, unit=ProrationUnit.THIRTIETHS, cycle=cycle)
     assert thirtieths.unused == usd("46.67")
 
 
@@ -468,7 +464,7 @@ def test_a_year_is_earned_by_its_days() -> None:
     year = Period(date(2019, 1, 1), date(2020, 1, 1))
     ends = [date(2019, month, 1) for month in (1, 2, 3, 4)]
     used = [prorate(usd("365.00"), year, end).used for end in ends]
-    earned = [after - before for before, after in zip(used, used[1:], strict=False)]
+    earned = [after - before for before, after in pairwise(used)]
     assert earned == [usd("31.00"), usd("28.00"), usd("31.00")]
     assert prorate(usd("365.00"), year, date(2019, 2, 1)).unused == usd("334.00")
 

@@ -9,7 +9,6 @@ import pytest
 
 from subscriptions import InvalidTransition, ValidationError
 from subscriptions.decisions import RecordParked
-from subscriptions.errors import SafetyStop
 from subscriptions.invoices import InvoicePaid, InvoiceVoided
 from subscriptions.lifecycle import (
     FirstPaymentAwaited,
@@ -95,6 +94,14 @@ def test_more_than_the_bound_waits_for_a_person_who_says_how(
     assert spring.subscription(sub).paid_through == date(2027, 11, 1)
 
 
+def test_a_bound_is_at_least_one_period(spring: Shop) -> None:
+    sub = late(spring, 0)
+    with pytest.raises(ValidationError, match="catch_up_max"):
+        spring.billing.subscriptions.set_catch_up(sub.id, catch_up="each", catch_up_max=0)
+    with pytest.raises(ValidationError, match="catch_up: one of 'each', 'together', 'skip'"):
+        spring.billing.subscriptions.set_catch_up(sub.id, catch_up="all")
+
+
 def test_a_change_after_a_long_time_is_made_after_what_was_missed(spring: Shop) -> None:
     sub = late(spring, 3)
     pro = spring.price(eur("60.00"), name="Plus")
@@ -143,17 +150,17 @@ def test_a_start_by_mistake_in_the_last_century_is_refused(spring: Shop) -> None
 # ---- a bill far off the usual --------------------------------------------------------------------
 
 
-def test_a_change_of_a_multiple_of_the_usual_is_refused_where_it_is_invoiced_now(
+def test_a_change_of_a_multiple_of_the_usual_is_made_and_the_next_bill_is_looked_at(
     open_a_shop: Opened,
 ) -> None:
     shop = open_a_shop(start=APRIL, safety=Safety(times_usual=10, least_amount=1))
     pro = shop.price(eur("30.00"))
     sub = shop.subscribe(shop.customer(), pro)
-    before = shop.events()
-    # 21 instead of 1: 630.00 less 30.00, of which 30.00 were usual.
-    with pytest.raises(SafetyStop, match="60000 minor units, where 3000 were usual"):
-        shop.billing.subscriptions.change(sub.id, quantities={pro.id: 21}, proration=NOW)
-    assert shop.events() == before
+    # 21 instead of 1: 630.00 less 30.00. Who asks for it could look at it first.
+    shop.billing.subscriptions.change(sub.id, quantities={pro.id: 21}, proration=NOW)
+    assert shop.totals() == ["30.00 EUR", "600.00 EUR"]
+    shop.time.expect(RecordParked).advance(to=MAY)
+    assert "63000 minor units, where 3000 were usual" in (shop.subscription(sub).parked or "")
 
 
 def test_more_lines_than_the_bound_are_parked_until_a_person_has_looked(
@@ -263,3 +270,12 @@ def test_a_customer_who_never_answers_is_not_charged_later(spring: Shop) -> None
     assert payment.status == "void"
     with pytest.raises(InvalidTransition):
         spring.gateway.complete_action(payment.id)
+
+
+def test_a_first_payment_is_waited_for_though_invoices_are_grouped(spring: Shop) -> None:
+    ada, price = spring.customer("tok_insufficient_funds"), spring.price(eur("30.00"))
+    spring.billing.customers.update(ada.id, grouping="day")
+    sub = spring.billing.subscriptions.create(ada.id, [price.id], require_payment=True)
+    assert sub.status == "incomplete"
+    spring.time.expect(PaymentFailed, SubscriptionEnded, InvoiceVoided).advance(days=1)
+    assert (spring.subscription(sub).status, spring.statuses()) == ("expired", ["void"])

@@ -221,10 +221,6 @@ def test_what_is_added_in_a_discounted_period_is_discounted_too(spring: Shop) ->
     assert spring.pending(sub) == ["credit Backup -3.10 EUR", "debit Backup 6.19 EUR"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="an amount is spread anew over the items that are billed as long, not as it once was",
-)
 def test_an_amount_off_two_intervals_keeps_its_shares_in_a_change_and_back(spring: Shop) -> None:
     seats = spring.price(eur("30.00"), name="Seats")
     domain = spring.price(eur("366.00"), every=YEARLY, name="Domain")

@@ -316,11 +316,44 @@ def test_a_fixed_term_that_is_cancelled_early_is_cancelled(spring: Shop) -> None
     assert (spring.subscription(sub).status, len(spring.invoices())) == ("canceled", 1)
 
 
-def test_a_fixed_term_whose_end_is_undone_goes_on(spring: Shop) -> None:
+def test_a_fixed_term_that_is_lifted_goes_on(spring: Shop) -> None:
     sub = spring.subscribe(spring.customer(), offer(spring, term_periods=1))
-    spring.billing.subscriptions.undo_cancel(sub.id)
+    spring.billing.subscriptions.set_end(sub.id, on=None)
     spring.time.advance(to=date(2027, 4, 1))
     assert (spring.subscription(sub).status, len(spring.invoices())) == ("active", 3)
+
+
+def test_a_fixed_term_is_not_lost_when_a_cancellation_is_undone(spring: Shop) -> None:
+    sub = spring.subscribe(spring.customer(), offer(spring, term_periods=3))
+    spring.billing.subscriptions.cancel(sub.id, when=date(2027, 3, 10))
+    spring.billing.subscriptions.undo_cancel(sub.id)
+    with pytest.raises(InvalidTransition):
+        spring.billing.subscriptions.undo_cancel(sub.id)
+    spring.time.advance(to=date(2027, 8, 1))
+    assert (spring.subscription(sub).status, len(spring.invoices())) == ("expired", 3)
+
+
+def test_no_cancellation_prolongs_a_fixed_term(spring: Shop) -> None:
+    sub = spring.subscribe(spring.customer(), offer(spring, term_periods=1))
+    with pytest.raises(ValidationError, match="when: 2027-03-01 or earlier"):
+        spring.billing.subscriptions.cancel(sub.id, when=date(2027, 3, 2))
+
+
+def test_a_term_that_is_set_ends_it_and_what_is_beyond_is_given_back(spring: Shop) -> None:
+    sub = spring.subscribe(spring.customer(), offer(spring, "28.00"))
+    spring.billing.subscriptions.set_end(sub.id, on=date(2027, 2, 15))
+    spring.time.advance(to=date(2027, 3, 1))
+    # 14 of the 28 days of February were not used.
+    assert spring.totals() == ["28.00 EUR", "-14.00 EUR"]
+    assert spring.subscription(sub).status == "expired"
+    with pytest.raises(InvalidTransition):
+        spring.billing.subscriptions.set_end(sub.id, on=None)
+
+
+def test_an_end_in_the_past_is_refused(spring: Shop) -> None:
+    sub = spring.subscribe(spring.customer(), offer(spring))
+    with pytest.raises(ValidationError, match="on: after today"):
+        spring.billing.subscriptions.set_end(sub.id, on=date(2027, 2, 1))
 
 
 def test_a_fixed_term_is_as_long_when_the_trial_before_it_was_extended(spring: Shop) -> None:

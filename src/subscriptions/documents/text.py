@@ -9,21 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import chain
-from unicodedata import east_asian_width
 
 from attrs import frozen
 from babel import Locale
 
 from subscriptions.billing_cycles import Period
-from subscriptions.customers import Address
 from subscriptions.documents.formats import (
-    country_text,
     day_format,
     locale_of,
     money_format,
     number_text,
-    percent_text,
     price_format,
+)
+from subscriptions.documents.layout import (
+    WIDTH,
+    apart,
+    facts,
+    heading,
+    indented,
+    page,
+    recipient,
+    taxes,
+    wrapped,
 )
 from subscriptions.documents.words import Words, words_of
 from subscriptions.invoices import (
@@ -38,10 +45,7 @@ from subscriptions.invoices import (
     explain,
 )
 from subscriptions.proration import ProrationUnit
-from subscriptions.taxes import TaxBehavior, TaxCategory
-
-WIDTH = 76
-_AMOUNT_WIDTH = 16
+from subscriptions.taxes import TaxBehavior
 
 
 def render(invoice: Invoice, *, language: str | None = None) -> str:
@@ -53,16 +57,14 @@ def render(invoice: Invoice, *, language: str | None = None) -> str:
     """
     party = invoice.party
     tag = language or (party.language if party is not None else "en")
-    page = _Page(invoice, words_of(tag), locale_of(tag))
-    blocks = (
-        page.head(),
-        page.customer(),
-        page.facts(),
-        chain(page.lines(), page.totals()),
-        page.how_to_pay(),
+    told = _Page(invoice, words_of(tag), locale_of(tag))
+    return page(
+        told.head(),
+        told.customer(),
+        told.facts(),
+        chain(told.lines(), told.totals()),
+        told.how_to_pay(),
     )
-    fitting = [[line for each in block for line in _broken(each)] for block in blocks]
-    return "\n\n".join("\n".join(block) for block in fitting if block) + "\n"
 
 
 @frozen
@@ -74,84 +76,59 @@ class _Page:
     locale: Locale
 
     def head(self) -> Iterator[str]:
-        words, seller = self.words, self.invoice.seller
-        title = words.invoice if self.invoice.number else f"{words.invoice} ({words.draft})"
-        name = "" if seller is None else seller.name
-        yield from _wrapped(name, title.upper()) if name else (_apart("", title.upper()),)
-        if seller is None:
-            return
-        yield from self._address(seller.address)
-        if seller.tax_id:
-            yield f"{words.tax_id} {seller.tax_id}"
-        if seller.email:
-            yield seller.email
+        words, invoice = self.words, self.invoice
+        title = words.invoice if invoice.number else f"{words.invoice} ({words.draft})"
+        return heading(invoice.seller, title, words, self.locale)
 
     def customer(self) -> Iterator[str]:
-        party = self.invoice.party
-        if party is None:
-            return
-        if party.company:
-            yield party.company
-        yield party.name
-        yield from self._address(party.address)
-        if party.tax_id:
-            yield f"{self.words.tax_id} {party.tax_id}"
+        return recipient(self.invoice.party, self.words, self.locale)
 
     def facts(self) -> Iterator[str]:
         words, invoice = self.words, self.invoice
         day = day_format(self.locale)
-        facts = [
+        pairs = [
             (words.number, invoice.number),
             (words.customer_number, None if invoice.party is None else invoice.party.number),
             (words.issued_on, None if invoice.issued_on is None else day(invoice.issued_on)),
             (words.due_on, None if invoice.due_on is None else day(invoice.due_on)),
             (words.period, None if invoice.period is None else self._days(invoice.period)),
         ]
-        shown = [(name, value) for name, value in facts if value is not None]
-        width = max((_width(name) for name, _ in shown), default=0) + 2
-        for name, value in shown:
-            yield f"{_padded(name, width)}{value}"
+        return facts(pairs)
 
     def lines(self) -> Iterator[str]:
         words, invoice = self.words, self.invoice
-        yield _apart(words.description, words.amount)
+        yield apart(words.description, words.amount)
         yield "-" * WIDTH
         write = money_format(self.locale, invoice.currency)
         several = len({line.period for line in invoice.lines}) > 1
         for line in invoice.lines:
             name = words.line(line.kind, line.description)
-            yield from _wrapped(name, write(line.amount_minor))
+            yield from wrapped(name, write(line.amount_minor))
             details = [*self._arithmetic(line)]
             if line.period is not None and (several or line.kind is not LineKind.PERIOD):
                 details.append(self._days(line.period))
-            yield from _indented("; ".join(details))
+            yield from indented("; ".join(details))
             for share in line.discounts:
                 discount = words.discount.format(name=share.name)
-                yield from _wrapped(discount, write(-share.amount_minor), indent=2)
+                yield from wrapped(discount, write(-share.amount_minor), indent=2)
 
     def totals(self) -> Iterator[str]:
         words, invoice = self.words, self.invoice
         write = money_format(self.locale, invoice.currency)
         yield "-" * WIDTH
-        yield _apart(words.net, write(invoice.net_minor))
-        for group in invoice.taxes:
-            base = words.on_base.format(base=write(group.base_minor))
-            name = f"{words.tax} {percent_text(self.locale, group.percent)} {base}"
-            if group.category is TaxCategory.OUTSIDE_SCOPE:
-                yield from _broken(words.reason(group.category, group.reason))
-                continue
-            yield _apart(name, write(group.tax_minor))
-            if reason := words.reason(group.category, group.reason):
-                yield from _indented(reason)
-        yield _apart(words.total, write(invoice.total_minor))
+        yield apart(words.net, write(invoice.net_minor))
+        yield from taxes(invoice.taxes, invoice.currency, words, self.locale)
+        yield apart(words.total, write(invoice.total_minor))
         if invoice.balance_minor:
             name = words.balance if invoice.balance_minor > 0 else words.to_balance
-            yield _apart(name, write(-invoice.balance_minor))
+            yield apart(name, write(-invoice.balance_minor))
+        if invoice.credited_minor:
+            yield apart(words.credited, write(-invoice.credited_minor))
         if invoice.paid_minor:
-            yield _apart(words.paid, write(-invoice.paid_minor))
+            yield apart(words.paid, write(-invoice.paid_minor))
         yield "=" * WIDTH
         if not isinstance(invoice.state, Draft | Void):
-            yield _apart(words.due, write(invoice.due_minor))
+            yield apart(words.due, write(invoice.due_minor))
         if any(line.behavior is TaxBehavior.INCLUSIVE for line in invoice.lines):
             yield words.tax_inside
 
@@ -186,22 +163,12 @@ class _Page:
         words, seller = self.words, self.invoice.seller
         if seller is None or not seller.iban:
             return
-        facts = (
+        account = (
             (words.account_holder, seller.name),
             ("IBAN", _grouped(seller.iban)),
             (words.reference, self.invoice.number or ""),
         )
-        width = max(_width(name) for name, _ in facts) + 2
-        for name, value in facts:
-            yield f"  {_padded(name, width)}{value}"
-
-    def _address(self, address: Address) -> Iterator[str]:
-        yield from filter(None, (address.line1, address.line2))
-        place = " ".join(filter(None, (address.postal_code, address.city, address.region)))
-        if place:
-            yield place
-        if address.country:
-            yield country_text(self.locale, address.country)
+        yield from facts(account, indent=2)
 
     def _days(self, period: Period) -> str:
         day = day_format(self.locale)
@@ -229,47 +196,3 @@ class _Page:
 def _grouped(iban: str) -> str:
     plain = iban.replace(" ", "")
     return " ".join(plain[start : start + 4] for start in range(0, len(plain), 4))
-
-
-def _wrapped(text: str, amount: str, *, indent: int = 0) -> Iterator[str]:
-    """Break a long description, and set the amount at the end of its first line."""
-    margin = " " * indent
-    room = WIDTH - indent - max(_width(amount) + 2, _AMOUNT_WIDTH)
-    first, *rest = _broken(text, room)
-    yield _apart(margin + first, amount)
-    for each in rest:
-        yield margin + each
-
-
-def _indented(text: str) -> Iterator[str]:
-    for each in _broken(text, WIDTH - 2):
-        yield f"  {each}"
-
-
-def _broken(text: str, room: int = WIDTH) -> Iterator[str]:
-    while text:
-        first, text = _cut(text, room)
-        yield first
-
-
-def _cut(text: str, room: int) -> tuple[str, str]:
-    if _width(text) <= room:
-        return text, ""
-    fits = next(end for end in range(1, len(text)) if _width(text[: end + 1]) > room)
-    at = text.rfind(" ", 0, fits + 1)
-    return (
-        (text[:at], text[at + 1 :]) if text[:at].strip() and at > 0 else (text[:fits], text[fits:])
-    )
-
-
-def _apart(left: str, right: str) -> str:
-    gap = WIDTH - _width(left) - _width(right)
-    return f"{left}{' ' * max(gap, 1)}{right}"
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
-
-
-def _width(text: str) -> int:
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

@@ -1,7 +1,7 @@
 """The words of documents, language by language. How dates and amounts are written is `formats`'s.
 
 A language that is not here gets English words, with its own dates and amounts. In German texts a
-correction of an invoice would be a "Rechnungskorrektur"; "Gutschrift" means something else.
+credit note is a "Rechnungskorrektur"; "Gutschrift" is something else by law.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Words:
     billed_earlier: str
     balance: str
     to_balance: str
+    credited: str
 
     def reason(self, category: TaxCategory, reason: str | None) -> str:
         """Return why no tax is due, in this language where it is the law's own phrase."""
@@ -123,6 +124,7 @@ ENGLISH: Final = Words(
     billed_earlier="{amount} billed earlier",
     balance="Paid from your balance",
     to_balance="Added to your balance",
+    credited="Credited",
 )
 
 GERMAN: Final = Words(
@@ -164,6 +166,7 @@ GERMAN: Final = Words(
     billed_earlier="bereits berechnet: {amount}",
     balance="Mit Ihrem Guthaben verrechnet",
     to_balance="Ihrem Guthaben hinzugefügt",
+    credited="Korrigiert",
 )
 
 FRENCH: Final = Words(
@@ -205,6 +208,7 @@ FRENCH: Final = Words(
     billed_earlier="déjà facturé : {amount}",
     balance="Réglé par votre solde",
     to_balance="Ajouté à votre solde",
+    credited="Avoir",
 )
 
 SPANISH: Final = Words(
@@ -246,6 +250,7 @@ SPANISH: Final = Words(
     billed_earlier="ya facturado: {amount}",
     balance="Pagado con su saldo",
     to_balance="Añadido a su saldo",
+    credited="Rectificado",
 )
 
 ITALIAN: Final = Words(
@@ -287,6 +292,7 @@ ITALIAN: Final = Words(
     billed_earlier="già fatturato: {amount}",
     balance="Pagato con il Suo saldo",
     to_balance="Aggiunto al Suo saldo",
+    credited="Nota di credito",
 )
 
 DUTCH: Final = Words(
@@ -328,6 +334,7 @@ DUTCH: Final = Words(
     billed_earlier="al gefactureerd: {amount}",
     balance="Betaald uit uw tegoed",
     to_balance="Toegevoegd aan uw tegoed",
+    credited="Gecrediteerd",
 )
 
 POLISH: Final = Words(
@@ -369,6 +376,7 @@ POLISH: Final = Words(
     billed_earlier="już zafakturowano: {amount}",
     balance="Opłacono z salda",
     to_balance="Dodano do salda",
+    credited="Skorygowano",
 )
 
 WORDS: Final = {
@@ -389,6 +397,60 @@ def words_of(language: str) -> Words:
     ('Rechnung', 'Invoice')
     """
     return WORDS.get(language.partition("-")[0], ENGLISH)
+
+
+@frozen(kw_only=True)
+class CorrectionWords:
+    """The texts of a credit note in one language, besides those of an invoice."""
+
+    title: str
+    number: str
+    issued_on: str
+    corrects: str
+    reason: str
+    total: str
+    taken_off: str
+    refund: str
+    balance: str
+    outside: str
+
+
+ENGLISH_CORRECTION: Final = CorrectionWords(
+    title="Credit note",
+    number="Credit note number",
+    issued_on="Date of issue",
+    corrects="Corrects invoice {number} of {day}.",
+    reason="Reason: {reason}",
+    total="Total credited",
+    taken_off="Taken off the amount due",
+    refund="Refunded to your payment method",
+    balance="Added to your balance",
+    outside="Paid back by other means",
+)
+
+GERMAN_CORRECTION: Final = CorrectionWords(
+    title="Rechnungskorrektur",
+    number="Korrekturnummer",
+    issued_on="Datum",
+    corrects="Berichtigt die Rechnung {number} vom {day}.",
+    reason="Grund: {reason}",
+    total="Korrekturbetrag",
+    taken_off="Mit dem offenen Betrag verrechnet",
+    refund="Auf Ihr Zahlungsmittel erstattet",
+    balance="Ihrem Guthaben hinzugefügt",
+    outside="Auf anderem Weg zurückgezahlt",
+)
+
+CORRECTION: Final = {"de": GERMAN_CORRECTION, "en": ENGLISH_CORRECTION}
+
+
+def speaks_correction(language: str) -> str:
+    """Return the language in which a credit note is written: this one, or English.
+
+    >>> speaks_correction("de-AT"), speaks_correction("fr")
+    ('de-AT', 'en')
+    """
+    return language if language.partition("-")[0] in CORRECTION else "en"
 
 
 @frozen(kw_only=True)

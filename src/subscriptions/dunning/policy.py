@@ -155,8 +155,11 @@ class DunningPolicy:
         """Return what would happen, and when, if nothing were paid; ordered by time.
 
         On one day a retry comes before a reminder (why write if the charge succeeds?), and the
-        final actions come last.
+        final actions come last. Raises `ValidationError` for a `failed_at` without a UTC offset.
         """
+        instant: object = failed_at
+        if not isinstance(instant, datetime) or instant.utcoffset() is None:
+            raise ValidationError("failed_at", instant, "a datetime with a UTC offset")
         rungs: list[tuple[int, int, Action]] = [(day, 0, Retry()) for day in self.retries.days]
         rungs += [(step.after_days, 1, step) for step in self.steps]
         last = max((day for day, _, _ in rungs), default=0)

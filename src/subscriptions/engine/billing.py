@@ -78,9 +78,9 @@ class Billing:
         self.engine = Engine(
             _checked(storage or MemoryStorage()),
             _with_transfer(gateways),
-            seller or Seller(),
-            taxes,
-            clock,
+            _setting("seller", Seller, Seller() if seller is None else seller),
+            _setting("taxes", TaxRates, taxes),
+            _callable("clock", clock),
             ids or RandomIds(),
             plain_text("tenant", tenant),
             webhook_secrets or {},
@@ -95,6 +95,7 @@ class Billing:
         self.usage = namespaces.Usage(self.engine)
         self.entitlements = namespaces.Entitlements(self.engine)
         self.invoices = namespaces.Invoices(self.engine)
+        self.credit_notes = namespaces.CreditNotes(self.engine)
         self.balance = namespaces.Balance(self.engine)
         self.payments = namespaces.Payments(self.engine)
         self.dunning = namespaces.Dunning(self.engine)
@@ -186,9 +187,9 @@ class AsyncBilling:
         self.engine = Engine(
             _asynchronous(_checked(storage or MemoryStorage())),
             _with_transfer(gateways),
-            seller or Seller(),
-            taxes,
-            clock,
+            _setting("seller", Seller, Seller() if seller is None else seller),
+            _setting("taxes", TaxRates, taxes),
+            _callable("clock", clock),
             ids or RandomIds(),
             plain_text("tenant", tenant),
             webhook_secrets or {},
@@ -203,6 +204,7 @@ class AsyncBilling:
         self.usage = namespaces.AsyncUsage(self.engine)
         self.entitlements = namespaces.AsyncEntitlements(self.engine)
         self.invoices = namespaces.AsyncInvoices(self.engine)
+        self.credit_notes = namespaces.AsyncCreditNotes(self.engine)
         self.balance = namespaces.AsyncBalance(self.engine)
         self.payments = namespaces.AsyncPayments(self.engine)
         self.dunning = namespaces.AsyncDunning(self.engine)
@@ -244,6 +246,8 @@ def _with_transfer(
     gateways: Mapping[str, PaymentGateway] | None,
 ) -> Mapping[str, PaymentGateway]:
     given = {"card": FakeGateway()} if gateways is None else gateways
+    if not isinstance(given, Mapping):
+        raise ValidationError("gateways", given, "gateways by their names, as in {'card': gateway}")
     for name, gateway in given.items():
         if not callable(getattr(gateway, "charge", None)):
             raise ValidationError(f"gateways[{name!r}]", gateway, "a PaymentGateway")
@@ -253,6 +257,12 @@ def _with_transfer(
 def _setting(name: str, kind: type[T], value: T) -> T:
     if not isinstance(value, kind):
         raise ValidationError(name, value, f"a {kind.__name__}")
+    return value
+
+
+def _callable(name: str, value: T) -> T:
+    if not callable(value):
+        raise ValidationError(name, value, "a function without arguments")
     return value
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import TypeVar
 
-from subscriptions import customers, invoices
+from subscriptions import credit_notes, customers, invoices
 from subscriptions.billing_cycles import local_date
+from subscriptions.credit_notes import CreditNote
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, Issue
 from subscriptions.engine.procedures import Procedure, call
@@ -78,7 +79,7 @@ def _number(
         for issue, number in zip(issues[id], numbers, strict=True):
             sealed = _seal(issue, number=number, previous_hash=last_hash, at=moment)
             changes.append(sealed)
-            if isinstance(sealed.after, Invoice):
+            if isinstance(sealed.after, Invoice | CreditNote):
                 last_hash = sealed.after.hash
         after = advanced(
             before, id=id, tenant=tenant, series=series, last_hash=last_hash, last_at=moment
@@ -108,6 +109,8 @@ def _seal(issue: Issue, *, number: str, previous_hash: str, at: datetime) -> Cha
     document = issue.after
     if isinstance(document, Customer):
         return customers.numbered(document, number=number)
+    if isinstance(document, CreditNote):
+        return credit_notes.seal(document, number=number, previous_hash=previous_hash, at=at)
     if not isinstance(document, Invoice):
         raise ValidationError("issue", issue.kind.name, "a kind of document that takes a number")
     before = issue.before

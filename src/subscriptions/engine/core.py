@@ -199,6 +199,9 @@ class Engine:
 
     def commit(self, plan: Plan[R]) -> Procedure[R]:
         """Commit exactly what a plan says; raises `StalePlan` if what it rests on has moved on."""
+        given: object = plan
+        if not isinstance(given, Plan):
+            raise ValidationError("plan", given, "a plan that a preview returned")
 
         def flow(_: Context) -> Flow[Decision]:
             yield from ()  # all that it needs was read for the preview

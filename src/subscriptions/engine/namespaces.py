@@ -36,6 +36,7 @@ from subscriptions.usecases import (
     cancelling,
     catalog,
     coupons,
+    credit_notes,
     customers,
     documents,
     dunning,
@@ -49,6 +50,7 @@ from subscriptions.usecases import (
     refunds,
     subscriptions,
     usage,
+    usage_so_far,
 )
 from subscriptions.usecases.imports import ImportReport
 from subscriptions.usecases.migrations import MigrationReport
@@ -286,6 +288,7 @@ class Subscriptions(Namespace):
     end_trial = Does(pausing.end_trial)
     cancel = Does(cancelling.cancel)
     undo_cancel = Does(cancelling.undo_cancel)
+    set_end = Does(cancelling.set_end)
     reactivate = Does(cancelling.reactivate)
     answer_survey = Does(cancelling.answer_survey)
     cancellation_terms = Asks(cancelling.cancellation_terms)
@@ -310,6 +313,7 @@ class AsyncSubscriptions(Namespace):
     end_trial = AsyncDoes(pausing.end_trial)
     cancel = AsyncDoes(cancelling.cancel)
     undo_cancel = AsyncDoes(cancelling.undo_cancel)
+    set_end = AsyncDoes(cancelling.set_end)
     reactivate = AsyncDoes(cancelling.reactivate)
     answer_survey = AsyncDoes(cancelling.answer_survey)
     cancellation_terms = AsyncAsks(cancelling.cancellation_terms)
@@ -323,7 +327,7 @@ class Usage(Namespace):
     add_meter = Does(usage.add_meter)
     meters = Lists(usage.meters)
     record = Does(usage.record)
-    summary = Asks(usage.summary)
+    summary = Asks(usage_so_far.summary)
     list = Lists(usage.list_)
 
     def record_many(self, events: Iterable[UsageRow], *, at: datetime | None = None) -> UsageReport:
@@ -345,7 +349,7 @@ class AsyncUsage(Namespace):
     add_meter = AsyncDoes(usage.add_meter)
     meters = AsyncLists(usage.meters)
     record = AsyncDoes(usage.record)
-    summary = AsyncAsks(usage.summary)
+    summary = AsyncAsks(usage_so_far.summary)
     list = AsyncLists(usage.list_)
 
     async def record_many(
@@ -383,7 +387,7 @@ class Invoices(Namespace):
     list = Lists(invoices.list_)
 
     def verify(self) -> tuple[ChainBreak, ...]:
-        """Return the final invoices that do not fit into the chain of their series.
+        """Return the invoices and credit notes that do not fit into the chain of their series.
 
         Each was sealed with a hash of its content and of the one before it, so that a change, an
         insertion and a removal show. Nothing wrong is an empty tuple.
@@ -411,11 +415,29 @@ class AsyncInvoices(Namespace):
         return tuple(each.finding for each in found if isinstance(each.finding, ChainBreak))
 
 
+class CreditNotes(Namespace):
+    """What was taken off final invoices."""
+
+    create = Does(credit_notes.create)
+    text = Asks(credit_notes.text)
+    get = Asks(credit_notes.get)
+    list = Lists(credit_notes.list_)
+
+
 class Balance(Namespace):
     """What customers have to their credit."""
 
     adjust = Does(balance.adjust)
     entries = Lists(balance.entries)
+
+
+class AsyncCreditNotes(Namespace):
+    """What was taken off final invoices."""
+
+    create = AsyncDoes(credit_notes.create)
+    text = AsyncAsks(credit_notes.text)
+    get = AsyncAsks(credit_notes.get)
+    list = AsyncLists(credit_notes.list_)
 
 
 class AsyncBalance(Namespace):
@@ -477,7 +499,7 @@ class Reports(Namespace):
     mrr = Asks(reports.mrr)
 
     def numbers(self) -> tuple[NumberFinding, ...]:
-        """Audit the numbers of all final invoices, series by series; nothing wrong is empty.
+        """Audit the numbers of all invoices and credit notes; nothing wrong is empty.
 
         Finds gaps, doubles, wrong order, numbers of no series, and what `invoices.verify` finds.
         """
@@ -558,6 +580,7 @@ class SubscriptionPreviews(Namespace):
     end_trial = Previews(pausing.end_trial)
     cancel = Previews(cancelling.cancel)
     undo_cancel = Previews(cancelling.undo_cancel)
+    set_end = Previews(cancelling.set_end)
     reactivate = Previews(cancelling.reactivate)
 
 
@@ -576,6 +599,7 @@ class AsyncSubscriptionPreviews(Namespace):
     end_trial = AsyncPreviews(pausing.end_trial)
     cancel = AsyncPreviews(cancelling.cancel)
     undo_cancel = AsyncPreviews(cancelling.undo_cancel)
+    set_end = AsyncPreviews(cancelling.set_end)
     reactivate = AsyncPreviews(cancelling.reactivate)
 
 
@@ -597,6 +621,12 @@ class AsyncInvoicePreviews(Namespace):
     mark_uncollectible = AsyncPreviews(invoices.mark_uncollectible)
 
 
+class CreditNotePreviews(Namespace):
+    """What credit notes would do."""
+
+    create = Previews(credit_notes.create)
+
+
 class Preview(Namespace):
     """The commands that can be previewed: each returns a plan, which `Billing.commit` takes."""
 
@@ -609,6 +639,17 @@ class Preview(Namespace):
     def invoices(self) -> InvoicePreviews:
         """What commands on invoices would do."""
         return InvoicePreviews(self.engine)
+
+    @property
+    def credit_notes(self) -> CreditNotePreviews:
+        """What credit notes would do."""
+        return CreditNotePreviews(self.engine)
+
+
+class AsyncCreditNotePreviews(Namespace):
+    """What credit notes would do."""
+
+    create = AsyncPreviews(credit_notes.create)
 
 
 class AsyncPreview(Namespace):
@@ -623,3 +664,8 @@ class AsyncPreview(Namespace):
     def invoices(self) -> AsyncInvoicePreviews:
         """What commands on invoices would do."""
         return AsyncInvoicePreviews(self.engine)
+
+    @property
+    def credit_notes(self) -> AsyncCreditNotePreviews:
+        """What credit notes would do."""
+        return AsyncCreditNotePreviews(self.engine)

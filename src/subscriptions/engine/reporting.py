@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
+from subscriptions.credit_notes import CREDIT_NOTE
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.invoices import INVOICE, Seller
 from subscriptions.number_series import NUMBER_SERIES
 from subscriptions.records import Kind, Record
-from subscriptions.reports.numbers import Link, NumberFinding, findings, link
+from subscriptions.reports.numbers import Link, NumberFinding, findings, link, link_of_note
 from subscriptions.storage import Query, Reader, Storage, UnitOfWork
 
 R = TypeVar("R", bound=Record)
@@ -19,7 +21,7 @@ PAGE = 1000
 def audit_numbers(
     storage: Storage, opened: UnitOfWork | None, *, tenant: str, seller: Seller
 ) -> Procedure[tuple[NumberFinding, ...]]:
-    """Audit every final invoice against its series, in one state of the storage.
+    """Audit every final invoice and credit note against its series, in one state of the storage.
 
     A number that is taken while others are being read would look like a gap, so this is done in a
     unit of work: that of the open transaction, or one of its own, which writes nothing.
@@ -35,17 +37,33 @@ def audit_numbers(
 
 def _audit(reader: Reader, tenant: str, seller: Seller) -> Procedure[tuple[NumberFinding, ...]]:
     stored = yield from _pages(reader, NUMBER_SERIES, tenant)
-    series = [record for record in stored if "/invoice/" in record.id]
+    invoices = findings(
+        (yield from _links(reader, INVOICE, link, tenant)),
+        [record for record in stored if "/invoice/" in record.id],
+        opening=seller.invoice_numbers,
+        opening_id=seller.invoice_series,
+    )
+    notes = findings(
+        (yield from _links(reader, CREDIT_NOTE, link_of_note, tenant)),
+        [record for record in stored if "/credit_note/" in record.id],
+        opening=seller.credit_note_numbers,
+        opening_id=seller.credit_note_series,
+    )
+    return (*invoices, *notes)
+
+
+def _links(
+    reader: Reader, kind: Kind[R], link_of: Callable[[R], Link | None], tenant: str
+) -> Procedure[list[Link]]:
+    """Keep of each page of documents only the links."""
     links: list[Link] = []
     cursor: str | None = None
     while True:
-        query = Query(INVOICE, tenant, after=cursor, limit=PAGE)
-        page = yield from call(reader.find, query)
-        links += [each for each in map(link, page.items) if each is not None]
+        page = yield from call(reader.find, Query(kind, tenant, after=cursor, limit=PAGE))
+        links += [each for each in map(link_of, page.items) if each is not None]
         cursor = page.next_cursor
         if cursor is None:
-            break
-    return findings(links, series, opening=seller.invoice_numbers, opening_id=seller.invoice_series)
+            return links
 
 
 def _pages(reader: Reader, kind: Kind[R], tenant: str) -> Procedure[list[R]]:

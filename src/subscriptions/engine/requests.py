@@ -26,8 +26,8 @@ def requested(build: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> tu
     """Return what a use case makes of its arguments, and the fingerprint of the request.
 
     An iterator is read into a tuple first, for it can be read only once, and a record that is given
-    where an id is wanted stands for its id. The fingerprint is ""
-    where no idempotency key asks for one.
+    where an id is wanted, in a list or as a key too, stands for its id. The fingerprint is "" where
+    no idempotency key asks for one.
     """
     given = [_read(each) for each in args]
     named = {name: _read(each) for name, each in kwargs.items()}
@@ -52,6 +52,9 @@ def _read(value: object) -> object:
     match value:
         case Iterator() | list() | tuple():
             return tuple([_read(each) for each in cast("Iterable[object]", value)])
+        case dict():
+            named = cast("dict[object, object]", value)
+            return {_read(key): _read(each) for key, each in named.items()}
         case _ if type(value) in _RECORDS:
             return cast("Record", value).id
         case _:

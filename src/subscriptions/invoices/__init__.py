@@ -2,7 +2,7 @@
 
 draft → open → paid · void · uncollectible; uncollectible → paid · void. Only drafts change. Sealing
 freezes seller, customer, lines and tax, gives the number and the hash that chains the document to
-its predecessor in the series; after that only what was paid and the state move.
+its predecessor in the series; after that only what was paid or credited and the state move.
 
 Amounts are minor units of `currency` (fields end in `_minor`); the properties give `Money`. The
 arithmetic of tax is in `taxes`, that of prices in `pricing`; `explain` shows that of a line.
@@ -10,6 +10,7 @@ arithmetic of tax is in `taxes`, that of prices in `pricing`; `explain` shows th
 
 from subscriptions.invoices.deciding import (
     ALLOWED,
+    ApplyCredit,
     ApplyPayment,
     Command,
     EndCollection,
@@ -25,6 +26,7 @@ from subscriptions.invoices.events import (
     CollectionEnded,
     CollectionStarted,
     Event,
+    InvoiceCredited,
     InvoiceDrafted,
     InvoiceDunningEnded,
     InvoiceFinalized,
@@ -80,6 +82,7 @@ __all__ = [
     "ALLOWED",
     "INVOICE",
     "STATUS",
+    "ApplyCredit",
     "ApplyPayment",
     "ChainBreak",
     "Charge",
@@ -94,6 +97,7 @@ __all__ = [
     "Event",
     "Explanation",
     "Invoice",
+    "InvoiceCredited",
     "InvoiceDrafted",
     "InvoiceDunningEnded",
     "InvoiceFinalized",

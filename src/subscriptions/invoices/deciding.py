@@ -1,6 +1,6 @@
 """What may happen to an invoice: commands, the table of what is allowed, and what they change.
 
-Of a final invoice nothing moves but what was paid, who looks after it, and the state.
+Of a final invoice nothing moves but what was paid or credited, who looks after it, and the state.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from attrs import frozen
 
 from subscriptions.decisions import Change, changed
 from subscriptions.errors import InvalidTransition, ValidationError
-from subscriptions.ids import PaymentId
+from subscriptions.ids import CreditNoteId, PaymentId
 from subscriptions.invoices.events import (
     CollectionEnded,
     CollectionStarted,
     Event,
+    InvoiceCredited,
     InvoiceDunningEnded,
     InvoiceMarkedUncollectible,
     InvoiceOverdue,
@@ -62,6 +63,15 @@ class ApplyPayment:
 
 
 @frozen
+class ApplyCredit:
+    """A credit note names it: its total is taken off what is owed, as far as it is owed."""
+
+    credit_note: CreditNoteId
+    total_minor: int
+    at: datetime
+
+
+@frozen
 class StartDunning:
     """It could not be collected, or its due day has passed."""
 
@@ -91,6 +101,7 @@ Command: TypeAlias = (
     StartCollection
     | EndCollection
     | ApplyPayment
+    | ApplyCredit
     | StartDunning
     | EndDunning
     | MarkVoid
@@ -105,6 +116,7 @@ ALLOWED: dict[type[InvoiceState], frozenset[type[Command]]] = {
             StartCollection,
             EndCollection,
             ApplyPayment,
+            ApplyCredit,
             StartDunning,
             EndDunning,
             MarkVoid,
@@ -112,9 +124,9 @@ ALLOWED: dict[type[InvoiceState], frozenset[type[Command]]] = {
         }
     ),
     # An attempt may still be under way when the invoice is paid otherwise or given up.
-    Paid: frozenset({EndCollection, EndDunning}),
+    Paid: frozenset({EndCollection, ApplyCredit, EndDunning}),
     Void: frozenset({EndDunning}),
-    Uncollectible: frozenset({EndCollection, ApplyPayment, EndDunning, MarkVoid}),
+    Uncollectible: frozenset({EndCollection, ApplyPayment, ApplyCredit, EndDunning, MarkVoid}),
 }
 
 
@@ -136,7 +148,9 @@ def decide(invoice: Invoice, *commands: Command) -> Change:
 
 def _refused(invoice: Invoice, command: Command) -> InvalidTransition:
     name = f"invoice {invoice.number or invoice.id}"
-    return InvalidTransition(name, invoice.status, type(command).__name__)
+    moved = isinstance(invoice.state, Paid) or invoice.paid_minor or invoice.credited_minor
+    instead = "use credit_notes.create" if isinstance(command, MarkVoid) and moved else ""
+    return InvalidTransition(name, invoice.status, type(command).__name__, instead)
 
 
 def _events(invoice: Invoice, command: Command) -> tuple[Event, ...]:
@@ -152,6 +166,8 @@ def _events(invoice: Invoice, command: Command) -> tuple[Event, ...]:
             return (CollectionEnded(id, customer, payment),)
         case ApplyPayment():
             return _apply_payment(invoice, command)
+        case ApplyCredit():
+            return _apply_credit(invoice, command)
         case StartDunning():
             if invoice.dunning:
                 raise _refused(invoice, command)
@@ -162,7 +178,8 @@ def _events(invoice: Invoice, command: Command) -> tuple[Event, ...]:
             return (InvoiceDunningEnded(id, customer),)
         case MarkVoid(reason=reason):
             # What was paid must be given back by a credit note, and money under way may arrive.
-            if invoice.paid_minor or invoice.collecting is not None:
+            money = invoice.paid_minor or invoice.credited_minor
+            if money or invoice.collecting is not None:
                 raise _refused(invoice, command)
             return (InvoiceVoided(id, customer, plain_text("reason", reason)),)
         case MarkUncollectible(reason=reason):
@@ -185,6 +202,19 @@ def _apply_payment(invoice: Invoice, command: ApplyPayment) -> tuple[Event, ...]
     return (InvoicePartlyPaid(invoice.id, invoice.customer, amount, invoice.amount_due - amount),)
 
 
+def _apply_credit(invoice: Invoice, command: ApplyCredit) -> tuple[Event, ...]:
+    total, due = Money(command.total_minor, invoice.currency), invoice.amount_due
+    if total.minor <= 0:
+        raise ValidationError("total", total, "more than zero")
+    id, customer = invoice.id, invoice.customer
+    left = due - min(total, due)
+    credited = InvoiceCredited(id, customer, command.credit_note, total, left)
+    if left or not due:
+        return (credited,)
+    number = invoice.number or ""
+    return (credited, InvoicePaid(id, customer, invoice.subscription, number, invoice.total))
+
+
 def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:
     """Return the state after an event of a command: the only place where a final invoice moves."""
     version = invoice.version + 1
@@ -203,6 +233,11 @@ def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:
                 collecting=None if invoice.collecting == payment else invoice.collecting,
                 version=version,
             )
+        case ApplyCredit(at=at) if isinstance(event, InvoicePaid):
+            return evolve(invoice, state=Paid(at), version=version)
+        case ApplyCredit(total_minor=total_minor):
+            credited_minor = invoice.credited_minor + min(total_minor, invoice.due_minor)
+            return evolve(invoice, credited_minor=credited_minor, version=version)
         case StartDunning():
             return evolve(invoice, dunning=True, version=version)
         case EndDunning():

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from attrs import frozen
 
-from subscriptions.ids import CustomerId, InvoiceId, PaymentId, SubscriptionId
+from subscriptions.ids import CreditNoteId, CustomerId, InvoiceId, PaymentId, SubscriptionId
 from subscriptions.money import Money
 
 
@@ -99,6 +99,17 @@ class InvoiceVoided:
 
 
 @frozen
+class InvoiceCredited:
+    """A credit note took something off the invoice: of what was owed, or of what was paid."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    credit_note: CreditNoteId
+    total: Money
+    amount_due: Money
+
+
+@frozen
 class InvoiceMarkedUncollectible:
     """The invoice was given up; it can still be paid."""
 
@@ -116,5 +127,6 @@ Event: TypeAlias = (
     | InvoiceOverdue
     | InvoiceDunningEnded
     | InvoiceVoided
+    | InvoiceCredited
     | InvoiceMarkedUncollectible
 )

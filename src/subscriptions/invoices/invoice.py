@@ -54,6 +54,7 @@ class Seller:
     terms_days: int = 14
     invoice_numbers: Series = Series("INV-{year}-{counter:05}", reset=Reset.YEARLY)
     customer_numbers: Series = Series("{counter:06}")
+    credit_note_numbers: Series = Series("CN-{year}-{counter:05}", reset=Reset.YEARLY)
     snapshot: SellerSnapshot = field(init=False, eq=False, repr=False)
     """What is printed of it on an invoice of now."""
 
@@ -75,6 +76,11 @@ class Seller:
     def customer_series(self) -> str:
         """The id of the series of its customers' numbers."""
         return f"{self.id}/customer/{self.customer_numbers.pattern}"
+
+    @property
+    def credit_note_series(self) -> str:
+        """The id of the series of its credit notes."""
+        return f"{self.id}/credit_note/{self.credit_note_numbers.pattern}"
 
 
 @frozen
@@ -292,9 +298,10 @@ class Invoice:
     """One invoice. `collecting` is the one attempt whose outcome is open, if there is one.
 
     `balance_minor` is what the customer's balance paid of it; where the total is negative, so is
-    it: the customer got that. `activates` says that a subscription waits for it to be paid.
-    `finalize_at` is when a draft becomes final by itself. `dunning` says that a dunning case looks
-    after it; then the invoice itself is due no more.
+    it: the customer got that. `credited_minor` is what credit notes took off what was owed;
+    what they gave back of what was paid is on them alone. `activates` says that a subscription
+    waits for it to be paid. `finalize_at` is when a draft becomes final by itself. `dunning` says
+    that a dunning case looks after it; then the invoice itself is due no more.
     """
 
     id: InvoiceId
@@ -330,6 +337,7 @@ class Invoice:
     balance_minor: int = 0
     activates: bool = False
     finalize_at: datetime | None = None
+    credited_minor: int = 0
 
     @property
     def status(self) -> Status:
@@ -362,6 +370,11 @@ class Invoice:
         return Money(self.balance_minor, self.currency)
 
     @property
+    def credited(self) -> Money:
+        """What credit notes took off what was owed; not what they gave back of what was paid."""
+        return Money(self.credited_minor, self.currency)
+
+    @property
     def subscriptions(self) -> tuple[SubscriptionId, ...]:
         """The subscriptions that it bills: several where a customer's invoices are grouped."""
         if self.subscription is not None:
@@ -377,7 +390,7 @@ class Invoice:
             case Draft() | Void() | Paid():
                 return 0
             case Open() | Uncollectible():
-                return self.total_minor - self.balance_minor - self.paid_minor
+                return self.total_minor - self.balance_minor - self.paid_minor - self.credited_minor
             case other:
                 assert_never(other)
 
@@ -431,6 +444,7 @@ INVOICE = Kind(
         Column("tax_minor", ColumnType.INTEGER, lambda i: i.tax_minor, indexed=False),
         Column("total_minor", ColumnType.INTEGER, lambda i: i.total_minor, indexed=False),
         Column("paid_minor", ColumnType.INTEGER, lambda i: i.paid_minor, indexed=False),
+        Column("due_minor", ColumnType.INTEGER, lambda i: i.due_minor, indexed=False),
     ),
     unique=(("number",),),
 )

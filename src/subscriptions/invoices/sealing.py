@@ -139,7 +139,7 @@ def compose(
         seller.zone,
         0 if automatic else seller.terms_days,
         seller=None if issuing is None else seller.snapshot,
-        party=None if issuing is None else _party(customer),
+        party=None if issuing is None else party_of(customer),
         salt="" if issuing is None else issuing.salt,
         attempts=0 if issuing is None or issuing.collecting is None else 1,
         collecting=None if issuing is None else issuing.collecting,
@@ -179,7 +179,7 @@ def finalize(
     after = evolve(
         invoice,
         seller=seller.snapshot,
-        party=_party(customer),
+        party=party_of(customer),
         salt=salt,
         attempts=0 if collecting is None else 1,
         collecting=collecting,
@@ -192,7 +192,8 @@ def issue(invoice: Invoice, seller: Seller, *, before: Invoice | None = None) ->
     return Issue(INVOICE, before, invoice, seller.invoice_series, seller.invoice_numbers)
 
 
-def _party(customer: Customer) -> Party:
+def party_of(customer: Customer) -> Party:
+    """Return a customer as printed on a document of now."""
     return Party(
         customer.name,
         customer.company,
@@ -286,7 +287,7 @@ def _hash(
     previous_hash: str,
 ) -> str:
     seller = invoice.seller
-    return _digest(
+    return digest(
         [
             "1",
             previous_hash,
@@ -299,7 +300,7 @@ def _hash(
             invoice.customer,
             invoice.subscription,
             commitment,
-            [] if seller is None else _seller_texts(seller),
+            [] if seller is None else seller_texts(seller),
             invoice.currency.code,
             invoice.rounding.value,
             [
@@ -367,7 +368,7 @@ def _line_texts(line: Line) -> list[object]:
 def _commitment(invoice: Invoice) -> str:
     """Return the salted digest of the customer as printed; what is kept of it after an erasure."""
     party = invoice.party
-    return invoice.commitment if party is None else _digest([invoice.salt, *_party_texts(party)])
+    return invoice.commitment if party is None else digest([invoice.salt, *party_texts(party)])
 
 
 def _address(address: Address) -> list[str]:
@@ -381,11 +382,13 @@ def _address(address: Address) -> list[str]:
     ]
 
 
-def _seller_texts(seller: SellerSnapshot) -> list[str]:
+def seller_texts(seller: SellerSnapshot) -> list[str]:
+    """Return what a seal covers of the seller."""
     return [seller.name, *_address(seller.address), seller.tax_id, seller.email, seller.iban]
 
 
-def _party_texts(party: Party) -> list[str]:
+def party_texts(party: Party) -> list[str]:
+    """Return what a seal commits to of the customer."""
     return [
         party.name,
         party.company,
@@ -398,12 +401,11 @@ def _party_texts(party: Party) -> list[str]:
 
 
 # What is digested is made here, of lists and plain values: nothing can hold itself.
-_encode = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), check_circular=False
-).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
-def _digest(content: object) -> str:
+def digest(content: object) -> str:
+    """Return the SHA-256 of lists and plain values, as hexadecimal digits."""
     return sha256(_encode(content).encode()).hexdigest()
 
 
@@ -421,11 +423,26 @@ def verify_chain(invoices: Iterable[Invoice]) -> Iterator[ChainBreak]:
     Yields a finding for each document whose content does not give its hash, and for each whose
     predecessor's hash is not the one it was sealed with.
     """
+    return chain_breaks(
+        (
+            invoice.number or invoice.id,
+            content_hash(invoice) == invoice.hash and _commitment(invoice) == invoice.commitment,
+            invoice.previous_hash,
+            invoice.hash,
+        )
+        for invoice in invoices
+    )
+
+
+def chain_breaks(documents: Iterable[tuple[str, bool, str, str]]) -> Iterator[ChainBreak]:
+    """Check a chain of documents: for each its number, whether its seal holds, and both hashes.
+
+    The hashes are that of the document before it, and its own.
+    """
     previous: str | None = None
-    for invoice in invoices:
-        number = invoice.number or invoice.id
-        if content_hash(invoice) != invoice.hash or _commitment(invoice) != invoice.commitment:
+    for number, holds, previous_hash, own_hash in documents:
+        if not holds:
             yield ChainBreak(number, "its content was changed after it was sealed")
-        if previous is not None and invoice.previous_hash != previous:
+        if previous is not None and previous_hash != previous:
             yield ChainBreak(number, "it was not sealed after the document before it")
-        previous = invoice.hash
+        previous = own_hash

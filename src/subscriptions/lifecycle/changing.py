@@ -22,14 +22,16 @@ from attrs import frozen
 from subscriptions.alignment import shared
 from subscriptions.billing_cycles import BillingCycle, Period, local_date
 from subscriptions.catalog import Price, phase_for
-from subscriptions.discounts import Discountable, DiscountShare, spread
+from subscriptions.discounts import DiscountShare, PercentOff
 from subscriptions.errors import ValidationError
-from subscriptions.ids import CouponId, InvoiceId
+from subscriptions.ids import InvoiceId
 from subscriptions.invoices import Charge, LineKind, LineRef, Part
 from subscriptions.lifecycle.charges import (
     UsageOf,
     charge_period,
+    covers,
     part_used,
+    parts_off,
     price_of_period,
     stub_part,
     units_of,
@@ -38,6 +40,7 @@ from subscriptions.lifecycle.subscription import (
     Active,
     Debit,
     FirstStub,
+    Grant,
     Item,
     Subscription,
     WantedItem,
@@ -97,7 +100,7 @@ class _Rest:
     cycle: BillingCycle
     begin: Fraction = Fraction()
     end: Fraction = Fraction(1)
-    coupons: tuple[CouponId, ...] = ()
+    grants: tuple[Grant, ...] = ()
 
     @property
     def last(self) -> date:
@@ -140,6 +143,7 @@ def change_items(
         successor = continued.get(item.number)
         if successor is None:
             work.close(item)
+            work.present.discard(item.number)
         elif (successor.price, successor.quantity) == (item.price, item.quantity):
             left.append(item)
         else:
@@ -292,6 +296,7 @@ class _Work:
         self.pending = list(subscription.pending)
         self.rests: list[_Rest] = []
         self.last_item = subscription.last_item
+        self.present = {item.number for item in subscription.items}
         policy = conditions.policy
         self.charges = policy.mode is not Mode.NONE
         self.credits = self.charges and policy.credit is Credit.UNUSED
@@ -310,7 +315,6 @@ class _Work:
     def continue_as(self, item: Item, wanted: WantedItem) -> Item:
         price = self.conditions.prices[wanted.price]
         assert price.every is not None
-        same_price = wanted.price == item.price
         keeps_period = price.every == item.cycle.every and not item.arrears and not price.arrears
         if keeps_period and (self.debits_of(item) or item.through > self.day):
             before = len(self.rests)
@@ -326,7 +330,7 @@ class _Work:
                 next_end=item.next_end,
                 first_stub=item.first_stub if rests or not item.billed else FirstStub.PRORATED,
             )
-            return evolve(after, billed=item.billed if same_price else int(rests))
+            return evolve(after, billed=item.billed, last_minor=item.last_minor)
         self.close(item)
         if self.charges:
             # A new period begins: what is left of the old ones is used, and is never given back.
@@ -351,7 +355,8 @@ class _Work:
             next_end=next_end,
             usage_since=self.conditions.at if price.meter is not None else None,
         )
-        return evolve(after, billed=item.billed) if same_price else after
+        # Introductory periods are had once, whatever price the item has had before.
+        return evolve(after, billed=item.billed, last_minor=item.last_minor)
 
     def add(self, wanted: WantedItem, beside: Sequence[Item]) -> Item:
         price = self.conditions.prices[wanted.price]
@@ -379,8 +384,8 @@ class _Work:
             # It begins with a period, which is billed as every other, whatever is prorated.
             return item
         if self.charges:
-            counting = self._coupons_on(self.day)
-            self.rests.append(_Rest(item.number, whole, cycle, begin, coupons=counting))
+            grants = (*self._parts_off(self.day), *self._take_amounts(self.day))
+            self.rests.append(_Rest(item.number, whole, cycle, begin, grants=grants))
         return evolve(item, through=stub.end, next_end=None, billed=int(self.charges))
 
     def move(self, item: Item, on: date) -> Item:
@@ -395,21 +400,35 @@ class _Work:
             self._credit(item, at=on)
             del self.rests[rests:]
         elif on > item.through and self.charges:
-            counting = self._coupons_on(item.through - timedelta(days=1))
+            grants = self._parts_off(item.through - timedelta(days=1))
             more = Period(item.through, on)
-            self.rests.append(_Rest(item.number, more, item.cycle, coupons=counting))
+            self.rests.append(_Rest(item.number, more, item.cycle, grants=grants))
         self.debits = [
             evolve(each, cycle=each.cycle or item.cycle) if each.item == item.number else each
             for each in self.debits
         ]
         return evolve(item, cycle=cycle, through=on, next_end=None, first_stub=FirstStub.PRORATED)
 
-    def _coupons_on(self, day: date) -> tuple[CouponId, ...]:
-        """Return the coupons that count for the period that a day is in, of the first such item."""
-        for debit in self.subscription.debits:
-            if debit.whole.start <= day < debit.whole.end:
-                return debit.coupons
-        return ()
+    def _parts_off(self, day: date) -> tuple[Grant, ...]:
+        return tuple(Grant(each, 0, 0) for each in parts_off(self.subscription, day))
+
+    def _take_amounts(self, day: date) -> tuple[Grant, ...]:
+        """Take over the amounts off that were granted for the period to items that are gone.
+
+        An amount is given for a period once; who removes an item and adds it again has it again.
+        """
+        taken: list[Grant] = []
+        for place, debit in enumerate(self.debits):
+            if debit.item in self.present or not debit.whole.start <= day < debit.whole.end:
+                continue
+            amounts = [
+                each for each in debit.grants if not isinstance(each.coupon.terms, PercentOff)
+            ]
+            if amounts:
+                taken += amounts
+                others = tuple(each for each in debit.grants if each not in amounts)
+                self.debits[place] = evolve(debit, grants=others)
+        return tuple(taken)
 
     def debits_of(self, item: Item) -> list[Debit]:
         return [each for each in self.debits if each.item == item.number]
@@ -446,16 +465,15 @@ class _Work:
             # begins before an instant of it at which seconds were counted.
             if part >= debit.end or (debit.whole, debit.end) in begins:
                 continue
-            self.rests.append(
-                _Rest(item.number, debit.whole, cycle, part, debit.end, debit.coupons)
-            )
+            self.rests.append(_Rest(item.number, debit.whole, cycle, part, debit.end, debit.grants))
             given = between(debit.whole_minor, part, debit.end) if self.credits else 0
             place = self.debits.index(debit)
             if part == debit.begin and self.credits and self._is_whole(debit):
                 # It was never invoiced and nothing of it is used: it was as if it had not been.
                 forgotten.append(debit)
                 continue
-            if part > debit.begin:
+            if part > debit.begin or _amounts(debit):
+                # With nothing of it left it still says what was granted for the period.
                 self.debits[place] = evolve(debit, end=part)
             else:
                 del self.debits[place]
@@ -507,7 +525,7 @@ class _Work:
 
     def _paid_of(self, debit: Debit) -> int:
         """Return what was paid of a debit and not credited yet, rounded down."""
-        charged = between(debit.whole_minor, debit.begin, Fraction(1))
+        charged = between(debit.whole_minor, debit.begin, debit.charged_to)
         credited = charged - between(debit.whole_minor, debit.begin, debit.end)
         if debit.invoice is None:
             # It goes on one invoice with its credit, and nobody is asked for it.
@@ -535,7 +553,7 @@ class _Work:
             item = by_number.get(rest.item)
             if item is None or item.arrears or item.through < rest.last:
                 continue
-            chain = self._wholes(rest, item, items)
+            chain = self._wholes(rest, item)
             price = self.conditions.prices[item.price]
             cuts = [between(whole, rest.begin, rest.end) for whole, _ in chain]
             shares = tuple(
@@ -556,7 +574,8 @@ class _Work:
                     rest.begin,
                     rest.end,
                     rest.cycle if rest.cycle != item.cycle else None,
-                    rest.coupons,
+                    rest.grants,
+                    rest.end,
                 )
             )
             self.pending.append(
@@ -596,38 +615,32 @@ class _Work:
         units = units_of(rest.whole, unit=unit, zone=self.subscription.zone, cycle=rest.cycle)
         return Part(whole_minor, rest.begin, rest.end, unit, units)
 
-    def _wholes(
-        self, rest: _Rest, item: Item, items: Sequence[Item]
-    ) -> list[tuple[int, DiscountShare | None]]:
+    def _wholes(self, rest: _Rest, item: Item) -> list[tuple[int, DiscountShare | None]]:
         """Return what an item costs for a billed period: before discounts, and after each.
 
-        The discounts are those of the period, spread over all that the customer then has.
+        The discounts are those that were granted for it: what others have by now is not asked.
         """
-        currency = self.subscription.currency
-        prices = self.conditions.prices
-        present = [each for each in items if not each.arrears and each.through >= rest.last]
-        wholes = [
-            price_of_period(
-                evolve(each, cycle=rest.cycle) if each is item else each,
-                prices[each.price],
-                rest.whole,
-                currency,
-                billed=max(0, each.billed - 1),
-            )
-            for each in present
-        ]
-        place = present.index(item)
-        chain: list[tuple[int, DiscountShare | None]] = [(wholes[place], None)]
-        in_force = self.subscription.in_force
-        coupons = [each for each in in_force if each.coupon in rest.coupons]
-        if coupons:
-            lines = [
-                Discountable(whole, prices[each.price].product)
-                for whole, each in zip(wholes, present, strict=True)
-            ]
-            for share in spread(lines, [each.discount for each in coupons], currency)[place]:
-                chain.append((chain[-1][0] - share.amount_minor, share))
+        price = self.conditions.prices[item.price]
+        whole = price_of_period(
+            evolve(item, cycle=rest.cycle),
+            price,
+            rest.whole,
+            self.subscription.currency,
+            billed=max(0, item.billed - 1),
+        )
+        chain: list[tuple[int, DiscountShare | None]] = [(whole, None)]
+        for grant in rest.grants:
+            coupon = grant.coupon
+            if not covers(coupon, price.product):
+                continue
+            taken = grant.taken_off(chain[-1][0])
+            share = DiscountShare(coupon.coupon, coupon.name, taken)
+            chain.append((chain[-1][0] - taken, share))
         return chain
+
+
+def _amounts(debit: Debit) -> list[Grant]:
+    return [each for each in debit.grants if not isinstance(each.coupon.terms, PercentOff)]
 
 
 def setup_charge(item: Item, price: Price, subscription: Subscription, rate: TaxRate) -> Charge:

@@ -21,10 +21,10 @@ from subscriptions import pricing
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
 from subscriptions.catalog import Price, model_for, phase_for
 from subscriptions.coupons import AppliedCoupon
-from subscriptions.discounts import Discountable, spread
-from subscriptions.ids import CouponId, InvoiceId, PriceId
+from subscriptions.discounts import Discountable, PercentOff, spread
+from subscriptions.ids import InvoiceId, PriceId, ProductId
 from subscriptions.invoices import Charge, LineKind, Measured, Part
-from subscriptions.lifecycle.subscription import Debit, FirstStub, Item, Subscription
+from subscriptions.lifecycle.subscription import Debit, FirstStub, Grant, Item, Subscription
 from subscriptions.money import Currency
 from subscriptions.pricing import Events
 from subscriptions.proration import ProrationUnit, between, position
@@ -237,12 +237,12 @@ def debits_of(
     *,
     first_line: int,
     after: date,
-    coupons: tuple[CouponId, ...] = (),
+    coupons: Sequence[AppliedCoupon] = (),
 ) -> tuple[Debit, ...]:
     """Return what may be credited later: the charges for periods that end after a day.
 
     They are the lines of the invoice from a place on; without an invoice, of what is pending.
-    `coupons` are those that count for their periods.
+    `coupons` are those that counted, in the order in which they did.
     """
     return tuple(
         [
@@ -257,7 +257,7 @@ def debits_of(
                 charge.behavior,
                 first_line + place,
                 invoice,
-                coupons=coupons,
+                grants=_grants(charge, coupons) if coupons else (),
             )
             for place, charge in enumerate(charges)
             if charge.kind is LineKind.PERIOD
@@ -265,6 +265,42 @@ def debits_of(
             and charge.period.end > after
         ]
     )
+
+
+def _grants(charge: Charge, coupons: Sequence[AppliedCoupon]) -> tuple[Grant, ...]:
+    """Return what each coupon took off a charge; a percentage of nothing is granted, too."""
+    taken = {share.coupon: share.amount_minor for share in charge.discounts}
+    left = charge.amount_minor
+    grants: list[Grant] = []
+    for coupon in coupons:
+        amount_minor = taken.get(coupon.coupon, 0)
+        is_part = isinstance(coupon.terms, PercentOff) and covers(coupon, charge.product)
+        if amount_minor or is_part:
+            grants.append(Grant(coupon, amount_minor, left))
+        left -= amount_minor
+    return tuple(grants)
+
+
+def covers(coupon: AppliedCoupon, product: ProductId | None) -> bool:
+    """Return whether a coupon is for a product."""
+    return not coupon.products or product in coupon.products
+
+
+def parts_off(subscription: Subscription, day: date) -> tuple[AppliedCoupon, ...]:
+    """Return the percentages that count on a day: for what joins a period that is billed already.
+
+    An amount was given for the period as a whole, and is not given again.
+    """
+    granted = [
+        grant.coupon
+        for debit in subscription.debits
+        if debit.whole.start <= day < debit.whole.end
+        for grant in debit.grants
+    ]
+    is_billed = any(each.whole.start <= day < each.whole.end for each in subscription.debits)
+    found = granted if is_billed else subscription.discounts
+    parts = [each for each in found if isinstance(each.terms, PercentOff)]
+    return tuple({each.coupon: each for each in parts}.values())
 
 
 def part_used(

@@ -181,7 +181,6 @@ class Cancel:
     on: date
     reason: str = ""
     settlement: Settlement = Settlement.NONE
-    end: EndReason = EndReason.CANCELED
 
 
 @frozen
@@ -217,6 +216,13 @@ class Transfer:
 
     customer: CustomerId
     zone: str
+
+
+@frozen
+class SetEnd:
+    """Let it end by itself when the day `on` begins, or not at all."""
+
+    on: date | None
 
 
 @frozen
@@ -278,6 +284,7 @@ Command: TypeAlias = (
     | End
     | Reactivate
     | Transfer
+    | SetEnd
     | SetCatchUp
     | AnswerSurvey
     | MarkPastDue
@@ -297,6 +304,7 @@ _ANY_TIME: frozenset[type[Command]] = frozenset(
         UndoCancel,
         End,
         Transfer,
+        SetEnd,
         SetCatchUp,
         AnswerSurvey,
     }

@@ -41,6 +41,7 @@ from subscriptions.lifecycle.commands import (
     Resume,
     ScheduleChange,
     SetCatchUp,
+    SetEnd,
     SkipPeriods,
     Transfer,
     UndoCancel,
@@ -53,6 +54,7 @@ from subscriptions.lifecycle.events import (
     ChangeScheduled,
     CouponApplied,
     CouponRemoved,
+    EndSet,
     Event,
     FirstPaymentAwaited,
     PeriodsSkipped,
@@ -87,7 +89,6 @@ from subscriptions.lifecycle.subscription import (
     Current,
     Debit,
     Ended,
-    EndReason,
     FirstStub,
     Incomplete,
     Item,
@@ -259,7 +260,7 @@ def _event(  # noqa: PLR0915 - one case each
         case Cancel():
             plain_text("reason", command.reason, empty=True)
             return CancellationScheduled(
-                id, customer, command.on, command.reason, command.settlement, command.end
+                id, customer, command.on, command.reason, command.settlement
             )
         case UndoCancel():
             if sub.cancellation is None:
@@ -280,6 +281,8 @@ def _event(  # noqa: PLR0915 - one case each
             return SubscriptionReactivated(id, customer, items, on)
         case Transfer(customer=to, zone=zone):
             return SubscriptionTransferred(id, customer, to, zone)
+        case SetEnd(on=end):
+            return EndSet(id, customer, end)
         case SetCatchUp(policy=policy, periods_max=periods_max):
             return CatchUpSet(id, customer, policy, periods_max)
         case AnswerSurvey(answer=answer, comment=comment):
@@ -303,7 +306,9 @@ def _event(  # noqa: PLR0915 - one case each
             assert_never(other)
 
 
-def apply(sub: Subscription, event: Event) -> Subscription:
+def apply(  # noqa: PLR0915 - one case each
+    sub: Subscription, event: Event
+) -> Subscription:
     """Return the state after an event: the only place where a subscription changes."""
     version = sub.version + 1
     match event:
@@ -357,7 +362,7 @@ def apply(sub: Subscription, event: Event) -> Subscription:
         case SubscriptionResumed(on=on):
             return _resumed(sub, on)
         case CancellationScheduled():
-            cancellation = Cancellation(event.on, event.reason, event.settlement, event.end)
+            cancellation = Cancellation(event.on, event.reason, event.settlement)
             return evolve(sub, cancellation=cancellation, version=version)
         case CancellationWithdrawn():
             return evolve(sub, cancellation=None, version=version)
@@ -382,11 +387,14 @@ def apply(sub: Subscription, event: Event) -> Subscription:
                 contract=Active(on),
                 items=items,
                 pause=None,
+                ends_on=None,
                 last_item=_last_item(sub, items),
                 version=version,
             )
         case SubscriptionTransferred(to=to, zone=zone):
             return evolve(sub, customer=to, zone=zone, version=version)
+        case EndSet(on=end):
+            return evolve(sub, ends_on=end, version=version)
         case CatchUpSet(policy=policy, periods_max=periods_max):
             return evolve(sub, catch_up=policy, catch_up_max=periods_max, version=version)
         case SurveyAnswered(answer=answer, comment=comment):
@@ -427,25 +435,18 @@ def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
     # What is over can be credited no more. A period ends, at the latest, when the next is billed.
     today = min(event.periods).start
     debits = (*[each for each in sub.debits if each.whole.end > today], *event.debits)
-    in_force, discounts = sub.in_force, sub.discounts
-    if discounts or in_force:
-        counted = {each.coupon: each.after_period() for each in discounts}
-        # A yearly item keeps the discount of its year when a monthly one beside it is renewed.
-        named = {*event.discounts, *[coupon for debit in debits for coupon in debit.coupons]}
-        known = {each.coupon: each for each in (*in_force, *discounts)}
-        in_force = tuple(each for each in known.values() if each.coupon in named)
-        discounts = tuple(
-            left
-            for each in discounts
-            if (left := counted[each.coupon] if each.coupon in event.discounts else each)
-        )
+    discounts = sub.discounts
+    if event.discounts:
+        left = [
+            each.after_period() if each.coupon in event.discounts else each for each in discounts
+        ]
+        discounts = tuple(each for each in left if each is not None)
     invoice = event.invoice
     return evolve(
         sub,
         items=tuple(items),
         debits=debits if invoice is None else on_invoice(debits, invoice, event.first_line),
         pending=sub.pending if invoice is None else (),
-        in_force=in_force,
         discounts=discounts,
         version=sub.version + 1,
     )
@@ -506,7 +507,7 @@ def _with_trial_until(sub: Subscription, until: date) -> Subscription:
 
     A fixed term and phases are as long as they were, so what ends or follows them moves along.
     """
-    contract, cancellation = sub.contract, sub.cancellation
+    contract = sub.contract
     assert isinstance(contract, Trialing)
     items = tuple(
         evolve(
@@ -528,8 +529,6 @@ def _with_trial_until(sub: Subscription, until: date) -> Subscription:
                 return after.cycle.start(_first_whole(after.cycle, until) + count)
         return day + (until - contract.until)
 
-    if cancellation is not None and cancellation.end is EndReason.TERM_ENDED:
-        cancellation = evolve(cancellation, on=moved(cancellation.on))
     schedule = [
         evolve(each, on=moved(each.on)) if each.cause in _FOLLOWS_TRIAL else each
         for each in sub.schedule
@@ -538,7 +537,7 @@ def _with_trial_until(sub: Subscription, until: date) -> Subscription:
         sub,
         contract=Trialing(until),
         items=items,
-        cancellation=cancellation,
+        ends_on=None if sub.ends_on is None else moved(sub.ends_on),
         schedule=tuple(sorted(schedule, key=lambda each: each.on)),
         version=sub.version + 1,
     )

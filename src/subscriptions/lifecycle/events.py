@@ -237,7 +237,6 @@ class CancellationScheduled:
     on: date
     reason: str
     settlement: Settlement = Settlement.NONE
-    end: EndReason = EndReason.CANCELED
 
 
 @frozen
@@ -282,6 +281,15 @@ class SubscriptionTransferred:
     customer: CustomerId
     to: CustomerId
     zone: str
+
+
+@frozen
+class EndSet:
+    """It ends by itself when the day `on` begins; None: it goes on until it is cancelled."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    on: date | None
 
 
 @frozen
@@ -366,6 +374,7 @@ Event: TypeAlias = (
     | SubscriptionEnded
     | SubscriptionReactivated
     | SubscriptionTransferred
+    | EndSet
     | CatchUpSet
     | SurveyAnswered
     | SubscriptionPastDue

@@ -13,10 +13,11 @@ from attrs import Factory, field, frozen
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
 from subscriptions.contract_terms import Terms
 from subscriptions.coupons import AppliedCoupon
+from subscriptions.discounts import PercentOff
 from subscriptions.errors import ValidationError
-from subscriptions.ids import CouponId, CustomerId, InvoiceId, PriceId, SubscriptionId
+from subscriptions.ids import CustomerId, InvoiceId, PriceId, SubscriptionId
 from subscriptions.invoices import Charge
-from subscriptions.money import Currency, Money
+from subscriptions.money import Currency, Money, round_fraction
 from subscriptions.pricing.numbers import MOST_QUANTITY, read_quantity
 from subscriptions.proration import Proration
 from subscriptions.records import Column, ColumnType, Kind, Metadata
@@ -93,6 +94,32 @@ class Item:
 
 
 @frozen
+class Grant:
+    """What a coupon took off a billed period: `amount_minor` of the `of_minor` that it met.
+
+    It is kept with the debit, so that a change within the period meets the same discount.
+    """
+
+    coupon: AppliedCoupon
+    amount_minor: int
+    of_minor: int
+
+    def taken_off(self, minor: int) -> int:
+        """Return what it takes off another price of that period, in minor units.
+
+        Of the price it was granted for, that is what it took; a percentage stays the same part of
+        another price, an amount the same amount as far as there is so much.
+        """
+        terms = self.coupon.terms
+        if not isinstance(terms, PercentOff):
+            return min(self.amount_minor, minor)
+        if self.of_minor:
+            return round_fraction(self.amount_minor * minor, self.of_minor)
+        share = Fraction(terms.percent) / 100 * minor
+        return round_fraction(share.numerator, share.denominator)
+
+
+@frozen
 class Debit:
     """What an item was once charged for a period: what a later change credits, and never more.
 
@@ -100,7 +127,8 @@ class Debit:
     `behavior` says. Of it stands what lies between `begin` and `end`, fractions of the whole: the
     cut at `end` less the cut at `begin`. `line` is its place on `invoice`; while that is None, its
     place among what is pending. `cycle` is how the period was counted, where its item is counted
-    otherwise since. `coupons` are those that count for the period.
+    otherwise since. `grants` are the discounts of the period. `charged_to` is where `end` was at
+    first: what lies between them has been credited.
     """
 
     item: int
@@ -114,7 +142,8 @@ class Debit:
     begin: Fraction = Fraction()
     end: Fraction = _ONE
     cycle: BillingCycle | None = None
-    coupons: tuple[CouponId, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    charged_to: Fraction = _ONE
 
 
 @frozen
@@ -256,7 +285,6 @@ class Cancellation:
     on: date
     reason: str = ""
     settlement: Settlement = Settlement.NONE
-    end: EndReason = EndReason.CANCELED
 
 
 @frozen
@@ -313,9 +341,9 @@ class Subscription:
     """One contract with one customer. Days are days in `zone`.
 
     `schedule` are changes to come, in order; `pending` is what waits for the next invoice, `debits`
-    what was charged for periods that are not over. Of the `discounts`, those `in_force` count for
-    periods that are billed and not over. When usage since the last invoice comes to `threshold`, it
-    is billed.
+    what was charged for periods that are not over. The `discounts` count for the invoices to come.
+    It ends by itself when the day `ends_on` begins: a fixed term is over. When usage since the last
+    invoice comes to `threshold`, it is billed.
     """
 
     id: SubscriptionId
@@ -336,10 +364,10 @@ class Subscription:
     pending: tuple[Charge, ...] = ()
     schedule: tuple[Planned, ...] = ()
     discounts: tuple[AppliedCoupon, ...] = ()
-    in_force: tuple[AppliedCoupon, ...] = ()
     pause: Pause | None = None
     terms: Terms | None = None
     trial_end: TrialEnd = TrialEnd.BILL
+    ends_on: date | None = None
     payment_window_hours: int | None = None
     catch_up: CatchUp = CatchUp.EACH
     catch_up_max: int = CATCH_UP_MAX
@@ -395,6 +423,11 @@ class Subscription:
         """The first day that no item has been billed for yet."""
         return max(item.through for item in self.items)
 
+    @property
+    def known_end(self) -> date | None:
+        """The day on which it ends, as far as is known: cancelled, or at the end of its term."""
+        return _earliest(self.ends_on, None if self.cancellation is None else self.cancellation.on)
+
     def item(self, number: int) -> Item:
         """Return an item by its number; raises `ValidationError` if there is none."""
         for item in self.items:
@@ -432,8 +465,7 @@ def _due(subscription: Subscription) -> tuple[date | None, datetime | None]:
         day = _earliest(day, subscription.schedule[0].on)
         for planned in subscription.schedule:
             day = _earliest(day, planned.announce_on)
-    if subscription.cancellation is not None:
-        day = _earliest(day, subscription.cancellation.on)
+    day = _earliest(day, subscription.known_end)
     check_at = subscription.usage_check_at
     if day is None:
         return None if check_at is None else local_date(check_at, zone), check_at

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 from attrs import evolve, frozen
 
+from subscriptions import credit_notes
+from subscriptions.credit_notes import CreditNote
 from subscriptions.invoice_numbering import Finding, Foreign, Series, audit
 from subscriptions.invoices import ChainBreak, Invoice, verify_chain
 from subscriptions.number_series import NumberSeries
@@ -21,7 +23,7 @@ from subscriptions.number_series import NumberSeries
 
 @frozen
 class Link:
-    """What the audit needs of one final invoice: few words, so that a million of them fit."""
+    """What the audit needs of one final document: few words, so that a million of them fit."""
 
     number: str
     hash: str
@@ -42,6 +44,14 @@ class NumberFinding:
 _Chain: TypeAlias = list[Link]
 
 
+def link_of_note(note: CreditNote) -> Link | None:
+    """Return the link of a credit note, having checked its content; None if it is not sealed."""
+    if note.number is None or note.issued_at is None or note.issued_on is None:
+        return None
+    changed = next(credit_notes.verify_chain([note]), None)
+    return Link(note.number, note.hash, note.previous_hash, note.issued_at, note.issued_on, changed)
+
+
 def link(invoice: Invoice) -> Link | None:
     """Return the link of a final invoice, having checked its content; None for a draft."""
     if invoice.number is None or invoice.finalized_at is None or invoice.issued_on is None:
@@ -60,7 +70,7 @@ def link(invoice: Invoice) -> Link | None:
 def findings(
     links: Iterable[Link], series: Sequence[NumberSeries], *, opening: Series, opening_id: str
 ) -> tuple[NumberFinding, ...]:
-    """Return what is wrong with final invoices and their series; nothing wrong is an empty tuple.
+    """Return what is wrong with final documents of one kind and their series, or an empty tuple.
 
     `opening` is the seller's series as it starts, known under `opening_id`: a series that went on
     from elsewhere begins after its last number there.

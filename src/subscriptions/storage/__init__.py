@@ -69,8 +69,11 @@ class Query(Generic[R]):
             for value in values:
                 if value is not None and not isinstance(value, str | int | date):
                     raise ValidationError(name, value, "a text, a number, a date or None")
-        if isinstance(self.limit, bool) or not 1 <= self.limit <= PAGE_LIMIT_MAX:
+        if type(self.limit) is not int or not 1 <= self.limit <= PAGE_LIMIT_MAX:
             raise ValidationError("limit", self.limit, f"1 to {PAGE_LIMIT_MAX}")
+        after: object = self.after
+        if after is not None and not isinstance(after, str):
+            raise ValidationError("after", after, "a cursor of an earlier page")
 
 
 @frozen

@@ -20,11 +20,12 @@ from typing import Final, TypeVar
 
 from attrs import AttrsInstance, evolve
 
-from subscriptions import customers, invoices
+from subscriptions import credit_notes, customers, invoices
 from subscriptions.balance import BalanceEntry, Cause
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
 from subscriptions.catalog import Price, Product
 from subscriptions.coupons import Coupon, PromotionCode, Redemption
+from subscriptions.credit_notes import CreditNote
 from subscriptions.customers import Address, Customer
 from subscriptions.decisions import created
 from subscriptions.discounts import PercentOff
@@ -34,6 +35,7 @@ from subscriptions.idempotency import CommandRecord, command_id
 from subscriptions.ids import (
     BalanceEntryId,
     CouponId,
+    CreditNoteId,
     CustomerId,
     DunningCaseId,
     InvoiceId,
@@ -309,6 +311,29 @@ def an_invoice(id: str = "inv_ada", /, **changes: object) -> Invoice:
     assert isinstance(sealed, Invoice)
     invoice = _with(sealed, changes)
     return invoice if "hash" in changes else evolve(invoice, hash=invoices.content_hash(invoice))
+
+
+def a_credit_note(id: str = "cn_ada", /, **changes: object) -> CreditNote:
+    """Return a credit note of all of the invoice of 34.51 EUR, numbered and sealed.
+
+    The seal covers the changes, so that a changed note still verifies.
+    """
+    invoice = an_invoice()
+    composed = credit_notes.compose(
+        invoice,
+        credit_notes.of_lines(invoice, []),
+        a_customer(),
+        ordinal=1,
+        division=credit_notes.divide(invoice, invoice.total),
+        reason="a mistake",
+        seller=a_seller(),
+        salt=f"salt-{id}",
+    )
+    draft = evolve(composed, id=CreditNoteId(id))
+    sealed = credit_notes.seal(draft, number=f"CN-{id}", previous_hash="", at=AT).after
+    assert isinstance(sealed, CreditNote)
+    note = _with(sealed, changes)
+    return note if "hash" in changes else evolve(note, hash=credit_notes.content_hash(note))
 
 
 def a_payment(id: str = "pay_ada", /, **changes: object) -> Payment:

@@ -17,6 +17,7 @@ from subscriptions import (
     balance,
     catalog,
     coupons,
+    credit_notes,
     customers,
     dunning,
     events,
@@ -37,6 +38,7 @@ from subscriptions.decisions import RecordParked, RecordUnparked
 from subscriptions.discounts import AmountOff, DiscountShare
 from subscriptions.ids import (
     CouponId,
+    CreditNoteId,
     CustomerId,
     DunningCaseId,
     InvoiceId,
@@ -78,6 +80,7 @@ from subscriptions.testing.builders import (
     a_carried_level,
     a_command,
     a_coupon,
+    a_credit_note,
     a_customer,
     a_debit,
     a_draft,
@@ -96,6 +99,7 @@ from subscriptions.testing.builders import (
     a_promotion_code,
     a_redemption,
     a_refund,
+    a_seller,
     a_subscription,
     a_usage_event,
     an_event,
@@ -108,7 +112,7 @@ CUSTOMER, METHOD = CustomerId("cus_ada"), PaymentMethodId("pm_ada")
 SUBSCRIPTION, INVOICE = SubscriptionId("sub_ada"), InvoiceId("inv_ada")
 COUPON, CODE = CouponId("cpn_welcome"), PromotionCodeId("promo_welcome")
 PAYMENT, CASE = PaymentId("pay_ada"), DunningCaseId("dun_ada")
-REFUND = RefundId("ref_ada")
+REFUND, CREDIT_NOTE = RefundId("ref_ada"), CreditNoteId("cn_ada")
 DUE = Money(3451, EUR)
 
 
@@ -133,6 +137,7 @@ def examples() -> tuple[Example, ...]:
         *_subscriptions(),
         *_migrations(),
         *_invoices(),
+        *_credit_notes(),
         *_payments(),
         *_refunds(),
         *_dunning(),
@@ -395,10 +400,10 @@ def _subscriptions() -> Iterator[Example]:
             pending=(a_pending_credit(),),
             schedule=(a_plan(), a_move()),
             discounts=(a_coupon().applied(),),
-            in_force=(a_coupon().applied("WELCOME"),),
             pause=lifecycle.Pause(START, collect=False, resume_on=date(2027, 6, 1)),
             terms=Terms(minimum=Interval.years(1), notice=Interval.months(1)),
             trial_end=lifecycle.TrialEnd.PAUSE,
+            ends_on=date(2029, 1, 31),
             catch_up=lifecycle.CatchUp.SKIP,
             catch_up_max=12,
             threshold=DUE,
@@ -428,9 +433,7 @@ def _of_every_choice() -> dict[str, lifecycle.Subscription]:
         contract = lifecycle.Ended(LATER, reason)
         made[f"end_{reason}"] = a_subscription(f"sub_end_{reason}", contract=contract)
     for settlement in lifecycle.Settlement:
-        cancellation = lifecycle.Cancellation(
-            date(2027, 6, 30), settlement=settlement, end=lifecycle.EndReason.TERM_ENDED
-        )
+        cancellation = lifecycle.Cancellation(date(2027, 6, 30), settlement=settlement)
         made[f"settle_{settlement}"] = a_subscription(
             f"sub_settle_{settlement}", cancellation=cancellation
         )
@@ -464,10 +467,37 @@ def _invoices() -> Iterator[Example]:
         "parked": an_invoice("inv_parked", parked="UnreadableRecord: customer"),
         "every_tax": _with_every_tax(an_invoice("inv_every_tax")),
         "balance": an_invoice("inv_balance", balance_minor=451, activates=True),
+        "credited": an_invoice("inv_credited", credited_minor=1451),
         "every_line": _with_every_line(a_draft("inv_every_line", finalize_at=LATER)),
     }
     for name, invoice in made.items():
         yield Example(f"invoice.{name}", invoices.INVOICE, invoice)
+
+
+def _credit_notes() -> Iterator[Example]:
+    yield Example("credit_note", credit_notes.CREDIT_NOTE, a_credit_note())
+    every = _with_every_tax(an_invoice())
+    paid = evolve(every, paid_minor=every.total_minor, state=invoices.Paid(LATER))
+    given_back = Money(paid.total_minor - 300, EUR)
+    note = credit_notes.compose(
+        paid,
+        credit_notes.of_lines(paid, []),
+        a_customer(),
+        ordinal=2,
+        division=credit_notes.divide(
+            paid, paid.total, refund=Money(100, EUR), balance=Money(200, EUR), outside=given_back
+        ),
+        reason="a mistake",
+        seller=a_seller(),
+        salt="salt",
+    )
+    sealed = credit_notes.seal(note, number="CN-2", previous_hash="0" * 64, at=LATER).after
+    yield Example("credit_note.every_tax", credit_notes.CREDIT_NOTE, sealed)
+    yield Example(
+        "credit_note.erased",
+        credit_notes.CREDIT_NOTE,
+        a_credit_note("cn_erased", party=None, salt=""),
+    )
     for rounding in Rounding:
         invoice = a_draft(f"inv_{rounding.value}", rounding=rounding)
         yield Example(f"invoice.{rounding.value}", invoices.INVOICE, invoice)
@@ -761,6 +791,7 @@ def event_bodies() -> tuple[events.Event, ...]:
         lifecycle.SubscriptionResumed(SUBSCRIPTION, CUSTOMER, START),
         lifecycle.SubscriptionReactivated(SUBSCRIPTION, CUSTOMER, (an_item(),), START),
         lifecycle.SubscriptionTransferred(SUBSCRIPTION, CUSTOMER, CustomerId("cus_bob"), "UTC"),
+        lifecycle.EndSet(SUBSCRIPTION, CUSTOMER, date(2028, 1, 31)),
         lifecycle.CatchUpSet(SUBSCRIPTION, CUSTOMER, lifecycle.CatchUp.TOGETHER, 12),
         lifecycle.SurveyAnswered(SUBSCRIPTION, CUSTOMER, "too dear", "I found another one."),
         lifecycle.CancellationScheduled(SUBSCRIPTION, CUSTOMER, START, "too dear"),
@@ -779,6 +810,8 @@ def event_bodies() -> tuple[events.Event, ...]:
         invoices.InvoiceOverdue(INVOICE, CUSTOMER, SUBSCRIPTION, DUE),
         invoices.InvoiceDunningEnded(INVOICE, CUSTOMER),
         invoices.InvoiceVoided(INVOICE, CUSTOMER, "a mistake"),
+        invoices.InvoiceCredited(INVOICE, CUSTOMER, CREDIT_NOTE, DUE, DUE),
+        credit_notes.CreditNoteIssued(CREDIT_NOTE, CUSTOMER, INVOICE, "CN-1", DUE),
         invoices.InvoiceMarkedUncollectible(INVOICE, CUSTOMER, DUE, "insolvent"),
         payments.PaymentIntended(PAYMENT, CUSTOMER, INVOICE, DUE),
         payments.PaymentSucceeded(PAYMENT, CUSTOMER, None, DUE),

@@ -7,7 +7,7 @@ from datetime import datetime
 from subscriptions import balance
 from subscriptions.balance import BALANCE_ENTRY, BalanceEntry, Cause
 from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision
+from subscriptions.decisions import Change, Decision, join
 from subscriptions.errors import UnknownReference, ValidationError
 from subscriptions.ids import InvoiceId, RefundId
 from subscriptions.invoices import Invoice
@@ -74,16 +74,37 @@ def moved(
     refund: RefundId | None = None,
 ) -> Decision:
     """Let a balance move in a decision, after whatever that decides about the customer already."""
-    before = owner
-    events: tuple[object, ...] = ()
-    others: list[Change] = []
+    now = left_by(decision, owner)
+    moves = balance.move(now, amount, cause=cause, at=context.at, invoice=invoice, refund=refund)
+    return in_turn(decision, Decision(moves))
+
+
+def left_by(decision: Decision, owner: Customer) -> Customer:
+    """Return a customer as a decision leaves him: what moves his balance next starts from there."""
     for change in decision.changes:
         if isinstance(change.after, Customer) and change.after.id == owner.id:
-            owner, events = change.after, change.events
+            return change.after
+    return owner
+
+
+def in_turn(first: Decision, second: Decision) -> Decision:
+    """Join two decisions, of which the second was made on the customers that the first leaves."""
+    earlier = {each.after.id: each for each in first.changes if isinstance(each.after, Customer)}
+    later: list[Change] = []
+    for change in second.changes:
+        before = earlier.pop(change.after.id, None) if isinstance(change.after, Customer) else None
+        if before is not None:
+            events = (*before.events, *change.events)
+            later.append(Change(CUSTOMER, before.before, change.after, events))
         else:
-            others.append(change)
-    last, entry = balance.move(
-        owner, amount, cause=cause, at=context.at, invoice=invoice, refund=refund
+            later.append(change)
+    kept = [
+        each
+        for each in first.changes
+        if not isinstance(each.after, Customer) or each.after.id in earlier
+    ]
+    return join(
+        Decision(tuple(kept), first.issues),
+        Decision(tuple(later), second.issues),
+        about=first.about,
     )
-    both = Change(CUSTOMER, before, last.after, (*events, *last.events))
-    return Decision((*others, both, entry), decision.issues, decision.about)

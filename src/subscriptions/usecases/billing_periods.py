@@ -18,6 +18,7 @@ from subscriptions.billing_cycles import Period, first_instant, local_date
 from subscriptions.catalog import PRICE, Price, model_for
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, join
+from subscriptions.discounts import PercentOff
 from subscriptions.errors import SafetyStop
 from subscriptions.ids import CouponId, InvoiceId
 from subscriptions.invoices import INVOICE, Charge, LineKind
@@ -45,7 +46,7 @@ from subscriptions.usage import METER, whole_period
 from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany
 from subscriptions.usecases.metering import Measured, Quantity, measure
-from subscriptions.usecases.usage import carry_levels
+from subscriptions.usecases.usage_so_far import carry_levels
 
 Used: TypeAlias = tuple[tuple[UsageOf, ...], tuple[Change, ...]]
 
@@ -160,14 +161,15 @@ def bill_due(moves: Moves, on: date, context: Context, *, by_command: bool = Fal
         return
     invoicing.check_safe(sub, charges, context)
     operation = ("version", str(sub.version)) if by_command else ()
-    place = invoicing.own_place(sub, moves.owner, *bill.cycles, *operation)
+    # Whether it is paid decides about this subscription, so it is not grouped with others.
+    awaited = _awaits_payment(sub)
+    place = invoicing.own_place(sub, moves.owner, *bill.cycles, *operation, alone=awaited)
     if place is None:
         place = yield from invoicing.place_of_day(sub, moves.owner, context)
     method = yield from collection.method_of(moves.owner, context)
-    awaited = _awaits_payment(sub)
     moves.do(_billed(sub, bill, charges, coupons, place=place, on=on))
     issued = invoicing.invoice(
-        place, sub, moves.owner, charges, context, method=method, activates=awaited
+        place, sub, moves.owner, charges, context, method=method, activates=awaited, alone=awaited
     )
     if awaited and any(_is_owed(issue.after) for issue in issued.issues):
         assert sub.payment_window_hours is not None
@@ -271,13 +273,11 @@ def _is_usage(charge: Charge) -> bool:
 
 def _billed_period(sub: Subscription, item: Item) -> Period:
     """Return the period to bill: cut at a known end, if what is unused would be given back."""
-    period, cancellation = item.next_period, sub.cancellation
-    if (
-        cancellation is not None
-        and cancellation.settlement is not Settlement.NONE
-        and period.start < cancellation.on < period.end
-    ):
-        return Period(period.start, cancellation.on)
+    period, end, cancellation = item.next_period, sub.ends_on, sub.cancellation
+    if cancellation is not None and cancellation.settlement is not Settlement.NONE:
+        end = sub.known_end
+    if end is not None and period.start < end < period.end:
+        return Period(period.start, end)
     return period
 
 
@@ -310,7 +310,7 @@ def _billed(
         place.invoice,
         first_line=place.first_line + pending,
         after=on,
-        coupons=coupons,
+        coupons=sub.discounts,
     )
     return BillPeriods(
         bill.items,
@@ -405,7 +405,11 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
     if sum([charge.amount_minor for charge in charges]) < threshold.minor:
         moves.do(CheckUsage(None))
         return
-    charges = [charge for charge in charges if charge.amount_minor]
+    # Percentages count for what is billed ahead as for the rest; amounts, for the period once.
+    parts = [each for each in sub.discounts if isinstance(each.terms, PercentOff)]
+    charges = lifecycle.discounted(
+        [charge for charge in charges if charge.amount_minor], parts, sub.currency
+    )
     invoicing.check_safe(sub, charges, context)
     billed = [str(each.minor) for each in sums]
     place = yield from invoicing.place_for(

@@ -26,6 +26,7 @@ from subscriptions.lifecycle import (
 from subscriptions.records import Ref, evolve, plain_date
 from subscriptions.usecases.billing_periods import Moves, bill_due
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Question
+from subscriptions.usecases.price_arguments import read_flag
 from subscriptions.usecases.renewals import finish
 
 
@@ -63,6 +64,7 @@ def cancel(
         settled = Settlement(settlement)
     except ValueError:
         raise ValidationError("settlement", settlement, "'none', 'credit' or 'refund'") from None
+    read_flag("extraordinary", extraordinary)
 
     def flow(context: Context) -> Flow[Decision]:
         sub = yield from Get(SUBSCRIPTION, id)
@@ -86,11 +88,14 @@ def cancel(
         if isinstance(when, date):
             if when < today:
                 raise ValidationError("when", when, "today or later")
+            if sub.ends_on is not None and when > sub.ends_on:
+                raise ValidationError("when", when, f"{sub.ends_on} or earlier: then it ends")
             _check_permitted(sub, when, today, bound=bound)
             on = when
         else:
             on = lifecycle.end_of_paid_time(sub, at=context.at)
             on = _permitted(sub, on, today) if bound else on
+            on = on if sub.ends_on is None else min(on, sub.ends_on)
         change = lifecycle.decide(sub, Cancel(on, reason, settled))
         return Decision((change,), about=Ref(SUBSCRIPTION, id))
 
@@ -109,6 +114,30 @@ def undo_cancel(
         return Decision((change,), about=Ref(SUBSCRIPTION, id))
 
     # An end that is over is an end, whether it was run in time or not.
+    return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
+
+
+def set_end(
+    id: str, *, on: date | None, at: datetime | None = None, idempotency_key: str | None = None
+) -> Command[Subscription]:
+    """Let a subscription end by itself on another day, or with None go on until it is cancelled.
+
+    That prolongs or shortens a fixed term, and gives one to what had none. What is paid for beyond
+    that day is given back when it comes. A cancellation for an earlier day stays.
+
+    Raises `InvalidTransition` if it has ended, `ValidationError` for a day that is not after today.
+    """
+    if on is not None:
+        plain_date("on", on)
+
+    def flow(context: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        today = context.today(sub.zone)
+        if on is not None and on <= today:
+            raise ValidationError("on", on, f"after today, {today}; to end it now: cancel")
+        change = lifecycle.decide(sub, lifecycle.SetEnd(on))
+        return Decision((change,), about=Ref(SUBSCRIPTION, id))
+
     return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
 
 

@@ -18,8 +18,8 @@ from subscriptions.decisions import Change, Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, PriceId, ProductId, derived_id
 from subscriptions.money import Money
-from subscriptions.records import Metadata, Ref, evolve, plain_date, plain_text
 from subscriptions.pricing import PriceModel
+from subscriptions.records import Metadata, Ref, evolve, plain_date, plain_text
 from subscriptions.taxes import TaxBehavior
 from subscriptions.usage import METER, check_fits
 from subscriptions.usecases import flows

@@ -97,31 +97,40 @@ def edit_items(
     sub: Subscription,
     *,
     add: Sequence[tuple[str, int | Decimal]],
-    remove: Sequence[str],
-    swap: Mapping[str, str],
-    quantities: Mapping[str, int | Decimal],
+    remove: Sequence[str | int],
+    swap: Mapping[str | int, str] | Mapping[str, str],
+    quantities: Mapping[str | int, int | Decimal] | Mapping[str, int | Decimal],
 ) -> tuple[WantedItem, ...]:
     """Return the present items with some added, removed, exchanged, or in another quantity.
 
-    Raises `ValidationError` for a price that the subscription does not have, or has twice.
+    An item is named by its price, or by its number. Raises `ValidationError` for one that the
+    subscription does not have, and for a price that it has twice.
     """
-    for field, prices in (("remove", remove), ("swap", swap), ("quantities", quantities)):
-        for price in prices:
-            count = sum(item.price == price for item in sub.items)
-            if count != 1:
-                there = ", ".join(item.price for item in sub.items)
-                expected = f"one of {there}" if not count else "a price that it has only once"
-                raise ValidationError(field, price, expected)
+    gone = [_number_of(sub, "remove", key) for key in remove]
+    prices = {_number_of(sub, "swap", key): price for key, price in swap.items()}
+    amounts = {_number_of(sub, "quantities", key): amount for key, amount in quantities.items()}
+    for number in gone:
+        if number in prices or number in amounts:
+            raise ValidationError("remove", number, "an item that is not changed besides")
     items = [
         WantedItem(
-            PriceId(swap.get(item.price, item.price)),
-            quantities.get(item.price, item.quantity),
+            PriceId(prices.get(item.number, item.price)),
+            amounts.get(item.number, item.quantity),
             item.number,
         )
         for item in sub.items
-        if item.price not in remove
+        if item.number not in gone
     ]
     return (*items, *[WantedItem(PriceId(price), quantity) for price, quantity in add])
+
+
+def _number_of(sub: Subscription, field: str, key: str | int) -> int:
+    found = [item.number for item in sub.items if key in {item.price, item.number}]
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(f"{item.price} (number {item.number})" for item in sub.items)
+    expected = "an item's number, for it has this price twice" if found else f"one of {there}"
+    raise ValidationError(field, key, expected)
 
 
 def resolve(
@@ -203,7 +212,9 @@ def charge(
             )
         )
         return
-    invoicing.check_safe(sub, outcome.pending, context)
+    if planned:
+        # What a person asks for now he can look at first; what a run does is looked at here.
+        invoicing.check_safe(sub, outcome.pending, context)
     place = yield from invoicing.place_for(sub, moves.owner, context, "change", str(sub.version))
     moves.do(
         ChangeItems(
@@ -217,7 +228,9 @@ def charge(
             place.first_line,
         )
     )
-    pending = lifecycle.discounted(outcome.pending, sub.in_force, sub.currency)
+    # What else is charged now bears the percentages of the period; amounts were given for it.
+    parts = lifecycle.parts_off(sub, context.today(sub.zone))
+    pending = lifecycle.discounted(outcome.pending, parts, sub.currency)
     method = yield from collection.method_of(moves.owner, context)
     issued = invoicing.invoice(place, sub, moves.owner, pending, context, method=method)
     moves.add(issued)
@@ -229,7 +242,7 @@ def carry_out_planned(moves: Moves, planned: Planned, context: Context) -> Flow[
     wanted = planned_items(sub, planned)
     if not wanted:
         # All that was to stay is gone since: then nothing is left to change.
-        moves.do(WithdrawChanges(planned.cause))
+        replace_plan(moves, planned)
         return
     ids = tuple(sorted({each.price for each in wanted}))
     found = yield from GetMany(PRICE, ids)
@@ -242,6 +255,14 @@ def carry_out_planned(moves: Moves, planned: Planned, context: Context) -> Flow[
     yield from charge(moves, outcome, policy, context, cause=planned.cause, planned=True)
     if changes:
         moves.add(Decision(changes))
+
+
+def replace_plan(moves: Moves, planned: Planned, *instead: Planned) -> None:
+    """Have another plan instead of one, or none; others of the same cause stay."""
+    cause = planned.cause
+    others = [each for each in moves.after.schedule if each.cause == cause and each is not planned]
+    kept = [ScheduleChange(each) for each in (*others, *instead)]
+    moves.do(WithdrawChanges(cause), *kept)
 
 
 def planned_items(sub: Subscription, planned: Planned) -> tuple[WantedItem, ...]:

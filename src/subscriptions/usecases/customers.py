@@ -45,7 +45,7 @@ def create(
     Raises `ValidationError` for a wrong value, `Duplicate` if the number or the external id is
     taken. Nothing is stored then.
     """
-    if address is not None and country and country != address.country:
+    if isinstance(address, Address) and country and country != address.country:
         raise ValidationError(
             "country", country, f"the country of the address, {address.country!r}"
         )
@@ -62,7 +62,7 @@ def create(
             external_id=external_id,
             company=company,
             email=email,
-            address=address or Address(country=country),
+            address=Address(country=country) if address is None else address,
             tax_id=tax_id,
             language=language,
             zone=zone,

@@ -227,5 +227,5 @@ def _write_off(case: DunningCase, invoice: Invoice, context: Context) -> Flow[De
     decided = Decision((taken, invoices.decide(invoice, *commands)))
     clear = ClearPastDue(invoice.id, paid=False)
     for id in invoice.subscriptions:
-        decided = join(decided, (yield from clear_debts(id, [clear], context)))
+        decided = yield from clear_debts(id, [clear], context, so_far=decided)
     return decided

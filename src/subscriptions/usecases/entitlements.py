@@ -17,7 +17,7 @@ from subscriptions.entitlements import Allowance, Granted
 from subscriptions.lifecycle import SUBSCRIPTION, Subscription
 from subscriptions.records import plain_text
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Having, Question
-from subscriptions.usecases.usage import used_now
+from subscriptions.usecases.usage_so_far import used_now
 
 
 def list_(customer: str, *, at: datetime | None = None) -> Question[tuple[Allowance, ...]]:

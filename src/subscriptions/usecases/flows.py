@@ -134,7 +134,8 @@ class Context:
 
     `at` is the time of the work, `now` what the clock says: a run that catches up works at times
     that have passed. `safety` is None where a person has looked. `attached` is what a gateway said
-    of a token, for the one command that needs it.
+    of a token, for the one command that needs it. `refunding` names the gateways that can give
+    money back.
     """
 
     at: datetime

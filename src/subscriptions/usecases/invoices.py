@@ -40,6 +40,7 @@ from subscriptions.usecases.flows import (
     one_of,
     only,
 )
+from subscriptions.usecases.price_arguments import read_flag, read_several
 from subscriptions.usecases.receivables import close_cases, open_case
 
 
@@ -71,7 +72,8 @@ def create_one_off(
     Raises `UnknownReference` for an unknown customer, `ValidationError` for no lines, for two
     currencies and for a negative total.
     """
-    wanted = tuple(lines)
+    wanted = read_several("lines", lines)
+    read_flag("finalize", finalize)
     charged = [_charge(line) for line in wanted]
     if not wanted:
         raise ValidationError("lines", (), "at least one line")
@@ -229,6 +231,9 @@ def advance(id: str, context: Context) -> Flow[Decision]:
 
 
 def _charge(line: OneOff) -> int:
+    given: object = line
+    if not isinstance(given, OneOff):
+        raise ValidationError("lines", given, "a OneOff, such as OneOff('Work', amount)")
     plain_text("description", line.description)
     if not isinstance(line.amount, Money):
         raise ValidationError("amount", line.amount, "a Money, such as Money.of('5.00', 'EUR')")

@@ -47,7 +47,7 @@ def offered(ids: Iterable[str], *, on: date, customer: str | None) -> Flow[tuple
 
 
 def check_meters(prices: Sequence[Price]) -> None:
-    """Refuse two prices of one subscription for what one meter counts: which would be charged?"""
+    """Refuse two prices of one subscription for what one meter counts: only one can be charged."""
     metered = [price for price in prices if price.meter is not None]
     for price in metered:
         others = [each for each in metered if each.meter == price.meter]

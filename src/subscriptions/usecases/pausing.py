@@ -20,6 +20,7 @@ from subscriptions.records import Ref, plain_date
 from subscriptions.usecases import renewals
 from subscriptions.usecases.billing_periods import Moves, bill_due
 from subscriptions.usecases.flows import Command, Context, Flow, Get
+from subscriptions.usecases.price_arguments import read_flag
 
 
 def pause(
@@ -40,13 +41,16 @@ def pause(
     `Subscription.served` is false, and he is entitled to nothing.
 
     Raises `InvalidTransition` unless it is active or trialing and not paused, `ValidationError` for
-    three switches on and for a day that is not after today.
+    three switches on, for a day that is not after today and for a time before it began.
     """
     if resume_on is not None:
         plain_date("resume_on", resume_on)
+    for name, switch in (("collect", collect), ("invoice", invoice), ("serve", serve)):
+        read_flag(name, switch)
 
     def flow(context: Context) -> Flow[Decision]:
         sub = yield from Get(SUBSCRIPTION, id)
+        lifecycle.check_end(sub, at=context.at)
         today = context.today(sub.zone)
         stop = Pause(today, collect, invoice, serve, resume_on)
         moves = Moves(sub, (yield from Get(CUSTOMER, sub.customer)))

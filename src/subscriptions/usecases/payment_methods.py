@@ -30,6 +30,7 @@ from subscriptions.usecases.flows import (
     Question,
     only,
 )
+from subscriptions.usecases.price_arguments import read_flag
 
 
 def attach(
@@ -44,13 +45,15 @@ def attach(
     """Attach what a gateway's token stands for.
 
     It becomes the default if the customer has none that is usable, unless `default=False`.
-    `default=True` makes it the default: then open invoices that dunning looks after are charged
-    with it at once. The gateway is asked before anything is stored.
+    A new default is charged at once for open invoices that dunning looks after, or that a
+    subscription waits for. The gateway is asked before anything is stored.
 
     Raises `ValidationError` for an unknown gateway or token and for anything that looks like a
     card number, `UnknownReference` for an unknown customer.
     """
     refuse_card_number("token", plain_text("token", token))
+    if default is not None:
+        read_flag("default", default)
 
     def flow(context: Context) -> Flow[Decision]:
         owner = yield from Maybe(CUSTOMER, customer)
@@ -86,7 +89,7 @@ def attach(
 def set_default(
     id: str, *, at: datetime | None = None, idempotency_key: str | None = None
 ) -> Command[PaymentMethod]:
-    """Make a method its customer's default; open invoices in dunning are charged with it at once.
+    """Make a method its customer's default; what dunning looks after is charged with it at once.
 
     Raises `InvalidTransition` if it is not usable.
     """
@@ -141,12 +144,13 @@ def list_(
 
 
 def _retry_open_invoices(method: PaymentMethod, context: Context) -> Flow[tuple[Change, ...]]:
-    """Decide to charge a new default method for what dunning looks after: do not wait."""
+    """Decide to charge a new default method for what dunning, or a subscription, waits for."""
     if not method.details.automatic or not context.gateways[method.gateway].collects:
         return ()
     found = yield from Having(INVOICE, "customer", method.customer)
     changes: tuple[Change, ...] = ()
     for invoice in found:
-        if isinstance(invoice.state, Open) and invoice.dunning and invoice.collecting is None:
+        wanted = invoice.dunning or invoice.activates
+        if isinstance(invoice.state, Open) and wanted and invoice.collecting is None:
             changes += collection.collect(invoice, method, context)
     return changes

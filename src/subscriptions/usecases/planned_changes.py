@@ -17,12 +17,10 @@ from subscriptions.lifecycle import (
     AnnounceChange,
     ChangeItems,
     Planned,
-    ScheduleChange,
     Subscription,
-    WithdrawChanges,
 )
 from subscriptions.usecases.billing_periods import Moves
-from subscriptions.usecases.changing import carry_out_planned
+from subscriptions.usecases.changing import carry_out_planned, replace_plan
 from subscriptions.usecases.flows import Context, Flow, GetMany
 
 
@@ -36,7 +34,7 @@ def announce_planned(moves: Moves, on: date, context: Context) -> Flow[None]:
     for planned in due:
         item = lifecycle.moved_item(moves.after, planned)
         if item is None:
-            _replace(moves, planned)
+            replace_plan(moves, planned)
             continue
         assert planned.announce_on is not None
         day, today = planned.on, local_date(context.now, moves.after.zone)
@@ -45,7 +43,7 @@ def announce_planned(moves: Moves, on: date, context: Context) -> Flow[None]:
             day = max(day, lifecycle.renewal_day(item, today + notice))
         if day != planned.on:
             late = evolve(planned, on=day)
-            _replace(moves, planned, late)
+            replace_plan(moves, planned, late)
             yield from announce(moves, late)
         else:
             yield from announce(moves, planned)
@@ -91,22 +89,14 @@ def _go_over(moves: Moves, planned: Planned, context: Context) -> Flow[None]:
     (price,) = yield from GetMany(PRICE, (edit.price,))
     if item is None or price.customer not in {None, sub.customer}:
         # Another price by now, or another customer, whose own price it is not.
-        _replace(moves, planned)
+        replace_plan(moves, planned)
         return
     day = lifecycle.renewal_day(item, planned.on)
     if day != planned.on:
         # Its days were moved since: it is not renewed on this one.
-        _replace(moves, planned, evolve(planned, on=day))
+        replace_plan(moves, planned, evolve(planned, on=day))
         return
     items = lifecycle.go_over(sub, item.number, price)
     moves.do(
         ChangeItems(items, sub.debits, sub.pending, context.at, planned.cause, None, planned=True)
     )
-
-
-def _replace(moves: Moves, planned: Planned, *instead: Planned) -> None:
-    """Have another plan instead of one, or none; others of the same cause stay."""
-    cause = planned.cause
-    others = [each for each in moves.after.schedule if each.cause == cause and each is not planned]
-    kept = [ScheduleChange(each) for each in (*others, *instead)]
-    moves.do(WithdrawChanges(cause), *kept)

@@ -28,6 +28,7 @@ from subscriptions.lifecycle import (
 from subscriptions.payments import PAYMENT
 from subscriptions.records import Ref
 from subscriptions.usecases import collection
+from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.flows import Context, Flow, Get, Having, Maybe
 
 
@@ -92,31 +93,37 @@ def close_cases(
             cleared[id] = (*cleared.get(id, ()), clear)
     decision = Decision(changes)
     for id, commands in cleared.items():
-        decision = join(decision, (yield from clear_debts(id, commands, context)))
+        decision = yield from clear_debts(id, commands, context, so_far=decision)
     about = Ref(settled[0].kind, settled[0].after.id) if settled else None
     return join(decision, about=about)
 
 
 def clear_debts(
-    id: SubscriptionId, commands: Sequence[lifecycle.Command], context: Context
+    id: SubscriptionId,
+    commands: Sequence[lifecycle.Command],
+    context: Context,
+    *,
+    so_far: Decision,
 ) -> Flow[Decision]:
     """Decide that debts of a subscription are settled; then what was only drafted is invoiced.
 
     Commands that mean nothing to it any more, such as for a debt that it does not know, are left
-    out.
+    out. It is decided with what is decided `so_far`: drafts of several subscriptions use one
+    balance, one after the other.
     """
     subscription = yield from Get(SUBSCRIPTION, id)
     known = [command for command in commands if _matters(command, subscription)]
     if not known:
-        return Decision()
+        return so_far
     change = lifecycle.decide(subscription, *known)
     after = change.after
     assert isinstance(after, Subscription)
     was_unpaid = isinstance(subscription.collection, Unpaid)
     if not was_unpaid or not isinstance(after.collection, Current):
-        return Decision((change,))
-    owner = yield from Get(CUSTOMER, subscription.customer)
-    return join(Decision((change,)), (yield from collection.issue_drafts(id, owner, context)))
+        return join(so_far, Decision((change,)), about=so_far.about)
+    owner = left_by(so_far, (yield from Get(CUSTOMER, subscription.customer)))
+    issued = yield from collection.issue_drafts(id, owner, context)
+    return in_turn(so_far, join(Decision((change,)), issued))
 
 
 def _matters(command: lifecycle.Command, subscription: Subscription) -> bool:

@@ -166,6 +166,42 @@ def give_back(
     return decision
 
 
+def give_back_credited(
+    decision: Decision, owner: Customer, invoice: Invoice, amount: Money, context: Context
+) -> Flow[Decision]:
+    """Decide to give back as money what a credit note of an invoice has put on the balance.
+
+    It goes to the latest payments of the invoice, of each at most what it paid of it. Raises
+    `ValidationError` if they cannot give back so much.
+    """
+    found = yield from Having(PAYMENT, "customer", owner.id)
+    parts: list[tuple[Payment, Money]] = []
+    left = amount.minor
+    for payment in _refundable(found, [invoice.id], invoice, context):
+        paid = sum([x.amount_minor for x in payment.allocations if x.invoice == invoice.id])
+        part = min(left, payment.refundable.minor, paid)
+        left -= part
+        parts += [(payment, Money(part, amount.currency))] if part else []
+    if left:
+        most = amount - Money(left, amount.currency)
+        expected = f"at most {most}: what the payments of the invoice can give back"
+        raise ValidationError("refund", amount, expected)
+    for payment, part in parts:
+        changes = _begin(payment, part, "credit note", context, invoice=invoice.id)
+        begun = changes[1].after
+        assert isinstance(begun, Refund)
+        decision = moved(
+            Decision((*decision.changes, *changes), decision.issues, decision.about),
+            owner,
+            -part,
+            cause=Cause.REFUND,
+            context=context,
+            invoice=invoice.id,
+            refund=begun.id,
+        )
+    return decision
+
+
 def _refundable(
     found: Sequence[Payment],
     invoices: Sequence[InvoiceId],

@@ -40,7 +40,7 @@ from subscriptions.usecases.flows import Context, Flow, Get, Having
 from subscriptions.usecases.planned_changes import announce_planned, carry_out_due
 from subscriptions.usecases.receivables import close_cases
 from subscriptions.usecases.refunds import give_back
-from subscriptions.usecases.usage import carry_levels
+from subscriptions.usecases.usage_so_far import carry_levels
 
 _ASKED_AGAIN = timedelta(days=1)
 _WITHDRAWN = timedelta(hours=1)
@@ -68,6 +68,7 @@ def _only_bills(sub: Subscription) -> bool:
     return (
         type(sub.contract) is Active
         and sub.cancellation is None
+        and sub.ends_on is None
         and sub.pause is None
         and not sub.schedule
         and sub.usage_check_at is None
@@ -83,15 +84,8 @@ def catch_up_to_date(moves: Moves, context: Context) -> Flow[None]:
     if isinstance(sub.contract, Incomplete):
         yield from _never_paid(moves, sub.contract, context)
         return
-    cancellation = sub.cancellation
-    if cancellation is not None and cancellation.on <= on:
-        yield from finish(
-            moves,
-            cancellation.end,
-            context=context,
-            settlement=cancellation.settlement,
-            explanation=cancellation.reason,
-        )
+    if sub.known_end is not None and sub.known_end <= on:
+        yield from _finish_in_time(moves, context)
         return
     pause = sub.pause
     if pause is not None and pause.resume_on is not None and pause.resume_on <= on:
@@ -105,6 +99,24 @@ def catch_up_to_date(moves: Moves, context: Context) -> Flow[None]:
     if moves.after is sub and isinstance(sub.contract, Active):
         # Only once nothing else is due: what was used in a period that is over is billed with it.
         yield from check_usage(moves, context)
+
+
+def _finish_in_time(moves: Moves, context: Context) -> Flow[None]:
+    """End what was cancelled for this day, or what has come to the end of its term."""
+    sub, cancellation = moves.after, moves.after.cancellation
+    if cancellation is None or (sub.ends_on is not None and sub.ends_on < cancellation.on):
+        # What is paid beyond the term, because an item is billed for longer, is given back.
+        yield from finish(
+            moves, EndReason.TERM_ENDED, context=context, settlement=Settlement.CREDIT
+        )
+        return
+    yield from finish(
+        moves,
+        EndReason.CANCELED,
+        context=context,
+        settlement=cancellation.settlement,
+        explanation=cancellation.reason,
+    )
 
 
 def _begin(moves: Moves, on: date, context: Context) -> Flow[bool]:
@@ -147,7 +159,8 @@ def _never_paid(moves: Moves, contract: Incomplete, context: Context) -> Flow[No
         moves.do(AwaitPayment(first.id, context.at + again))
         return
     moves.do(End(context.at, EndReason.NEVER_PAID))
-    if isinstance(first.state, invoices.Open) and not first.paid_minor:
+    untouched = not first.paid_minor and not first.credited_minor
+    if isinstance(first.state, invoices.Open) and untouched:
         commands: list[invoices.Command] = [MarkVoid("not paid in time", context.at)]
         voided = invoices.decide(first, *commands)
         closed = yield from close_cases(voided, reason="not paid", context=context)

@@ -25,16 +25,13 @@ from subscriptions.lifecycle import (
     CATCH_UP_MAX,
     SUBSCRIPTION,
     Active,
-    Cancel,
     CatchUp,
-    EndReason,
     FirstStub,
     Item,
     Planned,
     PlannedItem,
     ScheduleChange,
     Scheduled,
-    Settlement,
     Subscription,
     Transfer,
     TrialEnd,
@@ -44,7 +41,7 @@ from subscriptions.lifecycle import (
 from subscriptions.money import Money
 from subscriptions.pricing import amount_minor, printed_unit_price
 from subscriptions.proration import Proration
-from subscriptions.records import Metadata, Ref, evolve, plain_date
+from subscriptions.records import Metadata, Ref, evolve, plain_date, plain_text
 from subscriptions.taxes import TaxRate
 from subscriptions.usecases import coupons as coupon_cases
 from subscriptions.usecases import flows
@@ -75,11 +72,14 @@ from subscriptions.usecases.flows import (
     only,
 )
 from subscriptions.usecases.offers import check_meters, check_threshold, offered
+from subscriptions.usecases.price_arguments import read_flag
 from subscriptions.usecases.redeeming import worth_minor
 from subscriptions.usecases.renewals import catch_up_to_date
 
 PAYMENT_WINDOW_HOURS = 23
 """How long a subscription waits for its first payment, if it requires one and says nothing else."""
+
+_YEAR = Interval.years(1)
 
 CUSTOMER_ANCHOR = "customer"
 """Count periods from the day that all subscriptions of the customer share."""
@@ -153,8 +153,11 @@ def create(
     `CurrencyMismatch` for prices of two currencies, `ValidationError` for a wrong value,
     `Duplicate` for a taken external id.
     """
-    later = tuple(phases)
-    wanted = read_wanted(items if not later else later[0].items)
+    later = _read_phases(phases)
+    listed = tuple(items) if not isinstance(items, str) else items
+    if later and listed:
+        raise ValidationError("items", listed, "nothing where there are phases: they name them")
+    wanted = read_wanted(listed if not later else later[0].items)
     ask = _Ask(
         wanted,
         _read_days(start=start, trial_until=trial_until, anchor=anchor, paid_until=paid_until),
@@ -166,12 +169,18 @@ def create(
     behavior = {
         "trial_end": _member("trial_end", TrialEnd, trial_end),
         "catch_up": _member("catch_up", CatchUp, catch_up),
-        "catch_up_max": catch_up_max,
+        "catch_up_max": _periods_max(catch_up_max),
         "payment_window_hours": _hours(payment_window_hours) if require_payment else None,
         "threshold": threshold,
         "terms": terms,
     }
     codes = tuple([coupons] if isinstance(coupons, str) else coupons)
+    if external_id is not None:
+        plain_text("external_id", external_id, length_max=100)
+    if terms is not None and not isinstance(terms, Terms):
+        raise ValidationError("terms", terms, "Terms, such as Terms(Interval.years(1))")
+    read_flag("long_stub", long_stub)
+    read_flag("require_payment", require_payment)
     facts = (external_id, Metadata(metadata))
 
     def flow(context: Context) -> Flow[Decision]:
@@ -200,6 +209,7 @@ def create(
             external_id=facts[0],
             metadata=facts[1],
             start=begin,
+            ends_on=_end_of_all(ask, made_items, [price for price, _ in recurring], first),
             **behavior,  # type: ignore[arg-type]  # each checked above
         )
         _check_backlog(subscription, context.today(zone), catch_up_max)
@@ -245,9 +255,9 @@ def change(
     items: Iterable[Wanted] | None = None,
     *,
     add: Iterable[Wanted] = (),
-    remove: Iterable[str] = (),
-    swap: Mapping[str, str] | None = None,
-    quantities: Mapping[str, int | Decimal] | None = None,
+    remove: Iterable[str | int] = (),
+    swap: Mapping[str | int, str] | Mapping[str, str] | None = None,
+    quantities: Mapping[str | int, int | Decimal] | Mapping[str, int | Decimal] | None = None,
     when: When | str | date = When.NOW,
     proration: Proration | None = None,
     at: datetime | None = None,
@@ -255,8 +265,9 @@ def change(
 ) -> Command[Subscription]:
     """Change what a subscription has: all `items` that it is to have, or what is different.
 
-    `add` takes prices, `remove` the ids of present ones, `swap` exchanges one for another and
-    `quantities` sets how many; the periods of what stays are untouched.
+    `add` takes prices, `remove` present ones, `swap` exchanges one for another and `quantities`
+    sets how many; the periods of what stays are untouched. A present item is named by its price,
+    or by its number (`Item.number`) where it has a price twice.
 
     `when` is "now" (default), "period_end", a day, or "auto": an upgrade now and anything else at
     the end of the period, by what a year costs. The period is that of the items that change,
@@ -278,6 +289,7 @@ def change(
     if (listed is None) is not edits:
         raise ValidationError("items", items, "all items, or what is added, removed, changed")
     moment = _when(when)
+    _check_proration(proration)
 
     def flow(context: Context) -> Flow[Decision]:
         sub = yield from Get(SUBSCRIPTION, id)
@@ -297,7 +309,7 @@ def change(
         for price in (yield from GetMany(PRICE, tuple([item.price for item in sub.items]))):
             known[price.id] = price
         on = effective_day(sub, wanted, known, moment, context.at)
-        policy = proration or context.proration
+        policy = context.proration if proration is None else proration
         if on is None:
             yield from change_now(moves, wanted, known, policy, context)
         else:
@@ -313,9 +325,9 @@ def schedule(
     *,
     on: date,
     add: Iterable[Wanted] = (),
-    remove: Iterable[str] = (),
-    swap: Mapping[str, str] | None = None,
-    quantities: Mapping[str, int | Decimal] | None = None,
+    remove: Iterable[str | int] = (),
+    swap: Mapping[str | int, str] | Mapping[str, str] | None = None,
+    quantities: Mapping[str | int, int | Decimal] | Mapping[str, int | Decimal] | None = None,
     proration: Proration | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
@@ -338,11 +350,14 @@ def schedule(
 def unschedule(
     id: str,
     *,
-    cause: str | None = None,
+    cause: str = "",
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[Subscription]:
-    """Forget the planned changes: all, or those of a cause.
+    """Forget the planned changes that were asked for; or those of a cause.
+
+    Others are planned by "phase", by "term" (the end of an item's fixed term), or by the id of a
+    migration.
 
     Raises `InvalidTransition` if there are none.
     """
@@ -369,9 +384,10 @@ def set_next_billing(
     they are credited. Both as `proration` says; without any, they are free, or lost.
 
     Raises `InvalidTransition` unless it is active, `ValidationError` for a day that is not after
-    today.
+    today, or more than a year after what is billed.
     """
     plain_date("on", on)
+    _check_proration(proration)
 
     def flow(context: Context) -> Flow[Decision]:
         sub = yield from Get(SUBSCRIPTION, id)
@@ -379,9 +395,12 @@ def set_next_billing(
             raise lifecycle.refused(sub, lifecycle.SkipPeriods((), on))
         if on <= context.today(sub.zone):
             raise ValidationError("on", on, f"after today, {context.today(sub.zone)}")
+        last = BillingCycle(max(sub.paid_through, context.today(sub.zone)), _YEAR).start(1)
+        if on > last:
+            raise ValidationError("on", on, f"{last} or earlier: at most a year is added at once")
         owner = yield from Get(CUSTOMER, sub.customer)
         moves = Moves(sub, owner)
-        policy = proration or context.proration
+        policy = context.proration if proration is None else proration
         conditions, _ = yield from conditions_of(sub, owner, (), context, policy=policy)
         outcome = lifecycle.move_billing_date(sub, on, conditions)
         yield from charge(moves, outcome, policy, context, cause="set_next_billing")
@@ -434,6 +453,7 @@ def set_catch_up(
     release it.
     """
     policy = _member("catch_up", CatchUp, catch_up)
+    _periods_max(catch_up_max)
 
     def flow(_: Context) -> Flow[Decision]:
         sub = yield from Get(SUBSCRIPTION, id)
@@ -454,6 +474,17 @@ class _Ask:
     first_stub: FirstStub
     long_stub: bool
     phases: tuple[Phase, ...]
+
+
+def _read_phases(phases: Iterable[Phase]) -> tuple[Phase, ...]:
+    found = tuple(phases)
+    for place, phase in enumerate(found):
+        given: object = phase
+        if not isinstance(given, Phase):
+            raise ValidationError("phases", given, "a Phase, such as Phase((price,), lasts)")
+        if phase.lasts is None and place + 1 < len(found):
+            raise ValidationError("phases", phase, "how long it lasts, unless it is the last")
+    return found
 
 
 def _read_days(**days: date | None) -> dict[str, date]:
@@ -477,7 +508,19 @@ def _hours(hours: int) -> int:
     return hours
 
 
-def _texts(field: str, values: Iterable[str]) -> tuple[str, ...]:
+def _check_proration(proration: object) -> None:
+    if proration is not None and not isinstance(proration, Proration):
+        expected = "a Proration, such as Proration(mode='invoice_now')"
+        raise ValidationError("proration", proration, expected)
+
+
+def _periods_max(catch_up_max: int) -> int:
+    if type(catch_up_max) is not int or catch_up_max < 1:
+        raise ValidationError("catch_up_max", catch_up_max, "a whole number of at least 1")
+    return catch_up_max
+
+
+def _texts(field: str, values: Iterable[str | int]) -> tuple[str | int, ...]:
     if isinstance(values, str):
         raise ValidationError(field, values, "a list of price ids, not one text")
     return tuple(values)
@@ -636,10 +679,33 @@ def _charged_once(
     return tuple(charges)
 
 
+def _end_of_all(
+    ask: _Ask, items: Sequence[Item], prices: Sequence[Price], first: date
+) -> date | None:
+    """Return the day on which the last phase, or the longest of the fixed terms, is over."""
+    if ask.phases:
+        on = first
+        for phase in ask.phases:
+            if phase.lasts is None:
+                return None
+            on = BillingCycle(on, phase.lasts).start(1)
+        return on
+    ends = _ends_of_terms(items, prices)
+    return max(ends.values()) if len(ends) == len(items) else None
+
+
+def _ends_of_terms(items: Sequence[Item], prices: Sequence[Price]) -> dict[int, date]:
+    return {
+        item.number: _end_of_term(item, price.term_periods)
+        for item, price in zip(items, prices, strict=True)
+        if price.term_periods is not None
+    }
+
+
 def _plan_endings(
     moves: Moves, ask: _Ask, prices: Sequence[Price], first: date, context: Context
 ) -> Flow[None]:
-    """Plan the phases to come, and the end of what has a fixed term."""
+    """Plan the phases to come, and the end of items whose term is over before the others'."""
     sub = moves.after
     on = first
     for place, phase in enumerate(ask.phases):
@@ -653,26 +719,15 @@ def _plan_endings(
             )
             planned = Planned(on, items, context.proration, whole=True, cause="phase")
             moves.do(ScheduleChange(planned))
-        if phase.lasts is None:
-            if place + 1 < len(ask.phases):
-                raise ValidationError("phases", phase, "how long it lasts, unless it is the last")
-            return
-        on = BillingCycle(on, phase.lasts).start(1)
+        if phase.lasts is not None:
+            on = BillingCycle(on, phase.lasts).start(1)
     if ask.phases:
-        moves.do(Cancel(on, end=EndReason.TERM_ENDED, settlement=Settlement.CREDIT))
         return
-    ends = {
-        item.number: _end_of_term(item, price.term_periods)
-        for item, price in zip(sub.items, prices, strict=True)
-        if price.term_periods is not None
-    }
-    if len(ends) == len(sub.items):
-        moves.do(Cancel(max(ends.values()), end=EndReason.TERM_ENDED))
-        return
-    for number, day in sorted(ends.items(), key=lambda each: each[1]):
-        moves.do(
-            ScheduleChange(Planned(day, (), context.proration, remove=(number,), cause="term"))
-        )
+    for number, day in sorted(_ends_of_terms(sub.items, prices).items(), key=lambda each: each[1]):
+        if day != sub.ends_on:
+            moves.do(
+                ScheduleChange(Planned(day, (), context.proration, remove=(number,), cause="term"))
+            )
 
 
 def _end_of_term(item: Item, periods: int) -> date:

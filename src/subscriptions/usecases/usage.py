@@ -1,17 +1,17 @@
-"""Usage: add meters, record what was used, and what it comes to so far."""
+"""Usage: add meters, and record what was used. What it comes to is in `usage_so_far`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import assert_never, cast
+from typing import cast
 
 from attrs import frozen
 
 from subscriptions import lifecycle, usage
-from subscriptions.billing_cycles import Period, first_instant, local_date
-from subscriptions.catalog import PRICE, Price, model_for
+from subscriptions.billing_cycles import first_instant, local_date
+from subscriptions.catalog import PRICE
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import (
     Duplicate,
@@ -20,20 +20,15 @@ from subscriptions.errors import (
     UnknownReference,
     ValidationError,
 )
-from subscriptions.ids import MeterId, PriceId, SubscriptionId
+from subscriptions.ids import MeterId
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
     Active,
     CheckUsage,
-    Contract,
     Ended,
-    Incomplete,
     Item,
-    Scheduled,
     Subscription,
-    Trialing,
 )
-from subscriptions.money import Money
 from subscriptions.records import Metadata, Ref, aware, plain_text
 from subscriptions.usage import (
     METER,
@@ -55,18 +50,10 @@ from subscriptions.usecases.flows import (
     Get,
     Listing,
     Maybe,
-    Question,
     one_of,
     only,
 )
-from subscriptions.usecases.metering import (
-    LateUsage,
-    Measured,
-    amount,
-    carry_level,
-    late_amount,
-    measure,
-)
+from subscriptions.usecases.usage_so_far import begin_of, billed_from, since_of
 
 
 def add_meter(
@@ -227,181 +214,6 @@ def list_(
     return Listing(USAGE, only(subscription=subscription), limit=limit, after=after)
 
 
-@frozen
-class UsageSummary:
-    """What a subscription has used so far of one meter, and what comes with its next invoice.
-
-    `quantity` and `amount` are those of the open `period` until now; `late` is what came for
-    earlier periods since the last invoice, and costs `late_amount`. Amounts are those of the price,
-    before discounts, minimum and tax. Of the amount, `billed_amount` was billed ahead already. In
-    a trial of which the usage is free the period is the trial, and the amount is zero.
-    """
-
-    subscription: SubscriptionId
-    item: int
-    meter: MeterId
-    price: PriceId
-    period: Period
-    since: datetime
-    quantity: Decimal
-    count: int
-    amount: Money
-    late: tuple[LateUsage, ...]
-    late_amount: Money
-    billed_amount: Money
-
-
-def summary(
-    subscription: str, *, meter: str | None = None, at: datetime | None = None
-) -> Question[tuple[UsageSummary, ...]]:
-    """Return what a subscription has used so far of each of its meters, or of one.
-
-    Nothing is open any more, and the answer is empty, when it has ended. Raises `NotFound` for an
-    unknown subscription and `UnknownReference` for a meter that none of its prices bills.
-    """
-
-    def flow(context: Context) -> Flow[tuple[UsageSummary, ...]]:
-        owner = yield from Get(SUBSCRIPTION, subscription)
-        items = [item for item in owner.items if item.meter is not None]
-        if meter is not None:
-            items = [item for item in items if item.meter == meter]
-            if not items:
-                raise UnknownReference("meter", meter)
-        if isinstance(owner.contract, Ended):
-            return ()
-        summaries: list[UsageSummary] = []
-        for item in items:
-            summaries += ((yield from _summary(owner, item, context.at)),)
-        return tuple(summaries)
-
-    return Question(flow, at)
-
-
-def _summary(subscription: Subscription, item: Item, at: datetime) -> Flow[UsageSummary]:
-    price = yield from Get(PRICE, item.price)
-    model = model_for(price, item.billed)
-    currency = subscription.currency
-    trial = _free_trial(subscription, price)
-    period = item.next_period if trial is None else trial
-    since = _begin(subscription, item) if trial is not None else _since(subscription, item)
-    measured = yield from _measured(subscription, item, period, since, at)
-    extra = Money.zero(currency)
-    for each in measured.late:
-        extra += late_amount(model, each, currency)
-    return UsageSummary(
-        subscription.id,
-        item.number,
-        measured.meter.id,
-        price.id,
-        period,
-        since,
-        measured.quantity,
-        measured.count,
-        amount(model, measured.on_time, currency) if trial is None else Money.zero(currency),
-        measured.late,
-        extra,
-        Money(item.usage_billed_minor, currency),
-    )
-
-
-def used_now(subscription: Subscription, item: Item, at: datetime) -> Flow[Decimal]:
-    """Return what the meter of an item counted in the billing period that an instant is in.
-
-    A trial counts as one period. What comes late for earlier periods does not count.
-    """
-    price = yield from Get(PRICE, item.price)
-    zone, period, since = subscription.zone, item.next_period, _since(subscription, item)
-    trial = _trial(subscription)
-    free = _free_trial(subscription, price)
-    if free is not None:
-        period, since = free, _begin(subscription, item)
-    elif local_date(at, zone) >= period.end:
-        # Nobody has billed yet, but the period is over.
-        end = first_instant(period.end, zone)
-        period = usage.whole_period(item.cycle, local_date(at, zone))
-        since = max(end, first_instant(period.start, zone))
-    measured = yield from _measured(subscription, item, period, since, at)
-    if trial is None:
-        return measured.quantity
-    return sum([each.every.quantity for each in measured.late], measured.quantity)
-
-
-def carry_levels(
-    subscription: Subscription, until: datetime, items: Iterable[Item] | None = None
-) -> Flow[tuple[Change, ...]]:
-    """Return what is to be committed when usage until an instant is free: its levels go on.
-
-    That is for meters that weigh levels with time, of all items or of some: what a customer took in
-    a trial, or had when a pause began, he still has after it.
-    """
-    changes: list[Change] = []
-    for item in subscription.items if items is None else items:
-        if item.meter is None:
-            continue
-        meter = yield from Get(METER, item.meter)
-        price = yield from Get(PRICE, item.price)
-        if _trial(subscription) is None:
-            segments = _segments(subscription, item, until)
-        elif price.trial_usage_billed:
-            # Its invoice does it.
-            continue
-        else:
-            segments = [(_begin(subscription, item), until)]
-        changes += yield from carry_level(
-            subscription=subscription.id, meter=meter, segments=segments
-        )
-    return tuple(changes)
-
-
-def _segments(
-    subscription: Subscription, item: Item, until: datetime
-) -> list[tuple[datetime, datetime]]:
-    """Return the open segment of an item, and those that follow it until an instant."""
-    segments: list[tuple[datetime, datetime]] = []
-    begin, period = _since(subscription, item), item.next_period
-    while begin < until:
-        end = first_instant(period.end, subscription.zone)
-        segments.append((begin, min(end, until)))
-        begin, period = end, usage.whole_period(item.cycle, period.end)
-    return segments
-
-
-def _measured(
-    subscription: Subscription, item: Item, period: Period, since: datetime, at: datetime
-) -> Flow[Measured]:
-    """Measure what was used until an instant, of the segment that began at `since`.
-
-    `period` is the last of it, and ends it.
-    """
-    assert item.meter is not None
-    meter = yield from Get(METER, item.meter)
-    price = yield from Get(PRICE, item.price)
-    whole = usage.whole_period(item.cycle, period.start)
-    return (
-        yield from measure(
-            subscription=subscription.id,
-            meter=meter,
-            zone=subscription.zone,
-            since=since,
-            until=max(since, first_instant(period.end, subscription.zone)),
-            model=model_for(price, item.billed),
-            period=period if period == _trial(subscription) else whole,
-            as_of=max(since, at),
-        )
-    )
-
-
-def _trial(subscription: Subscription) -> Period | None:
-    """Return the trial that a subscription is in, or is to begin with."""
-    start, until = subscription.start, _billed_from(subscription.contract)
-    in_trial = isinstance(subscription.contract, Scheduled | Trialing)
-    return Period(start, until) if in_trial and start is not None and start < until else None
-
-
-def _free_trial(subscription: Subscription, price: Price) -> Period | None:
-    return None if price.trial_usage_billed else _trial(subscription)
-
-
 # ---- what is given ----------------------------------------------------------------------------
 
 
@@ -470,7 +282,7 @@ def _segment(
     subscription: Subscription, item: Item, meter: Meter, occurred_at: datetime
 ) -> Flow[Segment]:
     zone = subscription.zone
-    since, begin = _since(subscription, item), _begin(subscription, item)
+    since, begin = since_of(subscription, item), begin_of(subscription, item)
     if occurred_at < begin:
         expected = f"at or after the start of the subscription, {begin}"
         raise ValidationError("occurred_at", occurred_at, expected)
@@ -479,7 +291,7 @@ def _segment(
         if occurred_at >= end:
             expected = f"before the end of the subscription, {end}"
             raise ValidationError("occurred_at", occurred_at, expected)
-    free = occurred_at < first_instant(_billed_from(subscription.contract), zone)
+    free = occurred_at < first_instant(billed_from(subscription.contract), zone)
     if free and not (yield from Get(PRICE, item.price)).trial_usage_billed:
         # What is free stays so, however late it comes: the segment of the trial is never billed.
         whole = usage.whole_period(item.cycle, local_date(occurred_at, zone))
@@ -498,28 +310,3 @@ def _segment(
         expected = "in the open period or the one before; the levels of others are billed"
         raise ValidationError("occurred_at", occurred_at, expected)
     return segment
-
-
-def _billed_from(contract: Contract) -> date:
-    """Return the first day that is not a trial's."""
-    match contract:
-        case Trialing(until=until):
-            return until
-        case Scheduled(start=start, trial_until=until):
-            return until or start
-        case Incomplete(since=since) | Active(since=since):
-            return since
-        case Ended():
-            raise AssertionError("usage of what has ended was refused before")
-        case other:
-            assert_never(other)
-
-
-def _begin(subscription: Subscription, item: Item) -> datetime:
-    if subscription.start is None:
-        return _since(subscription, item)
-    return first_instant(subscription.start, subscription.zone)
-
-
-def _since(subscription: Subscription, item: Item) -> datetime:
-    return item.usage_since or first_instant(item.through, subscription.zone)

@@ -160,10 +160,18 @@ def upgrade() -> None:
         "subs_invoice",
         *text("due_at", "customer", "subscription", "status", "number"),
         *text("issued_on", "due_on", "currency"),
-        *integers("net_minor", "tax_minor", "total_minor", "paid_minor"),
+        *integers("net_minor", "tax_minor", "total_minor", "paid_minor", "due_minor"),
         unique=[("number",)],
         indexed={"customer": FEW, "subscription": FEW, "status": ALL // 2},
         sorted_by={"due_at": MANY, "issued_on": MANY},
+    )
+    table(
+        "subs_credit_note",
+        *text("customer", "invoice", "number", "issued_on", "currency"),
+        *integers("net_minor", "tax_minor", "total_minor"),
+        unique=[("number",)],
+        indexed={"customer": FEW, "invoice": 1},
+        sorted_by={"issued_on": MANY},
     )
     table(
         "subs_payment",

@@ -1,0 +1,161 @@
+"""Credit notes: correct a final invoice by a document of its own, and give back what was paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from subscriptions import credit_notes, invoices
+from subscriptions.balance import Cause
+from subscriptions.credit_notes import CREDIT_NOTE, CreditNote
+from subscriptions.customers import CUSTOMER
+from subscriptions.decisions import Decision
+from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
+from subscriptions.invoices import INVOICE, ApplyCredit, Draft, Invoice, Paid, Void
+from subscriptions.money import Money
+from subscriptions.records import Ref, plain_text
+from subscriptions.usecases import flows
+from subscriptions.usecases.balance import moved
+from subscriptions.usecases.flows import (
+    Command,
+    Context,
+    Flow,
+    Get,
+    Having,
+    Listing,
+    Maybe,
+    Question,
+    only,
+)
+from subscriptions.usecases.receivables import close_cases
+from subscriptions.usecases.refunds import give_back_credited
+
+
+def create(
+    invoice: str,
+    *,
+    lines: Mapping[int, Money] | None = None,
+    amount: Money | None = None,
+    reason: str,
+    refund: Money | None = None,
+    balance: Money | None = None,
+    outside: Money | None = None,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[CreditNote]:
+    """Take something off a final invoice by a credit note, which takes a number; returns the note.
+
+    `lines` are amounts of lines by their place from 0, as each was priced: net, or gross where its
+    price includes the tax. `amount` is one of the total, tax included, and is spread over what is
+    left of the lines. With neither it is all that is left. Several credit notes add up to the
+    invoice exactly, never to more.
+
+    First it lowers what is owed; an invoice on which nothing is owed any more is paid, and is not
+    dunned. The rest was paid, and goes where `refund`, `balance` and `outside` say: to the latest
+    payments of the invoice, as `payments.refund` does; to the customer's balance; or nowhere here,
+    because it is, or was, paid back by other means. Without any of them it goes to the balance. A
+    refund passes through the balance, and returns to it should it fail.
+
+    Raises `UnknownReference` for an unknown invoice, `InvalidTransition` for a draft and a void
+    one; `ValidationError` for `lines` together with `amount`, for more than is left of a line or of
+    the invoice, for an amount that is not positive or of another currency, unless `refund`,
+    `balance` and `outside` add up to what was paid of the total, for a refund of more than the
+    invoice's payments can give back, and for an empty reason.
+    """
+    plain_text("reason", reason)
+    if lines is not None and amount is not None:
+        raise ValidationError("amount", str(amount), "either lines or an amount")
+    by_line = None if lines is None else dict(lines)
+
+    def flow(context: Context) -> Flow[Decision]:
+        found = yield from Maybe(INVOICE, invoice)
+        if found is None:
+            raise UnknownReference("invoice", invoice)
+        if isinstance(found.state, Draft | Void):
+            name = f"invoice {found.number or found.id}"
+            raise InvalidTransition(name, found.status, "credit")
+        earlier = yield from Having(CREDIT_NOTE, "invoice", found.id)
+        if amount is None:
+            amounts = credit_notes.of_lines(found, earlier, by_line)
+        else:
+            amounts = credit_notes.of_amount(found, earlier, amount)
+        owner = yield from Get(CUSTOMER, found.customer)
+        total = Money(amounts.total_minor, found.currency)
+        note = credit_notes.compose(
+            found,
+            amounts,
+            owner,
+            ordinal=len(earlier) + 1,
+            division=credit_notes.divide(
+                found, total, refund=refund, balance=balance, outside=outside
+            ),
+            reason=reason,
+            seller=context.seller,
+            salt=context.ids.secret(),
+        )
+        decision = yield from _credited(found, note, context)
+        given_back = note.refund + note.balance
+        if given_back:
+            decision = moved(
+                decision,
+                owner,
+                given_back,
+                cause=Cause.CREDIT_NOTE,
+                context=context,
+                invoice=found.id,
+            )
+        if note.refund:
+            decision = yield from give_back_credited(decision, owner, found, note.refund, context)
+        issued = credit_notes.issue(note, context.seller)
+        about = Ref(CREDIT_NOTE, note.id)
+        return Decision(decision.changes, (*decision.issues, issued), about)
+
+    return Command(CREDIT_NOTE, flow, at, idempotency_key)
+
+
+def get(id: str) -> Question[CreditNote]:
+    """Return a credit note; raises `NotFound` if there is none with this id."""
+    return flows.get(CREDIT_NOTE, id)
+
+
+def list_(
+    *,
+    invoice: str | None = None,
+    customer: str | None = None,
+    number: str | None = None,
+    limit: int = 100,
+    after: str | None = None,
+) -> Listing[CreditNote]:
+    """List credit notes in the order they were made; each filter is an exact match."""
+    where = only(invoice=invoice, customer=customer, number=number)
+    return Listing(CREDIT_NOTE, where, limit=limit, after=after)
+
+
+def text(id: str, *, language: str | None = None) -> Question[str]:
+    """Return a credit note as plain text, in the customer's language or in `language`.
+
+    `language` is a BCP 47 tag; the words are there in German and English. Raises `NotFound` if
+    there is no credit note with this id.
+    """
+
+    def flow(_: Context) -> Flow[str]:
+        # As for invoices: Babel is loaded when a text is asked for.
+        from subscriptions.documents.correction import (  # noqa: PLC0415 - loaded when first used
+            render,
+        )
+
+        return render((yield from Get(CREDIT_NOTE, id)), language=language)
+
+    return Question(flow)
+
+
+def _credited(invoice: Invoice, note: CreditNote, context: Context) -> Flow[Decision]:
+    """Decide what a credit note does to its invoice, and what follows if nothing is owed now."""
+    change = invoices.decide(invoice, ApplyCredit(note.id, note.total_minor, context.at))
+    after = change.after
+    assert isinstance(after, Invoice)
+    if isinstance(invoice.state, Paid) or not isinstance(after.state, Paid):
+        return Decision((change,))
+    # What nobody paid anything for does not begin, and is no debt that was paid.
+    paid = after.paid_minor + after.balance_minor > 0
+    return (yield from close_cases(change, reason="credited", context=context, paid=paid))
