@@ -107,6 +107,7 @@ NOUNS = {
         "resume",
         "schedule",
         "set_catch_up",
+        "set_end",
         "set_next_billing",
         "term_warnings",
         "transfer",

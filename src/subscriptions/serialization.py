@@ -336,9 +336,7 @@ def _make_converter() -> Converter:
 
 _converter = _make_converter()
 # What the hooks make is made anew, of dicts and lists: nothing can hold itself.
-_encode = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), check_circular=False
-).encode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 @cache

@@ -242,7 +242,7 @@ class TestDiscounts:
                 exclusive,
                 5,
                 invoice,
-                grants=(Grant(five, 125, 1000),),
+                grants=(Grant(five, 125, 1000, PriceId("p")),),
             ),
         )
         bare = debits_of([Charge("x", 5, VAT, period=WHOLE)], None, first_line=0, after=TENTH.end)
@@ -345,13 +345,13 @@ class TestThePriceOfABilledPeriod:
         for billed, period in ((0, TENTH), (0, WHOLE), (1, WHOLE), (2, TENTH)):
             item = aligned(quantity=2, billed=billed)
             (charge,) = charged(item, price, period)
-            found = price_of_period(evolve(item, billed=9), price, period, EUR, billed=billed)
+            found = price_of_period(evolve(item, billed=9), price, period, billed=billed)
             assert found == charge.amount_minor
 
     def test_a_period_from_before_the_cycle_stands_for_itself(self) -> None:
         moved = aligned(cycle=BillingCycle(date(2026, 2, 1), Interval.months(1)))
         price = a_price(model=Flat("31.00"))
-        assert price_of_period(moved, price, TENTH, EUR, billed=1) == 3100
+        assert price_of_period(moved, price, TENTH, billed=1) == 3100
         assert stub_part(moved, price, TENTH, billed=1) is None
         assert stub_part(aligned(), price, TENTH, billed=1) is not None
 

@@ -393,3 +393,16 @@ def test_a_change_is_not_planned_for_yesterday(spring: Shop) -> None:
     sub, _, pro = on_basic(spring)
     with pytest.raises(ValidationError, match="today or later"):
         spring.billing.subscriptions.schedule(sub.id, [pro.id], on=date(2027, 3, 31))
+
+
+def test_an_item_of_a_price_that_is_there_twice_is_named_by_its_number(spring: Shop) -> None:
+    pro = spring.price(eur("30.00"))
+    sub = spring.billing.subscriptions.create(spring.customer().id, [pro.id, (pro.id, 2)])
+    change = spring.billing.subscriptions.change
+    with pytest.raises(ValidationError, match="an item's number, for it has this price twice"):
+        change(sub.id, remove=[pro.id])
+    assert [(x.number, x.quantity) for x in change(sub.id, quantities={"2": 5}).items] == [
+        (1, 1),
+        (2, 5),
+    ]
+    assert [x.number for x in change(sub.id, remove=["1"]).items] == [2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -11,6 +12,7 @@ import pytest
 from attrs import evolve
 
 from subscriptions import (
+    AsyncBilling,
     Billing,
     DomainError,
     InvalidTransition,
@@ -31,8 +33,10 @@ from subscriptions.decisions import Change
 from subscriptions.errors import IdempotencyMismatch
 from subscriptions.invoice_numbering import Series
 from subscriptions.invoices import Invoice
+from subscriptions.proration import Mode, Proration
 from subscriptions.storage import Storage
 from subscriptions.taxes import TaxBehavior
+from subscriptions.testing import TestClock, counting_ids
 from tests.scenarios.shop import Shop, eur, open_shop
 from tests.scenarios.test_balance import entries, give
 
@@ -314,6 +318,26 @@ def test_of_two_credits_at_once_the_second_sees_the_first() -> None:
     assert numbers(shop) == ["CN-2027-00001"]
 
 
+@pytest.mark.parametrize("mode", [Mode.INVOICE_NOW, Mode.NEXT_INVOICE])
+def test_what_a_change_gives_back_is_not_credited_once_more(
+    open_a_shop: Opened, mode: Mode
+) -> None:
+    shop = open_a_shop(proration=Proration(mode=mode))
+    ada = shop.customer()
+    sub = shop.subscribe(ada, shop.price(eur("31.00")))
+    first = shop.only_invoice()
+    shop.time.advance(to=date(2027, 1, 11))
+    small = shop.price(eur("3.10"), name="Small")
+    shop.billing.subscriptions.change(sub.id, swap={first.lines[0].price or "": small.id})
+    create = shop.billing.credit_notes.create
+    with pytest.raises(ValidationError, match=r"at most 10\.00 EUR"):
+        create(first.id, reason="An outage")
+    note = create(first.id, lines={0: eur("10.00")}, reason="An outage")
+    assert note.total == eur("10.00")
+    with pytest.raises(ValidationError, match=r"at most 0\.00 EUR"):
+        create(first.id, amount=eur("0.01"), reason="An outage")
+
+
 # ---- what is refused -----------------------------------------------------------------------------
 
 
@@ -332,6 +356,8 @@ def test_what_is_no_final_invoice_cannot_be_credited(shop: Shop) -> None:
         create("inv_none", reason="A mistake")
     with pytest.raises(ValidationError):
         create(draft.id, lines={}, amount=eur("1.00"), reason="A mistake")
+    with pytest.raises(ValidationError):
+        create(draft.id, lines=[eur("1.00")], reason="A mistake")  # type: ignore[arg-type]  # wrong
     with pytest.raises(ValidationError):
         create(draft.id, reason="")
 
@@ -446,6 +472,22 @@ def test_it_is_written_in_the_customers_language(shop: Shop) -> None:
     assert f"Berichtigt die Rechnung {invoice.number} vom 01.01.2027." in text
     assert "CREDIT NOTE" in shop.billing.credit_notes.text(note.id, language="fr")
     assert "Korrigiert" in shop.billing.invoices.text(invoice.id)
+
+
+def test_an_asynchronous_host_does_the_same() -> None:
+    async def credit() -> CreditNote:
+        billing = AsyncBilling(taxes=VAT, clock=TestClock(date(2027, 1, 1)), ids=counting_ids())
+        ada = await billing.customers.create(name="Ada", country="DE")
+        lines = [OneOff("Work", eur("100.00"))]
+        invoice = await billing.invoices.create_one_off(ada.id, lines)
+        plan = await billing.preview.credit_notes.create(invoice.id, reason="Why")
+        note = await billing.commit(plan)
+        assert await billing.credit_notes.get(note.id) == note
+        assert "CREDIT NOTE" in await billing.credit_notes.text(note.id)
+        return note
+
+    note = asyncio.run(credit())
+    assert (note.number, note.total) == ("CN-2027-00001", eur("119.00"))
 
 
 def test_amounts_of_currencies_without_decimals_are_credited_whole() -> None:

@@ -24,7 +24,7 @@ from subscriptions.billing_cycles import BillingCycle, Period, local_date
 from subscriptions.catalog import Price, phase_for
 from subscriptions.discounts import DiscountShare, PercentOff
 from subscriptions.errors import ValidationError
-from subscriptions.ids import InvoiceId
+from subscriptions.ids import InvoiceId, PriceId
 from subscriptions.invoices import Charge, LineKind, LineRef, Part
 from subscriptions.lifecycle.charges import (
     UsageOf,
@@ -101,6 +101,7 @@ class _Rest:
     begin: Fraction = Fraction()
     end: Fraction = Fraction(1)
     grants: tuple[Grant, ...] = ()
+    unit: ProrationUnit = ProrationUnit.DAY
 
     @property
     def last(self) -> date:
@@ -142,8 +143,8 @@ def change_items(
     for item in subscription.items:
         successor = continued.get(item.number)
         if successor is None:
-            work.close(item)
             work.present.discard(item.number)
+            work.close(item)
         elif (successor.price, successor.quantity) == (item.price, item.quantity):
             left.append(item)
         else:
@@ -298,6 +299,10 @@ class _Work:
         self.last_item = subscription.last_item
         self.present = {item.number for item in subscription.items}
         policy = conditions.policy
+        # Stubs begin and end with a day, so that seconds are days.
+        self.stub_unit = policy.unit
+        if policy.unit is ProrationUnit.SECOND:
+            self.stub_unit = ProrationUnit.DAY
         self.charges = policy.mode is not Mode.NONE
         self.credits = self.charges and policy.credit is Credit.UNUSED
 
@@ -384,8 +389,10 @@ class _Work:
             # It begins with a period, which is billed as every other, whatever is prorated.
             return item
         if self.charges:
-            grants = (*self._parts_off(self.day), *self._take_amounts(self.day))
-            self.rests.append(_Rest(item.number, whole, cycle, begin, grants=grants))
+            grants = (*self._parts_off(self.day), *self._take_amounts(item.price, whole, begin))
+            self.rests.append(
+                _Rest(item.number, whole, cycle, begin, grants=grants, unit=self.stub_unit)
+            )
         return evolve(item, through=stub.end, next_end=None, billed=int(self.charges))
 
     def move(self, item: Item, on: date) -> Item:
@@ -402,7 +409,9 @@ class _Work:
         elif on > item.through and self.charges:
             grants = self._parts_off(item.through - timedelta(days=1))
             more = Period(item.through, on)
-            self.rests.append(_Rest(item.number, more, item.cycle, grants=grants))
+            self.rests.append(
+                _Rest(item.number, more, item.cycle, grants=grants, unit=self.stub_unit)
+            )
         self.debits = [
             evolve(each, cycle=each.cycle or item.cycle) if each.item == item.number else each
             for each in self.debits
@@ -412,23 +421,34 @@ class _Work:
     def _parts_off(self, day: date) -> tuple[Grant, ...]:
         return tuple(Grant(each, 0, 0) for each in parts_off(self.subscription, day))
 
-    def _take_amounts(self, day: date) -> tuple[Grant, ...]:
-        """Take over the amounts off that were granted for the period to items that are gone.
+    def _take_amounts(self, price: PriceId, whole: Period, begin: Fraction) -> tuple[Grant, ...]:
+        """Take over amounts off that were granted for the period to items that go at this moment.
 
-        An amount is given for a period once; who removes an item and adds it again has it again.
+        An amount is given for a period once. Who removes an item and adds it again has its amount
+        again; what comes instead of it has what all that goes had.
         """
-        taken: list[Grant] = []
-        for place, debit in enumerate(self.debits):
-            if debit.item in self.present or not debit.whole.start <= day < debit.whole.end:
-                continue
-            amounts = [
-                each for each in debit.grants if not isinstance(each.coupon.terms, PercentOff)
-            ]
-            if amounts:
-                taken += amounts
-                others = tuple(each for each in debit.grants if each not in amounts)
-                self.debits[place] = evolve(debit, grants=others)
+        gone = [
+            debit
+            for debit in self.debits
+            if debit.item not in self.present and debit.whole == whole
+        ]
+        # What an item was granted goes along from debit to debit: its last one says what it had.
+        last = {debit.item: debit for debit in sorted(gone, key=lambda each: each.end)}
+        free = [grant for debit in last.values() if debit.end == begin for grant in _amounts(debit)]
+        own = [grant for grant in free if grant.price == price]
+        taken = own or free
+        for debit in gone:
+            left = tuple(grant for grant in debit.grants if grant not in taken)
+            self.debits[self.debits.index(debit)] = evolve(debit, grants=left)
         return tuple(taken)
+
+    def _give_amounts_back(self, debit: Debit) -> None:
+        """Let what took amounts over have had none: they are free again, with those before it."""
+        for place, each in enumerate(self.debits):
+            if each.item not in self.present and each.end == debit.begin:
+                grants = (*each.grants, *_amounts(debit))
+                self.debits[place] = evolve(each, grants=grants)
+                return
 
     def debits_of(self, item: Item) -> list[Debit]:
         return [each for each in self.debits if each.item == item.number]
@@ -449,10 +469,15 @@ class _Work:
             rate=conditions.rate,
             subscription=self.subscription,
             usage=conditions.usage.get(item.number, ()),
+            unit=conditions.policy.unit,
         )
         self.pending += [each for each in charges if each.amount_minor]
 
     def _credit(self, item: Item, *, at: date | None = None) -> None:
+        begun = min([debit.whole.start for debit in self.debits_of(item)], default=self.day)
+        if self.credits and self.day < begun:
+            # What was billed for an earlier period is over and not at hand: nobody shall guess.
+            raise ValidationError("at", self.conditions.at, f"{begun} or later, in what is billed")
         forgotten: list[Debit] = []
         begins = {(each.whole, each.begin) for each in self.debits_of(item)}
         for debit in self.debits_of(item):
@@ -465,7 +490,9 @@ class _Work:
             # begins before an instant of it at which seconds were counted.
             if part >= debit.end or (debit.whole, debit.end) in begins:
                 continue
-            self.rests.append(_Rest(item.number, debit.whole, cycle, part, debit.end, debit.grants))
+            self.rests.append(
+                _Rest(item.number, debit.whole, cycle, part, debit.end, debit.grants, debit.unit)
+            )
             given = between(debit.whole_minor, part, debit.end) if self.credits else 0
             place = self.debits.index(debit)
             if part == debit.begin and self.credits and self._is_whole(debit):
@@ -484,6 +511,8 @@ class _Work:
         # From the last, or the places of those before it would be others by then.
         for debit in reversed(forgotten):
             self._forget(debit)
+            if item.number not in self.present:
+                self._give_amounts_back(debit)
 
     def _is_whole(self, debit: Debit) -> bool:
         """Return whether a debit is as its pending line charges it: not invoiced, and not cut."""
@@ -576,6 +605,7 @@ class _Work:
                     rest.cycle if rest.cycle != item.cycle else None,
                     rest.grants,
                     rest.end,
+                    rest.unit,
                 )
             )
             self.pending.append(
@@ -606,6 +636,7 @@ class _Work:
                 self.conditions.prices[item.price],
                 rest.whole,
                 billed=max(0, item.billed - 1),
+                unit=rest.unit,
             )
             if of_cycle is not None:
                 return of_cycle
@@ -625,8 +656,8 @@ class _Work:
             evolve(item, cycle=rest.cycle),
             price,
             rest.whole,
-            self.subscription.currency,
             billed=max(0, item.billed - 1),
+            unit=rest.unit,
         )
         chain: list[tuple[int, DiscountShare | None]] = [(whole, None)]
         for grant in rest.grants:

@@ -57,30 +57,38 @@ def charge_period(
     rate: TaxRate,
     subscription: Subscription,
     usage: Sequence[UsageOf] = (),
+    unit: ProrationUnit = ProrationUnit.DAY,
 ) -> list[Charge]:
     """Return the charges of an item for a period that is billed whole, or a stub of one.
 
     A metered item is charged for `usage`: that of the period itself, and late usage of earlier
     ones, which costs what it adds to what was billed for its own period. A minimum is trued up, and
-    what was billed ahead is taken off.
+    what was billed ahead is taken off. A stub is cut by days, or by thirtieths where that is the
+    `unit`: it begins and ends with a day, so seconds are days.
     """
     if item.meter is not None:
         charges = [_used(item, price, used, rate, subscription) for used in usage]
     else:
-        charges = [_licensed(item, price, period, rate, subscription)]
+        charges = [_licensed(item, price, period, rate, subscription, unit=unit)]
     if price.minimum_minor:
-        missing = _true_up(item, price, period, rate, charges)
+        missing = _true_up(item, price, period, rate, charges, unit=unit)
         charges += [evolve(each, subscription=subscription.id) for each in missing]
     return charges
 
 
 def _licensed(
-    item: Item, price: Price, period: Period, rate: TaxRate, subscription: Subscription
+    item: Item,
+    price: Price,
+    period: Period,
+    rate: TaxRate,
+    subscription: Subscription,
+    *,
+    unit: ProrationUnit,
 ) -> Charge:
     model = model_for(price, item.billed)
     exponent = subscription.currency.exponent
     whole_minor = pricing.amount_minor(model, item.quantity, exponent)
-    part = _part_of_cycle(item, period, whole_minor)
+    part = _part_of_cycle(item, period, whole_minor, unit)
     if part is None:
         amount_minor = whole_minor
         unit_price = pricing.printed_unit_price(model, item.quantity)
@@ -104,7 +112,9 @@ def _licensed(
     )
 
 
-def _part_of_cycle(item: Item, period: Period, whole_minor: int) -> Part | None:
+def _part_of_cycle(
+    item: Item, period: Period, whole_minor: int, unit: ProrationUnit
+) -> Part | None:
     """Return which part of a whole period a stub is; None for a whole one, or a stub in full."""
     cycle = item.cycle
     whole = cycle.period_containing(period.start)
@@ -113,6 +123,11 @@ def _part_of_cycle(item: Item, period: Period, whole_minor: int) -> Part | None:
     if item.billed == 0 and item.first_stub is FirstStub.FULL:
         return None
     index = cycle.index_of(period.start)
+    if unit is ProrationUnit.THIRTIETHS:
+        begin = position(cycle, period.start, unit=unit) - index
+        end = position(cycle, period.end, unit=unit) - index
+        months = cycle.every.step_months
+        return Part(whole_minor, begin, end, unit, 30 * months if months else whole.days)
     begin, end = position(cycle, period.start) - index, position(cycle, period.end) - index
     # What is counted are the days of the period that is cut; a stub may cut two of them.
     units = None
@@ -123,7 +138,14 @@ def _part_of_cycle(item: Item, period: Period, whole_minor: int) -> Part | None:
     return Part(whole_minor, begin, end, units=units)
 
 
-def stub_part(item: Item, price: Price, period: Period, *, billed: int) -> Part | None:
+def stub_part(
+    item: Item,
+    price: Price,
+    period: Period,
+    *,
+    billed: int,
+    unit: ProrationUnit = ProrationUnit.DAY,
+) -> Part | None:
     """Return which part of a whole period's price a stub costs; None for a whole period.
 
     Law: it is the part that `price_of_period` is cut by.
@@ -132,7 +154,7 @@ def stub_part(item: Item, price: Price, period: Period, *, billed: int) -> Part 
         return None
     model = model_for(price, billed)
     whole_minor = pricing.amount_minor(model, item.quantity, price.currency.exponent)
-    return _part_of_cycle(evolve(item, billed=billed), period, whole_minor)
+    return _part_of_cycle(evolve(item, billed=billed), period, whole_minor, unit)
 
 
 def _used(
@@ -186,8 +208,10 @@ def _true_up(
     period: Period,
     rate: TaxRate,
     charges: Sequence[Charge],
+    *,
+    unit: ProrationUnit,
 ) -> list[Charge]:
-    part = _part_of_cycle(item, period, price.minimum_minor)
+    part = _part_of_cycle(item, period, price.minimum_minor, unit)
     least = price.minimum_minor if part is None else between(part.whole_minor, part.begin, part.end)
     charged = sum([each.amount_minor for each in charges if each.kind is not LineKind.LATE_USAGE])
     missing = least - charged - item.usage_billed_minor
@@ -258,6 +282,7 @@ def debits_of(
                 first_line + place,
                 invoice,
                 grants=_grants(charge, coupons) if coupons else (),
+                unit=ProrationUnit.DAY if charge.part is None else charge.part.unit,
             )
             for place, charge in enumerate(charges)
             if charge.kind is LineKind.PERIOD
@@ -276,7 +301,7 @@ def _grants(charge: Charge, coupons: Sequence[AppliedCoupon]) -> tuple[Grant, ..
         amount_minor = taken.get(coupon.coupon, 0)
         is_part = isinstance(coupon.terms, PercentOff) and covers(coupon, charge.product)
         if amount_minor or is_part:
-            grants.append(Grant(coupon, amount_minor, left))
+            grants.append(Grant(coupon, amount_minor, left, charge.price))
         left -= amount_minor
     return tuple(grants)
 
@@ -349,19 +374,24 @@ def units_of(whole: Period, *, unit: ProrationUnit, zone: str, cycle: BillingCyc
 
 
 def price_of_period(
-    item: Item, price: Price, period: Period, currency: Currency, *, billed: int
+    item: Item,
+    price: Price,
+    period: Period,
+    *,
+    billed: int,
+    unit: ProrationUnit = ProrationUnit.DAY,
 ) -> int:
     """Return what a licensed item costs for a billed period, before discounts, in minor units.
 
-    `billed` is how many periods at this price were billed before it.
+    `billed` is how many periods at this price were billed before it; a stub is cut by the `unit`.
     """
     model = model_for(price, billed)
-    whole_minor = pricing.amount_minor(model, item.quantity, currency.exponent)
+    whole_minor = pricing.amount_minor(model, item.quantity, price.currency.exponent)
     cycle = item.cycle
     if period.start < cycle.anchor:
         # The cycle was counted anew since: the period stands for itself.
         return whole_minor
-    part = _part_of_cycle(evolve(item, billed=billed), period, whole_minor)
+    part = _part_of_cycle(evolve(item, billed=billed), period, whole_minor, unit)
     return whole_minor if part is None else between(whole_minor, part.begin, part.end)
 
 

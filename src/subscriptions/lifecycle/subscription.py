@@ -19,7 +19,7 @@ from subscriptions.ids import CustomerId, InvoiceId, PriceId, SubscriptionId
 from subscriptions.invoices import Charge
 from subscriptions.money import Currency, Money, round_fraction
 from subscriptions.pricing.numbers import MOST_QUANTITY, read_quantity
-from subscriptions.proration import Proration
+from subscriptions.proration import Proration, ProrationUnit
 from subscriptions.records import Column, ColumnType, Kind, Metadata
 from subscriptions.taxes import TaxBehavior, TaxRate
 
@@ -97,12 +97,14 @@ class Item:
 class Grant:
     """What a coupon took off a billed period: `amount_minor` of the `of_minor` that it met.
 
-    It is kept with the debit, so that a change within the period meets the same discount.
+    It is kept with the debit, so that a change within the period meets the same discount. `price`
+    is what it was granted for.
     """
 
     coupon: AppliedCoupon
     amount_minor: int
     of_minor: int
+    price: PriceId | None = None
 
     def taken_off(self, minor: int) -> int:
         """Return what it takes off another price of that period, in minor units.
@@ -128,7 +130,7 @@ class Debit:
     cut at `end` less the cut at `begin`. `line` is its place on `invoice`; while that is None, its
     place among what is pending. `cycle` is how the period was counted, where its item is counted
     otherwise since. `grants` are the discounts of the period. `charged_to` is where `end` was at
-    first: what lies between them has been credited.
+    first: what lies between them has been credited. A stub was cut out of its cycle by the `unit`.
     """
 
     item: int
@@ -144,6 +146,7 @@ class Debit:
     cycle: BillingCycle | None = None
     grants: tuple[Grant, ...] = ()
     charged_to: Fraction = _ONE
+    unit: ProrationUnit = ProrationUnit.DAY
 
 
 @frozen

@@ -396,7 +396,10 @@ def _subscriptions() -> Iterator[Example]:
                 ),
             ),
             start=START,
-            debits=(a_debit(), a_debit(invoice=None, begin=Fraction(10, 31))),
+            debits=(
+                a_debit(grants=(lifecycle.Grant(a_coupon().applied(), 290, 2900),)),
+                a_debit(invoice=None, begin=Fraction(10, 31)),
+            ),
             pending=(a_pending_credit(),),
             schedule=(a_plan(), a_move()),
             discounts=(a_coupon().applied(),),

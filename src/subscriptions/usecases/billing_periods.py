@@ -254,6 +254,7 @@ def _bill(
                 rate=context.taxes.rate_for(country, period.start),
                 subscription=sub,
                 usage=usage,
+                unit=context.proration.unit,
             )
             items.append(item.number)
             periods.append(period)

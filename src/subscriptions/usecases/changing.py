@@ -97,14 +97,14 @@ def edit_items(
     sub: Subscription,
     *,
     add: Sequence[tuple[str, int | Decimal]],
-    remove: Sequence[str | int],
-    swap: Mapping[str | int, str] | Mapping[str, str],
-    quantities: Mapping[str | int, int | Decimal] | Mapping[str, int | Decimal],
+    remove: Sequence[str],
+    swap: Mapping[str, str],
+    quantities: Mapping[str, int | Decimal],
 ) -> tuple[WantedItem, ...]:
     """Return the present items with some added, removed, exchanged, or in another quantity.
 
-    An item is named by its price, or by its number. Raises `ValidationError` for one that the
-    subscription does not have, and for a price that it has twice.
+    An item is named by its price, or by its number as a text. Raises `ValidationError` for one that
+    the subscription does not have, and for a price that it has twice.
     """
     gone = [_number_of(sub, "remove", key) for key in remove]
     prices = {_number_of(sub, "swap", key): price for key, price in swap.items()}
@@ -124,8 +124,8 @@ def edit_items(
     return (*items, *[WantedItem(PriceId(price), quantity) for price, quantity in add])
 
 
-def _number_of(sub: Subscription, field: str, key: str | int) -> int:
-    found = [item.number for item in sub.items if key in {item.price, item.number}]
+def _number_of(sub: Subscription, field: str, key: str) -> int:
+    found = [item.number for item in sub.items if key in {item.price, str(item.number)}]
     if len(found) == 1:
         return found[0]
     there = ", ".join(f"{item.price} (number {item.number})" for item in sub.items)

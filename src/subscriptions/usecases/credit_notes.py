@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from subscriptions import credit_notes, invoices
 from subscriptions.balance import Cause
-from subscriptions.credit_notes import CREDIT_NOTE, CreditNote
+from subscriptions.credit_notes import CREDIT_NOTE, Amounts, CreditNote
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
-from subscriptions.invoices import INVOICE, ApplyCredit, Draft, Invoice, Paid, Void
+from subscriptions.invoices import INVOICE, ApplyCredit, Draft, Invoice, LineRef, Paid, Void
+from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.money import Money
 from subscriptions.records import Ref, plain_text
 from subscriptions.usecases import flows
@@ -21,6 +22,7 @@ from subscriptions.usecases.flows import (
     Context,
     Flow,
     Get,
+    GetMany,
     Having,
     Listing,
     Maybe,
@@ -58,13 +60,18 @@ def create(
 
     Raises `UnknownReference` for an unknown invoice, `InvalidTransition` for a draft and a void
     one; `ValidationError` for `lines` together with `amount`, for more than is left of a line or of
-    the invoice, for an amount that is not positive or of another currency, unless `refund`,
-    `balance` and `outside` add up to what was paid of the total, for a refund of more than the
-    invoice's payments can give back, and for an empty reason.
+    the invoice, for what a change of a subscription gives back of a line already, for an amount
+    that is not positive or of another currency, unless `refund`, `balance` and `outside` add up to
+    what was paid of the total, for a refund of more than the invoice's payments can give back, and
+    for an empty reason.
     """
     plain_text("reason", reason)
     if lines is not None and amount is not None:
         raise ValidationError("amount", str(amount), "either lines or an amount")
+    if lines is not None and not isinstance(lines, Mapping):
+        raise ValidationError(
+            "lines", lines, "amounts by line, such as {0: Money.of('5.00', 'EUR')}"
+        )
     by_line = None if lines is None else dict(lines)
 
     def flow(context: Context) -> Flow[Decision]:
@@ -79,6 +86,7 @@ def create(
             amounts = credit_notes.of_lines(found, earlier, by_line)
         else:
             amounts = credit_notes.of_amount(found, earlier, amount)
+        yield from _not_given_back_elsewhere(found, earlier, amounts)
         owner = yield from Get(CUSTOMER, found.customer)
         total = Money(amounts.total_minor, found.currency)
         note = credit_notes.compose(
@@ -147,6 +155,33 @@ def text(id: str, *, language: str | None = None) -> Question[str]:
         return render((yield from Get(CREDIT_NOTE, id)), language=language)
 
     return Question(flow)
+
+
+def _not_given_back_elsewhere(
+    invoice: Invoice, earlier: Sequence[CreditNote], amounts: Amounts
+) -> Flow[None]:
+    """Refuse to credit what a change or an end of a subscription gives back of a line already.
+
+    That is on a later invoice, or waits for the next one.
+    """
+    if not invoice.subscriptions:
+        return
+    later = yield from Having(INVOICE, "customer", invoice.customer)
+    subscriptions = yield from GetMany(SUBSCRIPTION, invoice.subscriptions)
+    given = [(x.credits, x.amount_minor) for sub in subscriptions for x in sub.pending]
+    for document in later:
+        if not isinstance(document.state, Void):
+            given += [(line.credits, line.amount_minor) for line in document.lines]
+    for credited in amounts.lines:
+        here = LineRef(invoice.id, credited.line)
+        elsewhere = -sum([amount for reference, amount in given if reference == here])
+        before = [x.amount_minor for note in earlier for x in note.lines if x.line == here.line]
+        line = invoice.lines[here.line]
+        left = line.amount_minor - line.discount_minor - sum(before) - elsewhere
+        if elsewhere and credited.amount_minor > left:
+            most = Money(max(left, 0), invoice.currency)
+            expected = f"at most {most}: the rest is given back on another invoice"
+            raise ValidationError(f"lines[{here.line}]", credited.amount, expected)
 
 
 def _credited(invoice: Invoice, note: CreditNote, context: Context) -> Flow[Decision]:

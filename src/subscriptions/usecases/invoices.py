@@ -166,8 +166,9 @@ def void(
 
     What the customer's balance paid of it returns there.
 
-    Raises `InvalidTransition` unless it is open or uncollectible, no payment was allocated to it
-    and no attempt is under way.
+    Raises `InvalidTransition` unless it is open or uncollectible, no payment was allocated to it,
+    no credit note names it and no attempt is under way. Of what was paid, in part or in full,
+    `credit_notes.create` takes off what should not have been.
     """
 
     def flow(context: Context) -> Flow[Decision]:

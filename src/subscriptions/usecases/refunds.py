@@ -179,9 +179,9 @@ def give_back_credited(
     left = amount.minor
     for payment in _refundable(found, [invoice.id], invoice, context):
         paid = sum([x.amount_minor for x in payment.allocations if x.invoice == invoice.id])
-        part = min(left, payment.refundable.minor, paid)
-        left -= part
-        parts += [(payment, Money(part, amount.currency))] if part else []
+        share = min(left, payment.refundable.minor, paid)
+        left -= share
+        parts += [(payment, Money(share, amount.currency))] if share else []
     if left:
         most = amount - Money(left, amount.currency)
         expected = f"at most {most}: what the payments of the invoice can give back"

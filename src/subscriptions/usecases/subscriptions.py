@@ -255,9 +255,9 @@ def change(
     items: Iterable[Wanted] | None = None,
     *,
     add: Iterable[Wanted] = (),
-    remove: Iterable[str | int] = (),
-    swap: Mapping[str | int, str] | Mapping[str, str] | None = None,
-    quantities: Mapping[str | int, int | Decimal] | Mapping[str, int | Decimal] | None = None,
+    remove: Iterable[str] = (),
+    swap: Mapping[str, str] | None = None,
+    quantities: Mapping[str, int | Decimal] | None = None,
     when: When | str | date = When.NOW,
     proration: Proration | None = None,
     at: datetime | None = None,
@@ -267,7 +267,7 @@ def change(
 
     `add` takes prices, `remove` present ones, `swap` exchanges one for another and `quantities`
     sets how many; the periods of what stays are untouched. A present item is named by its price,
-    or by its number (`Item.number`) where it has a price twice.
+    or by its number (`Item.number`, as a text) where it has a price twice.
 
     `when` is "now" (default), "period_end", a day, or "auto": an upgrade now and anything else at
     the end of the period, by what a year costs. The period is that of the items that change,
@@ -325,9 +325,9 @@ def schedule(
     *,
     on: date,
     add: Iterable[Wanted] = (),
-    remove: Iterable[str | int] = (),
-    swap: Mapping[str | int, str] | Mapping[str, str] | None = None,
-    quantities: Mapping[str | int, int | Decimal] | Mapping[str, int | Decimal] | None = None,
+    remove: Iterable[str] = (),
+    swap: Mapping[str, str] | None = None,
+    quantities: Mapping[str, int | Decimal] | None = None,
     proration: Proration | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
@@ -520,7 +520,7 @@ def _periods_max(catch_up_max: int) -> int:
     return catch_up_max
 
 
-def _texts(field: str, values: Iterable[str | int]) -> tuple[str | int, ...]:
+def _texts(field: str, values: Iterable[str]) -> tuple[str, ...]:
     if isinstance(values, str):
         raise ValidationError(field, values, "a list of price ids, not one text")
     return tuple(values)
