@@ -130,6 +130,7 @@ _SUBSCRIPTION_COMMANDS: Sequence[lifecycle.Command] = (
     lifecycle.PauseNow(lifecycle.Pause(DAY)),
     lifecycle.Resume(DAY),
     lifecycle.Transfer(a_customer("cus_bob").id, "UTC"),
+    lifecycle.SetEnd(date(2029, 3, 1)),
     lifecycle.SetCatchUp(lifecycle.CatchUp.SKIP, 12),
     lifecycle.AnswerSurvey("too dear"),
     lifecycle.Reactivate((an_item(),), DAY),

@@ -249,9 +249,8 @@ def move_balance(
         raise ValidationError("amount", amount, f"not zero, and at most {there} of use")
     others = [each for each in customer.balance if each.currency != amount.currency]
     left = Money(minor, amount.currency)
-    balance = tuple(
-        sorted([*others, *([left] if minor else [])], key=lambda each: each.currency.code)
-    )
+    kept = [*others, left] if minor else others
+    balance = tuple(sorted(kept, key=lambda each: each.currency.code))
     after = evolve(customer, balance=balance, version=customer.version + 1)
     return changed(
         CUSTOMER, customer, after, BalanceMoved(customer.id, amount, left, reason, invoice)

@@ -41,6 +41,7 @@ from subscriptions.lifecycle.subscription import (
     Debit,
     FirstStub,
     Grant,
+    Had,
     Item,
     Subscription,
     WantedItem,
@@ -335,7 +336,7 @@ class _Work:
                 next_end=item.next_end,
                 first_stub=item.first_stub if rests or not item.billed else FirstStub.PRORATED,
             )
-            return evolve(after, billed=item.billed, last_minor=item.last_minor)
+            return _counted(item, after, in_period=rests)
         self.close(item)
         if self.charges:
             # A new period begins: what is left of the old ones is used, and is never given back.
@@ -360,8 +361,7 @@ class _Work:
             next_end=next_end,
             usage_since=self.conditions.at if price.meter is not None else None,
         )
-        # Introductory periods are had once, whatever price the item has had before.
-        return evolve(after, billed=item.billed, last_minor=item.last_minor)
+        return _counted(item, after, in_period=False)
 
     def add(self, wanted: WantedItem, beside: Sequence[Item]) -> Item:
         price = self.conditions.prices[wanted.price]
@@ -672,6 +672,23 @@ class _Work:
 
 def _amounts(debit: Debit) -> list[Grant]:
     return [each for each in debit.grants if not isinstance(each.coupon.terms, PercentOff)]
+
+
+def _counted(before: Item, after: Item, *, in_period: bool) -> Item:
+    """Return an item with another price that knows how many periods it has had at it.
+
+    `in_period` says that the rest of a billed period is charged at it: that is one, too, unless
+    it was counted when the item had the price before, in the same period.
+    """
+    if after.price == before.price:
+        return evolve(after, billed=before.billed, last_minor=before.last_minor, had=before.had)
+    earlier = next((each for each in before.had if each.price == after.price), None)
+    billed = 0 if earlier is None else earlier.billed
+    if in_period and (earlier is None or earlier.through != before.through):
+        billed += 1
+    others = tuple(each for each in before.had if each.price not in {after.price, before.price})
+    had = (*others, Had(before.price, before.billed, before.through))
+    return evolve(after, billed=billed, last_minor=before.last_minor, had=had)
 
 
 def setup_charge(item: Item, price: Price, subscription: Subscription, rate: TaxRate) -> Charge:

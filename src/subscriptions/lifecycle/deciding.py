@@ -429,6 +429,7 @@ def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
             item.meter,
             None if item.meter is None else first_instant(period.end, sub.zone),
             last_minor=amount_minor,
+            had=item.had,
             # A stub that was charged in full is what a change within it is measured by.
             first_stub=item.first_stub if item.billed == 0 else FirstStub.PRORATED,
         )

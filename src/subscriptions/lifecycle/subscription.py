@@ -39,6 +39,15 @@ class FirstStub(StrEnum):
 
 
 @frozen
+class Had:
+    """A price that an item has had: how many periods were billed at it, and until which day."""
+
+    price: PriceId
+    billed: int
+    through: date
+
+
+@frozen
 class Item:
     """One thing that the customer has: a price, how many, and how far it is billed.
 
@@ -48,7 +57,8 @@ class Item:
     at the cycle's next boundary, or on `next_end`. `billed` counts the periods billed at this
     price; the last one came to `last_minor`, before discounts. An item in `arrears` is billed when
     its period ends. One with a `meter` is billed by the usage since `usage_since`; of that period,
-    `usage_billed_minor` was billed ahead.
+    `usage_billed_minor` was billed ahead. `had` are the prices before this one, so that none gives
+    its introductory periods twice.
     """
 
     price: PriceId
@@ -64,6 +74,7 @@ class Item:
     last_minor: int = 0
     next_end: date | None = None
     first_stub: FirstStub = FirstStub.PRORATED
+    had: tuple[Had, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         quantity = self.quantity

@@ -385,7 +385,13 @@ def _subscriptions() -> Iterator[Example]:
         "rich": a_subscription(
             "sub_rich",
             items=(
-                an_item(number=2, billed=3, last_minor=2900, next_end=date(2027, 3, 15)),
+                an_item(
+                    number=2,
+                    had=(lifecycle.Had(PriceId("price_basic"), 2, START),),
+                    billed=3,
+                    last_minor=2900,
+                    next_end=date(2027, 3, 15),
+                ),
                 an_item(
                     number=4,
                     arrears=True,
