@@ -305,8 +305,9 @@ class Meanwhile:
 
     def _leave(self) -> None:
         billing = open_billing(self.storage)
-        if billing.subscriptions.get("sub_0").schedule:
-            billing.subscriptions.unschedule("sub_0")
+        schedule = billing.subscriptions.get("sub_0").schedule
+        if schedule:
+            billing.subscriptions.unschedule("sub_0", cause=schedule[0].cause)
         else:
             billing.subscriptions.cancel("sub_0", when="now")
 
