@@ -16,7 +16,7 @@ from subscriptions.billing_cycles import BillingCycle, Interval, Period
 from subscriptions.catalog import Introductory, Price
 from subscriptions.discounts import AmountOff, PercentOff
 from subscriptions.errors import ValidationError
-from subscriptions.ids import InvoiceId
+from subscriptions.ids import InvoiceId, ProductId
 from subscriptions.invoices import Charge, LineKind, LineRef, Part
 from subscriptions.lifecycle import (
     Active,
@@ -652,3 +652,28 @@ def test_tiers_are_priced_whole_and_cut_after() -> None:
     ledger = with_items((price, 12))
     new = ledger.change([to(price, 20)], day(1) + timedelta(days=10))
     assert [each.amount_minor for each in new] == [-(1100 - 355), 1500 - 484]
+
+
+class TestWhatIsNotGuessed:
+    def test_a_change_in_a_period_before_the_one_that_is_billed_is_refused(self) -> None:
+        ledger = with_items((BASIC, 1))
+        ledger.bill(FEB)
+        with pytest.raises(ValidationError, match="at: 2027-02-01 or later, in what is billed"):
+            ledger.change([to(PRO)], day(20))
+        # Where nothing is given back there is nothing to guess.
+        assert said(ledger.change([to(PRO)], day(20), NONE)) == []
+
+    def test_a_coupon_for_one_product_waits_while_there_is_another(self) -> None:
+        other = a_price("other", product=ProductId("prod_other"), model=PerUnit("62.00"))
+        half = evolve(
+            a_coupon(terms=PercentOff(50)).applied(),
+            periods_left=None,
+            products=(BASIC.product,),
+        )
+        ledger = Ledger((*EVERY, other), start=JAN, coupons=(half,))
+        ledger.bill()
+        # 21 of 31 days are left: 31.00 at half the price, and 62.00 at all of it.
+        there = ledger.change([to(other)], day(11))
+        assert [charged_minor([each]) for each in there] == [-1050, 4200]
+        ledger.change([to(BASIC)], day(11))
+        assert charged_minor(ledger.sub.pending) == 0
