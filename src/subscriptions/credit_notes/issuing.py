@@ -25,8 +25,8 @@ from subscriptions.invoices import ChainBreak, Invoice, Seller
 from subscriptions.invoices.sealing import (
     chain_breaks,
     digest,
+    party_commitment,
     party_of,
-    party_texts,
     seller_texts,
 )
 from subscriptions.money import Money
@@ -184,7 +184,7 @@ def verify_chain(notes: Iterable[CreditNote]) -> Iterator[ChainBreak]:
 
 def _commitment(note: CreditNote) -> str:
     party = note.party
-    return note.commitment if party is None else digest([note.salt, *party_texts(party)])
+    return note.commitment if party is None else party_commitment(note.salt, party)
 
 
 def _hash(

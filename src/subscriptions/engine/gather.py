@@ -143,13 +143,13 @@ class Batch:
         return flow.send(answer)
 
     def _lookup(self, read: Read) -> object:
+        if type(read) is Get:
+            return _present(read.kind, read.id, self._records[read.kind][read.id])
         if type(read) is Having:
             return self._having[read.kind, read.column][read.value]
         records = self._records.get(read.kind, {})
         if type(read) is GetMany:
             return tuple([_present(read.kind, id, records[id]) for id in read.ids])
-        if type(read) is Get:
-            return _present(read.kind, read.id, records[read.id])
         if type(read) is Fold:
             return self._state(read)
         return records[cast("Maybe[Any]", read).id]
@@ -161,6 +161,8 @@ class Batch:
         return state
 
     def _has(self, read: Read) -> bool:
+        if type(read) is Get:
+            return read.id in self._records.get(read.kind, ())
         if type(read) is Having:
             return read.value in self._having.get((read.kind, read.column), ())
         records = self._records.get(read.kind, {})
@@ -168,7 +170,7 @@ class Batch:
             return all(id in records for id in read.ids)
         if type(read) is Fold:
             return read in self._folded
-        return cast("Get[Any]", read).id in records
+        return cast("Maybe[Any]", read).id in records
 
     def _answer(self, reads: Sequence[Read]) -> Procedure[None]:
         ids: dict[AnyKind, set[str]] = {}
@@ -334,15 +336,27 @@ def together(
         if not isinstance(decision, Decision):
             continue
         moves: list[Change | Issue] = [*decision.changes, *decision.issues]
-        if any(each.after.id in written.get(each.kind, ()) for each in moves) or any(
-            _is_stale(read, written) for read in reads[index]
-        ):
+        if _meets(moves, reads[index], written):
             deferred.append(index)
             continue
         accepted.append(index)
         for each in moves:
             written.setdefault(each.kind, {})[each.after.id] = each.after
     return accepted, deferred
+
+
+def _meets(
+    moves: Sequence[Change | Issue],
+    reads: Sequence[Read],
+    written: dict[AnyKind, dict[str, Record]],
+) -> bool:
+    """Return whether something that is moved or was read is written already."""
+    for each in moves:
+        there = written.get(each.kind)
+        if there is not None and each.after.id in there:
+            return True
+    stale = [read for read in reads if read.kind in written and _is_stale(read, written)]
+    return bool(stale)
 
 
 def _is_stale(read: Read, written: dict[AnyKind, dict[str, Record]]) -> bool:

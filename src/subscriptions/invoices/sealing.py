@@ -368,7 +368,15 @@ def _line_texts(line: Line) -> list[object]:
 def _commitment(invoice: Invoice) -> str:
     """Return the salted digest of the customer as printed; what is kept of it after an erasure."""
     party = invoice.party
-    return invoice.commitment if party is None else digest([invoice.salt, *party_texts(party)])
+    return invoice.commitment if party is None else party_commitment(invoice.salt, party)
+
+
+def party_commitment(salt: str, party: Party) -> str:
+    """Return the salted SHA-256 of a customer as printed, as hexadecimal digits.
+
+    The texts are joined by a control character that none of them can hold.
+    """
+    return sha256("\x1f".join([salt, *party_texts(party)]).encode()).hexdigest()
 
 
 def _address(address: Address) -> list[str]:

@@ -149,8 +149,8 @@ class Debit:
     whole: Period
     whole_minor: int
     rate: TaxRate
-    behavior: TaxBehavior
-    line: int
+    behavior: TaxBehavior = TaxBehavior.EXCLUSIVE
+    line: int = 0
     invoice: InvoiceId | None = None
     begin: Fraction = Fraction()
     end: Fraction = _ONE
@@ -438,6 +438,17 @@ class Subscription:
         return max(item.through for item in self.items)
 
     @property
+    def only_bills(self) -> bool:
+        """Whether nothing but the next period can be due: nothing is planned, paused or ending."""
+        return (
+            self.cancellation is None
+            and self.ends_on is None
+            and self.pause is None
+            and not self.schedule
+            and self.usage_check_at is None
+        )
+
+    @property
     def known_end(self) -> date | None:
         """The day on which it ends, as far as is known: cancelled, or at the end of its term."""
         return _earliest(self.ends_on, None if self.cancellation is None else self.cancellation.on)
@@ -457,6 +468,11 @@ def _last_number(items: tuple[Item, ...]) -> int:
 
 def _due(subscription: Subscription) -> tuple[date | None, datetime | None]:
     contract, zone = subscription.contract, subscription.zone
+    if type(contract) is Active and subscription.only_bills:
+        # So it is with nearly all, and each renewal asks.
+        items = subscription.items
+        first = items[0].due_day if len(items) == 1 else min([item.due_day for item in items])
+        return first, first_instant(first, zone)
     match contract:
         case Ended():
             return None, None

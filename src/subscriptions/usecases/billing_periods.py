@@ -140,10 +140,14 @@ def bill_due(moves: Moves, on: date, context: Context, *, by_command: bool = Fal
 
     Raises `SafetyStop` where more than the bound was missed.
     """
-    until, due = yield from _due_items(moves, on, context)
+    # Instants first: a run that is on time asks no zone what day it is.
+    if context.now > context.at:
+        yield from _catch_up(moves, on, context)
+    sub = moves.after
+    until = _until(sub, on, context)
+    due = [item for item in sub.items if item.due_day <= until] if _is_billed(sub) else []
     if not due:
         return
-    sub = moves.after
     found = yield from GetMany(PRICE, tuple([item.price for item in due]))
     prices: dict[str, Price] = {price.id: price for price in found}
     measured: dict[int, Used] = {}
@@ -180,26 +184,34 @@ def bill_due(moves: Moves, on: date, context: Context, *, by_command: bool = Fal
         moves.add(Decision(bill.changes))
 
 
-def _due_items(moves: Moves, on: date, context: Context) -> Flow[tuple[date, list[Item]]]:
-    """Return which items are billed by the day `on`, and until which day they are caught up."""
+def _is_billed(sub: Subscription) -> bool:
+    return isinstance(sub.contract, Active) and (sub.pause is None or sub.pause.invoice)
+
+
+def _catch_up(moves: Moves, on: date, context: Context) -> Flow[None]:
+    """Stop at more missed periods than the bound, or let those be skipped that are to be."""
     sub = moves.after
-    if not isinstance(sub.contract, Active) or (sub.pause is not None and not sub.pause.invoice):
-        return on, []
-    until = on
-    # Instants first: a run that is on time asks no zone what day it is.
-    today = on if context.now <= context.at else local_date(context.now, sub.zone)
-    if today > on:
-        missed = _missed(sub, today)
-        if missed > sub.catch_up_max and sub.catch_up is not CatchUp.SKIP:
-            raise SafetyStop(sub.id, f"{missed} periods not billed, at most {sub.catch_up_max}")
-        if missed > 1 and sub.catch_up is CatchUp.SKIP:
+    today = local_date(context.now, sub.zone)
+    if today <= on or not _is_billed(sub):
+        return
+    missed = _missed(sub, today)
+    if sub.catch_up is CatchUp.SKIP:
+        if missed > 1:
             yield from skip_to_present(moves, today)
-            sub = moves.after
-        elif missed > 1 and sub.catch_up is CatchUp.TOGETHER:
-            # Only as far as all of it is what it is now: then comes a change, and the next invoice.
-            changes = [planned.on - _DAY for planned in sub.schedule]
-            until = max(on, min([today, *changes]))
-    return until, [item for item in sub.items if item.due_day <= until]
+    elif missed > sub.catch_up_max:
+        raise SafetyStop(sub.id, f"{missed} periods not billed, at most {sub.catch_up_max}")
+
+
+def _until(sub: Subscription, on: date, context: Context) -> date:
+    """Return until which day periods are billed on this invoice, because they were missed."""
+    if sub.catch_up is not CatchUp.TOGETHER or context.now <= context.at:
+        return on
+    today = local_date(context.now, sub.zone)
+    if today <= on or _missed(sub, today) <= 1:
+        return on
+    # Only as far as all of it is what it is now: then comes a change, and the next invoice.
+    changes = [planned.on - _DAY for planned in sub.schedule]
+    return max(on, min([today, *changes]))
 
 
 def _missed(sub: Subscription, today: date) -> int:
@@ -245,7 +257,7 @@ def _bill(
         price = prices[item.price]
         usage, more = measured.get(item.number, _NOTHING_USED)
         changes += more
-        while item.due_day <= until:
+        while True:
             period = _billed_period(sub, item)
             mine = lifecycle.charge_period(
                 item,
@@ -262,9 +274,11 @@ def _bill(
             billed_minor = item.usage_billed_minor
             amounts.append(billed_minor + sum([charge.amount_minor for charge in mine]))
             charges += [charge for charge in mine if charge.amount_minor or not _is_usage(charge)]
-            if item.meter is not None or until == item.due_day:
+            if item.meter is not None or (period.end > until and not item.arrears):
                 break
             item = evolve(item, through=period.end, next_end=None, billed=item.billed + 1)
+            if item.due_day > until:
+                break
     return _Bill(tuple(items), tuple(periods), tuple(amounts), tuple(charges), changes)
 
 

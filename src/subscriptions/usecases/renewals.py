@@ -28,7 +28,6 @@ from subscriptions.lifecycle import (
     Resume,
     Scheduled,
     Settlement,
-    Subscription,
     TrialEnd,
     Trialing,
 )
@@ -55,24 +54,12 @@ def advance(id: str, context: Context) -> Flow[Decision]:
         return Decision()
     owner = yield from Get(CUSTOMER, subscription.customer)
     moves = Moves(subscription, owner)
-    if _only_bills(subscription):
+    if type(subscription.contract) is Active and subscription.only_bills:
         assert subscription.due_day is not None
         yield from bill_due(moves, subscription.due_day, context)
     else:
         yield from catch_up_to_date(moves, context)
     return moves.decision()
-
-
-def _only_bills(sub: Subscription) -> bool:
-    """Return whether nothing but the next period can be due, as it is for nearly all."""
-    return (
-        type(sub.contract) is Active
-        and sub.cancellation is None
-        and sub.ends_on is None
-        and sub.pause is None
-        and not sub.schedule
-        and sub.usage_check_at is None
-    )
 
 
 def catch_up_to_date(moves: Moves, context: Context) -> Flow[None]:
