@@ -435,7 +435,8 @@ def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
         )
     # What is over can be credited no more. A period ends, at the latest, when the next is billed.
     today = min(event.periods).start
-    debits = (*[each for each in sub.debits if each.whole.end > today], *event.debits)
+    kept = [each for each in sub.debits if each.whole.end > today]
+    debits = (*kept, *event.debits) if kept else event.debits
     discounts = sub.discounts
     if event.discounts:
         left = [
@@ -446,7 +447,9 @@ def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
     return evolve(
         sub,
         items=tuple(items),
-        debits=debits if invoice is None else on_invoice(debits, invoice, event.first_line),
+        debits=debits
+        if invoice is None or not sub.pending
+        else on_invoice(debits, invoice, event.first_line),
         pending=sub.pending if invoice is None else (),
         discounts=discounts,
         version=sub.version + 1,

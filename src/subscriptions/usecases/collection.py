@@ -54,7 +54,10 @@ def issue_new(
     The billing run makes one for nearly every record, and each copy of it that is saved shows.
     """
     totals = invoices.totals_of(charges)
-    applied, moves = _balance(customer, totals.gross_minor, currency, id, context)
+    applied = 0
+    moves: tuple[Change, ...] = ()
+    if customer.balance or totals.gross_minor < 0:
+        applied, moves = _balance(customer, totals.gross_minor, currency, id, context)
     owed_minor = totals.gross_minor - applied
     payment = None
     if method is not None and owed_minor > 0:
