@@ -109,6 +109,11 @@ class Aligned:
     cycle: BillingCycle
     first_end: date
 
+    def stub_end(self, start: date) -> date | None:
+        """Return where the first period ends, if the cycle's own would end elsewhere; else None."""
+        whole = self.cycle.period_containing(start)
+        return None if whole.end == self.first_end else self.first_end
+
 
 def align(
     alignment: Alignment, start: date, every: Interval, *, long_stub: bool = False

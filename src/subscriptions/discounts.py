@@ -159,7 +159,11 @@ def spread(
     left = [line.amount_minor for line in lines]
     shares: list[list[DiscountShare]] = [[] for _ in lines]
     for discount in discounts:
-        scope = [i for i, line in enumerate(lines) if left[i] > 0 and _covers(discount, line)]
+        scope = [
+            i
+            for i, line in enumerate(lines)
+            if left[i] > 0 and covers(discount.products, line.product)
+        ]
         weights = [left[i] for i in scope]
         amount_minor = _amount_minor(discount.terms, sum(weights), currency)
         if amount_minor == 0:
@@ -171,8 +175,9 @@ def spread(
     return tuple([tuple(each) for each in shares])
 
 
-def _covers(discount: Discount, line: Discountable) -> bool:
-    return not discount.products or line.product in discount.products
+def covers(products: Sequence[ProductId], product: ProductId | None) -> bool:
+    """Return whether what is for some products, or with none named for all, is for this one."""
+    return not products or product in products
 
 
 def _amount_minor(terms: DiscountTerms, left_minor: int, currency: Currency) -> int:

@@ -9,7 +9,14 @@ from typing import TypeAlias, assert_never
 
 from attrs import field, frozen
 
-from subscriptions.discounts import AmountOff, Discount, DiscountTerms, one_for_each_currency
+from subscriptions.discounts import (
+    AmountOff,
+    Discount,
+    DiscountTerms,
+    PercentOff,
+    covers,
+    one_for_each_currency,
+)
 from subscriptions.errors import ValidationError
 from subscriptions.ids import (
     CouponId,
@@ -83,6 +90,15 @@ class AppliedCoupon:
     def discount(self) -> Discount:
         """What it takes off the lines of a document."""
         return Discount(self.coupon, self.name, self.terms, self.products)
+
+    @property
+    def is_percentage(self) -> bool:
+        """Whether it takes off a part of what there is, and not an amount."""
+        return isinstance(self.terms, PercentOff)
+
+    def covers(self, product: ProductId | None) -> bool:
+        """Return whether it is for a product."""
+        return covers(self.products, product)
 
     def after_period(self) -> AppliedCoupon | None:
         """Count one billed period of which it took something off; None once it is used up.

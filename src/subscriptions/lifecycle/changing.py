@@ -22,14 +22,13 @@ from attrs import frozen
 from subscriptions.alignment import shared
 from subscriptions.billing_cycles import BillingCycle, Period, local_date
 from subscriptions.catalog import Price, phase_for
-from subscriptions.discounts import DiscountShare, PercentOff
+from subscriptions.discounts import DiscountShare
 from subscriptions.errors import ValidationError
 from subscriptions.ids import InvoiceId, PriceId
 from subscriptions.invoices import Charge, LineKind, LineRef, Part
 from subscriptions.lifecycle.charges import (
     UsageOf,
     charge_period,
-    covers,
     part_used,
     parts_off,
     price_of_period,
@@ -277,9 +276,7 @@ def _joined(beside: Item, start: date, price: Price) -> tuple[BillingCycle, date
     """Return how the periods of a price that joins an item are counted, and the first end."""
     assert price.every is not None
     aligned = shared(beside.cycle, start, price.every)
-    cycle = aligned.cycle
-    whole = cycle.period(cycle.index_of(start))
-    return cycle, None if whole.end == aligned.first_end else aligned.first_end
+    return aligned.cycle, aligned.stub_end(start)
 
 
 def reaching_back(cycle: BillingCycle, day: date) -> BillingCycle:
@@ -662,7 +659,7 @@ class _Work:
         chain: list[tuple[int, DiscountShare | None]] = [(whole, None)]
         for grant in rest.grants:
             coupon = grant.coupon
-            if not covers(coupon, price.product):
+            if not coupon.covers(price.product):
                 continue
             taken = grant.taken_off(chain[-1][0])
             share = DiscountShare(coupon.coupon, coupon.name, taken)
@@ -671,7 +668,7 @@ class _Work:
 
 
 def _amounts(debit: Debit) -> list[Grant]:
-    return [each for each in debit.grants if not isinstance(each.coupon.terms, PercentOff)]
+    return [each for each in debit.grants if not each.coupon.is_percentage]
 
 
 def _counted(before: Item, after: Item, *, in_period: bool) -> Item:

@@ -21,8 +21,8 @@ from subscriptions import pricing
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
 from subscriptions.catalog import Price, model_for, phase_for
 from subscriptions.coupons import AppliedCoupon
-from subscriptions.discounts import Discountable, PercentOff, spread
-from subscriptions.ids import InvoiceId, PriceId, ProductId
+from subscriptions.discounts import Discountable, spread
+from subscriptions.ids import InvoiceId, PriceId
 from subscriptions.invoices import Charge, LineKind, Measured, Part
 from subscriptions.lifecycle.subscription import Debit, FirstStub, Grant, Item, Subscription
 from subscriptions.money import Currency
@@ -299,16 +299,10 @@ def _grants(charge: Charge, coupons: Sequence[AppliedCoupon]) -> tuple[Grant, ..
     grants: list[Grant] = []
     for coupon in coupons:
         amount_minor = taken.get(coupon.coupon, 0)
-        is_part = isinstance(coupon.terms, PercentOff) and covers(coupon, charge.product)
-        if amount_minor or is_part:
+        if amount_minor or (coupon.is_percentage and coupon.covers(charge.product)):
             grants.append(Grant(coupon, amount_minor, left, charge.price))
         left -= amount_minor
     return tuple(grants)
-
-
-def covers(coupon: AppliedCoupon, product: ProductId | None) -> bool:
-    """Return whether a coupon is for a product."""
-    return not coupon.products or product in coupon.products
 
 
 def parts_off(subscription: Subscription, day: date) -> tuple[AppliedCoupon, ...]:
@@ -316,15 +310,9 @@ def parts_off(subscription: Subscription, day: date) -> tuple[AppliedCoupon, ...
 
     An amount was given for the period as a whole, and is not given again.
     """
-    granted = [
-        grant.coupon
-        for debit in subscription.debits
-        if debit.whole.start <= day < debit.whole.end
-        for grant in debit.grants
-    ]
-    is_billed = any(each.whole.start <= day < each.whole.end for each in subscription.debits)
-    found = granted if is_billed else subscription.discounts
-    parts = [each for each in found if isinstance(each.terms, PercentOff)]
+    billed = [debit for debit in subscription.debits if day in debit.whole]
+    granted = [grant.coupon for debit in billed for grant in debit.grants]
+    parts = [each for each in (granted if billed else subscription.discounts) if each.is_percentage]
     return tuple({each.coupon: each for each in parts}.values())
 
 

@@ -145,7 +145,25 @@ def replayable(payment: Payment, *, at: datetime, now: datetime, window: timedel
     catches up after a weekend works at Friday's time, but the gateway's clock went on.
     """
     keyed_at = payment.keyed_at or payment.intended_at
-    return max(at - payment.intended_at, now - keyed_at) < window - MARGIN
+    return key_is_young(payment.intended_at, keyed_at, at=at, now=now, window=window)
+
+
+def key_is_young(
+    first_at: datetime, keyed_at: datetime, *, at: datetime, now: datetime, window: timedelta
+) -> bool:
+    """Return whether a key may be sent: it is younger than the window, by work and by clock.
+
+    `first_at` is the time of the work that first sent it, `keyed_at` what the clock said then.
+    """
+    return max(at - first_at, now - keyed_at) < window - MARGIN
+
+
+def last_call_with_key(
+    first_at: datetime, keyed_at: datetime, *, window: timedelta, simulated: bool
+) -> datetime:
+    """Return the latest instant at which a call with a key may still have been under way."""
+    start = first_at if simulated else max(first_at, keyed_at)
+    return start + window - MARGIN + TIMEOUT
 
 
 def last_call(payment: Payment, *, window: timedelta, simulated: bool = False) -> datetime:
@@ -154,10 +172,8 @@ def last_call(payment: Payment, *, window: timedelta, simulated: bool = False) -
     The intent is sent only while it is `replayable`, and a call is given up after `TIMEOUT`. For a
     gateway whose time is `simulated` the time of the work counts, not the clock.
     """
-    start = payment.intended_at
-    if not simulated and payment.keyed_at is not None:
-        start = max(start, payment.keyed_at)
-    return start + window - MARGIN + TIMEOUT
+    keyed_at = payment.keyed_at or payment.intended_at
+    return last_call_with_key(payment.intended_at, keyed_at, window=window, simulated=simulated)
 
 
 def merge(payment: Payment, snapshot: PaymentSnapshot, *, at: datetime) -> Change | None:

@@ -12,7 +12,7 @@ from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import CurrencyMismatch, InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId, PaymentId, RefundId, derived_id, gateway_key
 from subscriptions.money import Money
-from subscriptions.payments import MARGIN, TIMEOUT, Payment, backoff
+from subscriptions.payments import Payment, backoff, key_is_young, last_call_with_key
 from subscriptions.records import evolve, plain_text
 from subscriptions.refunds.events import (
     RefundFailed,
@@ -101,7 +101,7 @@ def replayable(refund: Refund, *, at: datetime, now: datetime, window: timedelta
     The age is taken as that of a payment's key: by the clock or by the time of the work, whichever
     is more, and with an hour's margin.
     """
-    return max(at - refund.fresh_at, now - refund.keyed_at) < window - MARGIN
+    return key_is_young(refund.fresh_at, refund.keyed_at, at=at, now=now, window=window)
 
 
 def last_call(refund: Refund, *, window: timedelta, simulated: bool = False) -> datetime:
@@ -109,8 +109,7 @@ def last_call(refund: Refund, *, window: timedelta, simulated: bool = False) -> 
 
     For a gateway whose time is `simulated` the time of the work counts, not the clock.
     """
-    start = refund.fresh_at if simulated else max(refund.fresh_at, refund.keyed_at)
-    return start + window - MARGIN + TIMEOUT
+    return last_call_with_key(refund.fresh_at, refund.keyed_at, window=window, simulated=simulated)
 
 
 def merge(refund: Refund, snapshot: RefundSnapshot, *, at: datetime) -> Change | None:

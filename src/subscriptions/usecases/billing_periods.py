@@ -18,7 +18,6 @@ from subscriptions.billing_cycles import Period, first_instant, local_date
 from subscriptions.catalog import PRICE, Price, model_for
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, join
-from subscriptions.discounts import PercentOff
 from subscriptions.errors import SafetyStop
 from subscriptions.ids import CouponId, InvoiceId
 from subscriptions.invoices import INVOICE, Charge, LineKind
@@ -108,11 +107,11 @@ class Moves:
             changes = (Change(SUBSCRIPTION, self.before, self.after, self._events),)
         if self._owner_events:
             changes += (Change(CUSTOMER, self._owner_before, self.owner, self._owner_events),)
-        if len(self._others) > 1:
-            return join(Decision(changes), *self._others, about=about)
-        for other in self._others:
+        if len(self._others) == 1:
+            # Nearly always so: one invoice, which cannot meet itself.
+            (other,) = self._others
             return Decision(changes + other.changes, other.issues, about)
-        return Decision(changes, about=about)
+        return join(Decision(changes), *self._others, about=about)
 
 
 @define
@@ -421,7 +420,7 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
         moves.do(CheckUsage(None))
         return
     # Percentages count for what is billed ahead as for the rest; amounts, for the period once.
-    parts = [each for each in sub.discounts if isinstance(each.terms, PercentOff)]
+    parts = [each for each in sub.discounts if each.is_percentage]
     charges = lifecycle.discounted(
         [charge for charge in charges if charge.amount_minor], parts, sub.currency
     )

@@ -175,11 +175,24 @@ def change_now(
     prices: Mapping[str, Price],
     policy: Proration,
     context: Context,
+) -> Flow[None]:
+    """Change the items at the time of the work, and bill what is due by that."""
+    yield from _change(moves, wanted, prices, policy, context)
+    if isinstance(moves.after.contract, Active):
+        today = context.today(moves.after.zone)
+        yield from bill_due(moves, today, context, by_command=True)
+
+
+def _change(
+    moves: Moves,
+    wanted: Sequence[WantedItem],
+    prices: Mapping[str, Price],
+    policy: Proration,
+    context: Context,
     *,
     cause: str = "",
     planned: bool = False,
 ) -> Flow[None]:
-    """Change the items at the time of the work, and invoice what is to be invoiced at once."""
     sub = moves.after
     conditions, changes = yield from conditions_of(
         sub, moves.owner, closing_items(sub, wanted), context, prices=prices, policy=policy
@@ -188,9 +201,6 @@ def change_now(
     yield from charge(moves, outcome, policy, context, cause=cause, planned=planned)
     if changes:
         moves.add(Decision(changes))
-    if isinstance(moves.after.contract, Active):
-        today = context.today(sub.zone)
-        yield from bill_due(moves, today, context, by_command=True)
 
 
 def charge(
@@ -238,8 +248,7 @@ def charge(
 
 def carry_out_planned(moves: Moves, planned: Planned, context: Context) -> Flow[None]:
     """Carry out the first planned change of its cause, with the prices that were agreed on."""
-    sub = moves.after
-    wanted = planned_items(sub, planned)
+    wanted = planned_items(moves.after, planned)
     if not wanted:
         # All that was to stay is gone since: then nothing is left to change.
         replace_plan(moves, planned)
@@ -247,14 +256,8 @@ def carry_out_planned(moves: Moves, planned: Planned, context: Context) -> Flow[
     ids = tuple(sorted({each.price for each in wanted}))
     found = yield from GetMany(PRICE, ids)
     prices: dict[str, Price] = {price.id: price for price in found}
-    policy = planned.proration
-    conditions, changes = yield from conditions_of(
-        sub, moves.owner, closing_items(sub, wanted), context, prices=prices, policy=policy
-    )
-    outcome = lifecycle.change_items(sub, wanted, conditions)
-    yield from charge(moves, outcome, policy, context, cause=planned.cause, planned=True)
-    if changes:
-        moves.add(Decision(changes))
+    policy, cause = planned.proration, planned.cause
+    yield from _change(moves, wanted, prices, policy, context, cause=cause, planned=True)
 
 
 def replace_plan(moves: Moves, planned: Planned, *instead: Planned) -> None:

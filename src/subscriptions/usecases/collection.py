@@ -9,14 +9,15 @@ from collections.abc import Sequence
 
 from subscriptions import balance, invoices, payments
 from subscriptions.balance import Cause
-from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision, Issue
+from subscriptions.customers import Customer
+from subscriptions.decisions import Change, Decision
 from subscriptions.errors import ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId, SubscriptionId
 from subscriptions.invoices import INVOICE, Charge, Draft, Invoice, StartCollection
 from subscriptions.money import Currency, Money
 from subscriptions.payment_methods import PAYMENT_METHOD, PaymentMethod
 from subscriptions.records import Ref, evolve
+from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.flows import Context, Flow, Having, Maybe
 
 
@@ -120,24 +121,14 @@ def issue_drafts(subscription: SubscriptionId, owner: Customer, context: Context
     """Decide to make all drafts of a subscription final, in the order in which they were made."""
     drafts = yield from Having(INVOICE, "subscription", subscription)
     method = yield from method_of(owner, context)
-    changes: list[Change] = []
-    issues: list[Issue] = []
-    before = owner
-    events: tuple[object, ...] = ()
+    decision = Decision()
     for draft in drafts:
-        if not isinstance(draft.state, Draft):
-            continue
-        issued = issue(composed_for(draft, method, context), owner, method, context)
-        issues += issued.issues
-        for change in issued.changes:
-            if isinstance(change.after, Customer):
-                # One invoice after the other may use the balance up.
-                owner, events = change.after, (*events, *change.events)
-            else:
-                changes.append(change)
-    if events:
-        changes.append(Change(CUSTOMER, before, owner, events))
-    return Decision(tuple(changes), tuple(issues))
+        if isinstance(draft.state, Draft):
+            # One invoice after the other may use the balance up.
+            there = left_by(decision, owner)
+            issued = issue(composed_for(draft, method, context), there, method, context)
+            decision = in_turn(decision, issued)
+    return decision
 
 
 def with_balance(

@@ -608,11 +608,8 @@ def _items(
             continue
         aligned = _aligned(ask, first, price.every, owner)
         cycle = aligned.cycle
-        whole = cycle.period(cycle.index_of(first))
-        through, next_end = first, None
-        if whole.end != aligned.first_end:
-            next_end = aligned.first_end
-        is_stub = next_end is not None or whole.start != first
+        through, next_end = first, aligned.stub_end(first)
+        is_stub = next_end is not None or cycle.period_containing(first).start != first
         if is_stub and ask.first_stub is FirstStub.FREE:
             through, next_end = aligned.first_end, None
         items.append(
@@ -738,7 +735,7 @@ def _end_of_term(item: Item, periods: int) -> date:
 
 def _begins_with_stub(item: Item) -> bool:
     period = item.next_period
-    return period != item.cycle.period(item.cycle.index_of(period.start))
+    return period != item.cycle.period_containing(period.start)
 
 
 def _redeem(
