@@ -172,6 +172,10 @@ class Metadata(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def __eq__(self, other: object) -> bool:
+        # Written out, because what `Mapping` has copies both into new dicts.
+        return self._items == (other._items if isinstance(other, Metadata) else other)
+
     def __hash__(self) -> int:
         return hash(frozenset(self._items.items()))
 

@@ -16,14 +16,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum, StrEnum
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from operator import eq
 from typing import Any, TypeAlias, TypeVar, cast, get_args, get_origin
 
 from attrs import fields_dict
 from cattrs import BaseConverter, Converter
 from cattrs.errors import ForbiddenExtraKeysError
-from cattrs.gen import make_dict_unstructure_fn
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from subscriptions import (
     coupons,
@@ -334,6 +334,27 @@ def _debit_writer(converter: Converter) -> Callable[[lifecycle.Debit], Json]:
     return write_debit
 
 
+def _rate_reader(converter: Converter) -> Callable[[Json, type], TaxRate]:
+    """Return how tax rates are read: there are few, and each line and each debit has one."""
+    structure = make_dict_structure_fn(
+        TaxRate,
+        converter,
+        _cattrs_forbid_extra_keys=True,
+        _cattrs_detailed_validation=False,
+    )
+
+    @lru_cache(maxsize=256)
+    def known(fields: tuple[tuple[str, Json], ...]) -> TaxRate:
+        return structure(dict(fields), TaxRate)
+
+    def read(value: Json, _: type) -> TaxRate:
+        if type(value) is not dict:
+            raise TypeError(f"{value!r} is not an object")
+        return known(tuple(cast("dict[str, Json]", value).items()))
+
+    return read
+
+
 def _make_converter() -> Converter:
     converter = Converter(
         forbid_extra_keys=True,
@@ -374,6 +395,7 @@ def _make_converter() -> Converter:
         write, read = _tagged(converter, tags, "is")
         converter.register_structure_hook_func(partial(eq, union), read)
         converter.register_unstructure_hook_func(partial(eq, union), write)
+    converter.register_structure_hook(TaxRate, _rate_reader(converter))
     converter.register_unstructure_hook(lifecycle.Debit, _debit_writer(converter))
     return converter
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
@@ -23,6 +23,8 @@ T = TypeVar("T")
 # Of so many values the records are folded with one query, page by page. Each page passes over all
 # that earlier ones held, which for all values of a large batch would come to a multiple of it.
 FOLDED_TOGETHER = 100
+
+_UNREAD: Final = object()
 
 Versions: TypeAlias = tuple[tuple[str, int], ...]
 
@@ -123,10 +125,10 @@ class Batch:
         """Drive one flow until it waits for something that was not read yet, or ends."""
         reads = self.reads[index]
         try:
-            wanted = next(flow) if read is None else self._resume(flow, read)
+            wanted = next(flow) if read is None else self._resume(flow, self._lookup(read))
             reads.append(wanted)
-            while self._has(wanted):
-                wanted = self._resume(flow, wanted)
+            while (answer := self._lookup(wanted)) is not _UNREAD:
+                wanted = self._resume(flow, answer)
                 reads.append(wanted)
         except StopIteration as stop:
             results[index] = stop.value
@@ -135,42 +137,44 @@ class Batch:
         else:
             waiting.append((index, flow, wanted))
 
-    def _resume(self, flow: Flow[Any], read: Read) -> Read:
-        try:
-            answer = self._lookup(read)
-        except NotFound as error:
-            return flow.throw(error)
+    def _resume(self, flow: Flow[Any], answer: object) -> Read:
+        if type(answer) is NotFound:
+            return flow.throw(answer)
         return flow.send(answer)
 
     def _lookup(self, read: Read) -> object:
-        if type(read) is Get:
-            return _present(read.kind, read.id, self._records[read.kind][read.id])
-        if type(read) is Having:
-            return self._having[read.kind, read.column][read.value]
-        records = self._records.get(read.kind, {})
+        """Return the answer to a read: `NotFound` to be raised in the flow, `_UNREAD` if unknown.
+
+        Every read of a run passes here, most of them for one record: so that comes first.
+        """
+        if type(read) is Get or type(read) is Maybe:
+            there = self._records.get(read.kind)
+            record: object = _UNREAD if there is None else there.get(read.id, _UNREAD)
+            missing = record is None and type(read) is Get
+            return NotFound(read.kind.name, read.id) if missing else record
         if type(read) is GetMany:
-            return tuple([_present(read.kind, id, records[id]) for id in read.ids])
-        if type(read) is Fold:
-            return self._state(read)
-        return records[cast("Maybe[Any]", read).id]
+            there = self._records.get(read.kind, {})
+            found: list[object] = []
+            absent: str | None = None
+            for id in read.ids:
+                record = there.get(id, _UNREAD)
+                if record is _UNREAD:
+                    return _UNREAD
+                if record is None and absent is None:
+                    absent = id
+                found.append(record)
+            return tuple(found) if absent is None else NotFound(read.kind.name, absent)
+        if type(read) is Having:
+            lists = self._having.get((read.kind, read.column))
+            return _UNREAD if lists is None else lists.get(read.value, _UNREAD)
+        fold = cast("Fold[Any, Any]", read)
+        return self._state(fold) if fold in self._folded else _UNREAD
 
     def _state(self, fold: Fold[Any, Any]) -> object:
         state = self._folded[fold]
         if isinstance(state, _Raised):
             raise state.error
         return state
-
-    def _has(self, read: Read) -> bool:
-        if type(read) is Get:
-            return read.id in self._records.get(read.kind, ())
-        if type(read) is Having:
-            return read.value in self._having.get((read.kind, read.column), ())
-        records = self._records.get(read.kind, {})
-        if type(read) is GetMany:
-            return all(id in records for id in read.ids)
-        if type(read) is Fold:
-            return read in self._folded
-        return cast("Maybe[Any]", read).id in records
 
     def _answer(self, reads: Sequence[Read]) -> Procedure[None]:
         ids: dict[AnyKind, set[str]] = {}
@@ -312,12 +316,6 @@ def _version(record: Record | None) -> int:
 
 def _versions(rows: Iterable[Record]) -> Versions:
     return tuple((row.id, row.version) for row in rows)
-
-
-def _present(kind: AnyKind, id: str, record: Record | None) -> Record:
-    if record is None:
-        raise NotFound(kind.name, id)
-    return record
 
 
 def together(

@@ -287,58 +287,49 @@ def _hash(
     previous_hash: str,
 ) -> str:
     seller = invoice.seller
-    return digest(
-        [
-            "1",
-            previous_hash,
-            invoice.tenant,
-            invoice.id,
-            number,
-            str(finalized_at),
-            str(issued_on),
-            str(due_on),
-            invoice.customer,
-            invoice.subscription,
-            commitment,
-            [] if seller is None else seller_texts(seller),
-            invoice.currency.code,
-            invoice.rounding.value,
-            [
-                [
-                    line.description,
-                    str(line.quantity),
-                    str(line.unit_price),
-                    line.amount_minor,
-                    line.net_minor,
-                    line.currency.code,
-                    line.rate.category,
-                    str(line.rate.percent),
-                    line.rate.reason,
-                    line.behavior,
-                    str(line.period),
-                    line.price,
-                    line.kind,
-                    line.subscription,
-                    line.item,
-                    *_line_texts(line),
-                ]
-                for line in invoice.lines
-            ],
-            [
-                [
-                    group.category,
-                    str(group.percent),
-                    group.reason,
-                    group.base_minor,
-                    group.tax_minor,
-                ]
-                for group in invoice.taxes
-            ],
-            invoice.net_minor,
-            invoice.tax_minor,
-            invoice.total_minor,
-            invoice.balance_minor,
-        ]
+    texts = [
+        "1",
+        previous_hash,
+        invoice.tenant,
+        invoice.id,
+        number or "",
+        str(finalized_at),
+        str(issued_on),
+        str(due_on),
+        invoice.customer,
+        invoice.subscription or "",
+        commitment,
+        *(() if seller is None else seller_texts(seller)),
+        invoice.currency.code,
+        invoice.rounding.value,
+    ]
+    texts += [_line_text(line) for line in invoice.lines]
+    texts += [
+        f"{_PART}{group.category}{_UNIT}{group.percent!s}{_UNIT}{group.reason or ''}"
+        f"{_UNIT}{group.base_minor}{_UNIT}{group.tax_minor}"
+        for group in invoice.taxes
+    ]
+    texts.append(
+        f"{_PART}{invoice.net_minor}{_UNIT}{invoice.tax_minor}{_UNIT}{invoice.total_minor}"
+        f"{_UNIT}{invoice.balance_minor}"
+    )
+    return sha256(_UNIT.join(texts).encode()).hexdigest()
+
+
+# What separates texts and the parts of a document in what is sealed: no text can hold them.
+_UNIT = "\x1f"
+_PART = "\x1e"
+
+
+def _line_text(line: Line) -> str:
+    rare = _line_texts(line)
+    return (
+        f"{_PART}{line.description}{_UNIT}{line.quantity!s}{_UNIT}{line.unit_price!s}"
+        f"{_UNIT}{line.amount_minor}{_UNIT}{line.net_minor}{_UNIT}{line.currency.code}"
+        f"{_UNIT}{line.rate.category}{_UNIT}{line.rate.percent!s}{_UNIT}{line.rate.reason or ''}"
+        f"{_UNIT}{line.behavior}{_UNIT}{line.period!s}{_UNIT}{line.price or ''}"
+        f"{_UNIT}{line.kind}{_UNIT}{line.subscription or ''}{_UNIT}{line.item!s}"
+        f"{_UNIT + _encode(rare) if rare else ''}"
     )
 
 
