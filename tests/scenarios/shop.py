@@ -196,6 +196,7 @@ def audit(shop: Shop) -> Findings:
     refunds = list(billing.payments.refunds(limit=1000))
     subscriptions = list(billing.subscriptions.list(limit=1000))
     findings = [str(finding) for finding in billing.reports.numbers()]
+    findings += _books(billing)
     for invoice in invoices:
         findings += _sums(invoice, payments)
         notes = list(billing.credit_notes.list(invoice=invoice.id, limit=1000))
@@ -216,6 +217,15 @@ def audit(shop: Shop) -> Findings:
             interrupted = bool(events & _INTERRUPTIONS)
             findings += _periods(subscription, invoices, interrupted=interrupted)
     return findings + _sequences(billing)
+
+
+def _books(billing: Billing) -> Findings:
+    ledger = billing.reports.ledger()
+    sums: Counter[str] = Counter()
+    for (_, currency), amount in ledger.sums.items():
+        sums[currency.code] += amount.minor
+    odd = [f"the ledger is off by {off} {code}" for code, off in sums.items() if off]
+    return odd + [str(difference) for difference in ledger.differences]
 
 
 def _sums(invoice: Invoice, payments: list[Payment]) -> Findings:

@@ -23,6 +23,7 @@ from subscriptions.invoices import Draft, Invoice, Open, Paid
 from subscriptions.lifecycle import Current, Ended, Subscription
 from subscriptions.payments import ChargeIntent, Outcome, Payment, Succeeded
 from subscriptions.refunds import Refund, RefundOutcome
+from subscriptions.reports.ledger import ledger_of
 from subscriptions.reports.numbers import NumberFinding
 
 REPLAY = timedelta(hours=23)
@@ -311,7 +312,16 @@ def i20_a_refund_is_made_once(view: View) -> Findings:
     return odd + [f"{id} was made {times} times" for id, times in made.items() if times > 1]
 
 
-def i21_we_and_the_gateway_agree(view: View) -> Findings:
+def i21_the_ledger_holds(view: View) -> Findings:
+    """What is booked adds up to zero, and is what every record says of itself."""
+    ledger = ledger_of(
+        [*view.invoices, *view.payments, *view.refunds, *view.entries, *view.customers]
+    )
+    off = sum(amount.minor for amount in ledger.sums.values())
+    return [f"the ledger is off by {off}"] * bool(off) + [str(each) for each in ledger.differences]
+
+
+def i22_we_and_the_gateway_agree(view: View) -> Findings:
     """In the end an attempt succeeded here if, and only if, the gateway took its money."""
     taken = Counter[str]()
     for charge in view.charges:
@@ -326,7 +336,7 @@ def i21_we_and_the_gateway_agree(view: View) -> Findings:
     ]
 
 
-def i22_no_outcome_stays_open(view: View) -> Findings:
+def i23_no_outcome_stays_open(view: View) -> Findings:
     """In the end every attempt that is not quite new has an outcome."""
     return [
         f"{payment.id} stays {payment.status}"
@@ -335,13 +345,13 @@ def i22_no_outcome_stays_open(view: View) -> Findings:
     ]
 
 
-def i23_every_event_is_handed_out(view: View) -> Findings:
+def i24_every_event_is_handed_out(view: View) -> Findings:
     """In the end the subscriber has had every event there is."""
     missing = {event.id for event in view.events} - {event.id for event in view.handed_out}
     return sorted(missing)
 
 
-def i24_we_and_the_gateway_agree_on_refunds(view: View) -> Findings:
+def i25_we_and_the_gateway_agree_on_refunds(view: View) -> Findings:
     """In the end every refund that is not quite new is known, as the gateway knows it."""
     outcomes = {made.refund: made.outcome.value for made in view.given_back}
     return [
@@ -377,13 +387,14 @@ ALWAYS: tuple[Invariant, ...] = (
     i18_a_balance_is_the_sum_of_its_entries,
     i19_no_more_is_given_back_than_was_taken,
     i20_a_refund_is_made_once,
+    i21_the_ledger_holds,
 )
 WHEN_QUIET: tuple[Invariant, ...] = (
     *ALWAYS,
-    i21_we_and_the_gateway_agree,
-    i22_no_outcome_stays_open,
-    i23_every_event_is_handed_out,
-    i24_we_and_the_gateway_agree_on_refunds,
+    i22_we_and_the_gateway_agree,
+    i23_no_outcome_stays_open,
+    i24_every_event_is_handed_out,
+    i25_we_and_the_gateway_agree_on_refunds,
 )
 
 

@@ -28,7 +28,7 @@ from subscriptions.engine.metering import Recorder
 from subscriptions.engine.migrating import Migrator
 from subscriptions.engine.plans import Plan, check_fresh
 from subscriptions.engine.procedures import Procedure, blocking, call
-from subscriptions.engine.reporting import audit_numbers
+from subscriptions.engine.reporting import audit_numbers, ledger
 from subscriptions.engine.work import DUE, RunReport, Worker
 from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
 from subscriptions.gateways import PaymentGateway, Refunds, Secret
@@ -42,6 +42,7 @@ from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
 from subscriptions.proration import Proration
 from subscriptions.records import AnyKind, Kind, Record, Ref, aware, plain_text
 from subscriptions.refunds import REFUND, RefundSnapshot
+from subscriptions.reports.ledger import Ledger
 from subscriptions.reports.numbers import NumberFinding
 from subscriptions.storage import Found, JoinsHost, Query, Reader, Storage, UnitOfWork
 from subscriptions.taxes import TaxRates
@@ -435,6 +436,13 @@ class Engine:
         return (
             yield from audit_numbers(self.storage, unit, tenant=self.tenant, seller=self.seller)
         )
+
+    def ledger(self, until: date | datetime | None) -> Procedure[Ledger]:
+        """Book every document and movement of money; nothing is written."""
+        opened = self._transaction()
+        unit = None if opened is None else opened.unit
+        instant = None if until is None else self._instant(until)
+        return (yield from ledger(self.storage, unit, tenant=self.tenant, until=instant))
 
     # ---- time -------------------------------------------------------------------------------
 

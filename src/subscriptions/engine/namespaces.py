@@ -29,6 +29,7 @@ from subscriptions.invoices import ChainBreak
 from subscriptions.migrations import Migration
 from subscriptions.records import plain_text
 from subscriptions.reports import questions as reports
+from subscriptions.reports.ledger import Ledger
 from subscriptions.reports.numbers import NumberFinding
 from subscriptions.usage import Usage as UsageRow
 from subscriptions.usecases import (
@@ -505,6 +506,15 @@ class Reports(Namespace):
         """
         return run_sync(self.engine.audit_numbers())
 
+    def ledger(self, until: date | datetime | None = None) -> Ledger:
+        """Book every document and movement of money as double entries, and compare.
+
+        Without `until` it is the ledger of now, and what does not fit is in its `differences`;
+        nothing ever should be. With an instant, or a day in the seller's zone, it is the ledger at
+        the end of that. Raises `ValidationError` for a naive datetime.
+        """
+        return run_sync(self.engine.ledger(until))
+
 
 class Events(Namespace):
     """What happened."""
@@ -528,6 +538,10 @@ class AsyncReports(Namespace):
     async def numbers(self) -> tuple[NumberFinding, ...]:
         """Audit the numbers of all final invoices, as `Reports.numbers` does."""
         return await run_async(self.engine.audit_numbers())
+
+    async def ledger(self, until: date | datetime | None = None) -> Ledger:
+        """Book every document and movement of money, as `Reports.ledger` does."""
+        return await run_async(self.engine.ledger(until))
 
 
 class AsyncEvents(Namespace):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from subscriptions.credit_notes import CREDIT_NOTE
@@ -10,6 +11,7 @@ from subscriptions.engine.procedures import Procedure, call
 from subscriptions.invoices import INVOICE, Seller
 from subscriptions.number_series import NUMBER_SERIES
 from subscriptions.records import Kind, Record
+from subscriptions.reports.ledger import BOOKED, Books, Ledger
 from subscriptions.reports.numbers import Link, NumberFinding, findings, link, link_of_note
 from subscriptions.storage import Query, Reader, Storage, UnitOfWork
 
@@ -50,6 +52,33 @@ def _audit(reader: Reader, tenant: str, seller: Seller) -> Procedure[tuple[Numbe
         opening_id=seller.credit_note_series,
     )
     return (*invoices, *notes)
+
+
+def ledger(
+    storage: Storage, opened: UnitOfWork | None, *, tenant: str, until: datetime | None
+) -> Procedure[Ledger]:
+    """Book every record that moves money, in one state of the storage, page by page."""
+    if opened is not None:
+        return (yield from _books(opened, tenant, until))
+    unit = yield from call(storage.begin)
+    try:
+        return (yield from _books(unit, tenant, until))
+    finally:
+        yield from call(unit.rollback)
+
+
+def _books(reader: Reader, tenant: str, until: datetime | None) -> Procedure[Ledger]:
+    books = Books(until)
+    for kind in BOOKED:
+        cursor: str | None = None
+        while True:
+            page = yield from call(reader.find, Query(kind, tenant, after=cursor, limit=PAGE))
+            for record in page.items:
+                books.add(record)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+    return books.close()
 
 
 def _links(
