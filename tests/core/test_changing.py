@@ -390,7 +390,7 @@ class TestUsage:
         (used,) = ledger.change([to(DEARER)], at, usage=calls(7))
         assert said([used]) == [("usage", "Calls", 700)]
         (item,) = ledger.sub.items
-        assert (item.usage_since, item.through) == (at, at.date())
+        assert (item.since, item.through) == (at, at.date())
         assert said(ledger.bill(FEB, usage=calls(5))[1:]) == [("usage", "Dearer", 1000)]
 
     def test_what_was_billed_ahead_is_not_charged_again(self) -> None:
@@ -420,7 +420,7 @@ class TestUsage:
     def test_what_is_added_counts_from_the_instant(self) -> None:
         ledger = with_items((BASIC, 1))
         ledger.change([to(BASIC), to(CALLS, 1, None)], day(11))
-        assert ledger.sub.items[1].usage_since == day(11)
+        assert ledger.sub.items[1].since == day(11)
 
 
 class TestTheEnd:
@@ -476,7 +476,7 @@ class TestAPause:
         assert said(list(outcome.pending)) == [("period", "Later", 1000), ("usage", "Calls", 700)]
         eleventh = date(2027, 1, 11)
         assert [item.through for item in outcome.items] == [FEB, eleventh, eleventh]
-        assert [item.usage_since for item in outcome.items] == [None, None, day(11)]
+        assert [item.since for item in outcome.items] == [None, None, day(11)]
 
 
 class TestTheBillingDate:

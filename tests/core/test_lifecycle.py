@@ -592,9 +592,9 @@ class TestBilling:
         assert (item.through, item.billed, item.last_minor) == (april.end, 2, 3000)
 
     def test_usage_counts_anew_from_the_end_of_what_is_billed(self) -> None:
-        metered = an_item(arrears=True, meter="calls", usage_since=NOON, usage_billed_minor=77)
+        metered = an_item(arrears=True, meter="calls", since=NOON, usage_billed_minor=77)
         item = after(a_sub(items=(metered,)), BillPeriods((1,), (MARCH,), (0,), None)).items[0]
-        assert (item.usage_since, item.usage_billed_minor) == (first_instant(MARCH.end, "UTC"), 0)
+        assert (item.since, item.usage_billed_minor) == (first_instant(MARCH.end, "UTC"), 0)
         assert (item.arrears, item.meter, item.due_day) == (True, "calls", date(2027, 4, 30))
 
     def test_usage_that_is_billed_ahead_is_remembered_and_not_looked_at_again(self) -> None:
@@ -635,8 +635,8 @@ class TestBilling:
             Period(day, MARCH.end),
             MARCH,
         ]
-        assert (moved[1].usage_since, moved[1].usage_billed_minor) == (first_instant(day, "UTC"), 0)
-        assert (moved[0].usage_since, moved[3]) == (None, sub.items[3])
+        assert (moved[1].since, moved[1].usage_billed_minor) == (first_instant(day, "UTC"), 0)
+        assert (moved[0].since, moved[3]) == (None, sub.items[3])
 
     @pytest.mark.parametrize(
         "quantity",

@@ -167,13 +167,13 @@ class TestGoingOver:
     def test_usage_is_counted_on_for_the_same_meter_and_anew_for_another(self) -> None:
         since = datetime(2027, 3, 1, tzinfo=UTC)
         item = monthly(
-            date(2027, 4, 1), arrears=True, meter="calls", usage_since=since, usage_billed_minor=5
+            date(2027, 4, 1), arrears=True, meter="calls", since=since, usage_billed_minor=5
         )
         sub = a_subscription(items=(item,))
 
         def usage(price: Price) -> tuple[bool, str | None, datetime | None, int]:
             (moved,) = go_over(sub, 1, price)
-            return moved.arrears, moved.meter, moved.usage_since, moved.usage_billed_minor
+            return moved.arrears, moved.meter, moved.since, moved.usage_billed_minor
 
         begins = first_instant(date(2027, 4, 1), sub.zone)
         assert usage(a_price(arrears=True, meter="calls")) == (True, "calls", since, 0)

@@ -65,7 +65,7 @@ class Book:
             DAILY,
             arrears=True,
             meter=self.meter.key,
-            usage_since=MIDNIGHT,
+            since=MIDNIGHT,
         )
         self.subscription = Subscription(
             SubscriptionId("sub_1"),
@@ -86,8 +86,8 @@ class Book:
 
     @property
     def since(self) -> datetime:
-        assert self.item.usage_since is not None
-        return self.item.usage_since
+        assert self.item.since is not None
+        return self.item.since
 
     def run(self, flow: Flow[T]) -> T:
         return run_sync(Batch(self.storage, TENANT).one(flow))
@@ -131,9 +131,9 @@ class Book:
         for late in measured.late:
             self.billed_minor += late_amount(self.model, late, EUR).minor
         end = self.item.next_period.end
-        item = evolve(self.item, through=end, usage_since=first_instant(end, "UTC"))
+        item = evolve(self.item, through=end, since=first_instant(end, "UTC"))
         if until is not None:
-            item = evolve(self.item, usage_since=until)
+            item = evolve(self.item, since=until)
         after = evolve(self.subscription, items=(item,), version=self.subscription.version + 1)
         self._write(Change(SUBSCRIPTION, self.subscription, after), *measured.changes)
         self.subscription = after

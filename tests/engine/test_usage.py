@@ -90,9 +90,7 @@ def open_shop(storage: Storage) -> Billing:
 
 def subscribe(storage: Storage, id: str = SUB, meter: str = "calls", **changes: Any) -> None:  # noqa: ANN401
     price = run_sync(Batch(storage, "default").one(_first_price()))
-    item = Item(
-        price, 1, MONTHLY, arrears=True, meter=meter, usage_since=changes.pop("since", MIDNIGHT)
-    )
+    item = Item(price, 1, MONTHLY, arrears=True, meter=meter, since=changes.pop("since", MIDNIGHT))
     subscription = Subscription(
         SubscriptionId(id),
         "default",

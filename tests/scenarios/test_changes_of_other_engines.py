@@ -7,7 +7,7 @@ convention, the option is chosen that says theirs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -301,18 +301,13 @@ def test_a_plan_of_the_future_is_not_yet_sold(open_a_shop: Opened) -> None:
     assert billed(shop) == ["2021-02-01/2022-02-01 540.00"]
 
 
-# ---- not yet as it should be ---------------------------------------------------------------------
-
-
-BY_DAYS = pytest.mark.xfail(
-    strict=True, reason="what is billed in arrears begins and ends with a day, never with a second"
-)
+# ---- what is counted, and amounts off ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("unit", "used", "rest"),
     [
-        pytest.param("second", "33.87", "66.13", marks=BY_DAYS),  # 100 · 10.5/31
+        ("second", "33.87", "66.13"),  # 100 · 10.5/31
         ("thirtieths", "33.33", "66.67"),  # 100 · 10/30
     ],
 )
@@ -332,6 +327,39 @@ def test_in_arrears_a_period_is_cut_by_what_the_policy_counts(
     shop.time.advance(to=date(2018, 2, 15))
     expected = [used] if what == "cancel" else [used, rest]
     assert [line.split()[1] for line in billed(shop)] == expected
+
+
+@pytest.mark.parametrize("back_and_forth", [1, 2, 5])
+def test_in_arrears_changes_within_days_add_up_to_the_second(
+    open_a_shop: Opened, back_and_forth: int
+) -> None:
+    """Hand calculation: prices that cost the same come to one period, however often they change."""
+    shop = open_a_shop(start=date(2018, 1, 15), proration=Proration(unit="second"))
+    a, b = (offer(shop, name, "100.00", arrears=True) for name in ("A", "B"))
+    sub = sell(shop, a)
+    moment = datetime(2018, 1, 15, 0, 0, 1, tzinfo=UTC)
+    for _ in range(back_and_forth):
+        for price in (b, a):
+            shop.time.advance(to=moment)
+            change(shop, sub, [price.id])
+            moment += timedelta(days=2, hours=7, minutes=11, seconds=13)
+    shop.time.advance(to=date(2018, 2, 15))
+    (invoice,) = shop.invoices()
+    assert invoice.total == usd("100.00")
+    shop.time.advance(to=date(2018, 3, 15))
+    assert shop.invoices()[-1].total == usd("100.00")
+
+
+def test_in_arrears_a_pause_at_noon_is_paid_for_until_noon(open_a_shop: Opened) -> None:
+    """Hand calculation: 100 · 10.5/31 before it, and from the day it goes on, 15/31."""
+    shop = open_a_shop(start=date(2018, 1, 15), proration=Proration(unit="second"))
+    sub = sell(shop, offer(shop, "A", "100.00", arrears=True))
+    shop.time.advance(to=datetime(2018, 1, 25, 12, tzinfo=UTC))
+    shop.billing.subscriptions.pause(sub.id, invoice=False)
+    shop.time.advance(to=date(2018, 1, 31))
+    shop.billing.subscriptions.resume(sub.id)
+    shop.time.advance(to=date(2018, 2, 15))
+    assert [line.split()[1] for line in billed(shop)] == ["33.87", "48.39"]
 
 
 def test_a_first_stub_is_counted_in_thirtieths_where_the_policy_says_so(

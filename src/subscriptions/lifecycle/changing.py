@@ -20,7 +20,7 @@ from math import ceil
 from attrs import frozen
 
 from subscriptions.alignment import shared
-from subscriptions.billing_cycles import BillingCycle, Period, local_date
+from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
 from subscriptions.catalog import Price, phase_for
 from subscriptions.discounts import DiscountShare
 from subscriptions.errors import ValidationError
@@ -185,8 +185,8 @@ def charge_used(subscription: Subscription, conditions: Conditions) -> Outcome:
         if item.arrears:
             work.close(item)
             moved = evolve(item, through=max(item.through, work.day))
-            since = conditions.at if item.meter is not None else None
-            items.append(evolve(moved, usage_since=since, usage_billed_minor=0))
+            since = work.since(metered=item.meter is not None, arrears=True)
+            items.append(evolve(moved, since=since, usage_billed_minor=0))
         else:
             items.append(item)
     return work.outcome(tuple(items))
@@ -254,7 +254,7 @@ def new_item(
     *,
     through: date,
     next_end: date | None = None,
-    usage_since: datetime | None = None,
+    since: datetime | None = None,
     first_stub: FirstStub = FirstStub.PRORATED,
 ) -> Item:
     """Return an item of a price of which nothing is billed yet."""
@@ -266,7 +266,7 @@ def new_item(
         number,
         arrears=price.arrears,
         meter=price.meter,
-        usage_since=usage_since,
+        since=since,
         next_end=next_end,
         first_stub=first_stub,
     )
@@ -307,6 +307,11 @@ class _Work:
     def outcome(self, items: tuple[Item, ...]) -> Outcome:
         self._debit_rests(items)
         return Outcome(items, tuple(self.debits), tuple(self.pending))
+
+    def since(self, *, metered: bool, arrears: bool) -> datetime | None:
+        """Return the instant from which something is billed that begins with the change."""
+        by_instant = metered or (arrears and self.conditions.policy.unit is ProrationUnit.SECOND)
+        return self.conditions.at if by_instant else None
 
     def close(self, item: Item) -> None:
         """Charge what was used of an item and is not billed, credit what was charged in advance."""
@@ -356,7 +361,7 @@ class _Work:
             item.number,
             through=through,
             next_end=next_end,
-            usage_since=self.conditions.at if price.meter is not None else None,
+            since=self.since(metered=price.meter is not None, arrears=price.arrears),
         )
         return _counted(item, after, in_period=False)
 
@@ -372,7 +377,7 @@ class _Work:
             self.last_item,
             through=self.day,
             next_end=next_end,
-            usage_since=self.conditions.at if price.meter is not None else None,
+            since=self.since(metered=price.meter is not None, arrears=price.arrears),
         )
         if price.setup_minor:
             self.pending.append(setup_charge(item, price, self.subscription, self.conditions.rate))
@@ -451,7 +456,7 @@ class _Work:
         return [each for each in self.debits if each.item == item.number]
 
     def _charge_used(self, item: Item) -> None:
-        if self.day <= item.through and item.meter is None:
+        if self._is_unused(item):
             return
         price, conditions = self.conditions.prices[item.price], self.conditions
         if self.day <= item.through:
@@ -467,8 +472,18 @@ class _Work:
             subscription=self.subscription,
             usage=conditions.usage.get(item.number, ()),
             unit=conditions.policy.unit,
+            until=conditions.at if conditions.policy.unit is ProrationUnit.SECOND else None,
         )
         self.pending += [each for each in charges if each.amount_minor]
+
+    def _is_unused(self, item: Item) -> bool:
+        """Return whether nothing of the open period of an item is used, and no usage can be."""
+        if item.meter is not None:
+            return False
+        if self.conditions.policy.unit is not ProrationUnit.SECOND:
+            return self.day <= item.through
+        begun = item.since or first_instant(item.through, self.subscription.zone)
+        return self.conditions.at <= begun
 
     def _credit(self, item: Item, *, at: date | None = None) -> None:
         begun = min([debit.whole.start for debit in self.debits_of(item)], default=self.day)

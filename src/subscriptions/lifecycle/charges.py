@@ -58,20 +58,25 @@ def charge_period(
     subscription: Subscription,
     usage: Sequence[UsageOf] = (),
     unit: ProrationUnit = ProrationUnit.DAY,
+    until: datetime | None = None,
 ) -> list[Charge]:
     """Return the charges of an item for a period that is billed whole, or a stub of one.
 
     A metered item is charged for `usage`: that of the period itself, and late usage of earlier
     ones, which costs what it adds to what was billed for its own period. A minimum is trued up, and
     what was billed ahead is taken off. A stub is cut by days, or by thirtieths where that is the
-    `unit`: it begins and ends with a day, so seconds are days.
+    `unit`: it begins and ends with a day, so seconds are days. Only in arrears may it begin with an
+    instant, the item's `since`, and end with one, `until`, and then seconds are counted.
     """
     if item.meter is not None:
         charges = [_used(item, price, used, rate, subscription) for used in usage]
     else:
-        charges = [_licensed(item, price, period, rate, subscription, unit=unit)]
+        charges = [_licensed(item, price, period, rate, subscription, unit=unit, until=until)]
     if price.minimum_minor:
-        missing = _true_up(item, price, period, rate, charges, unit=unit)
+        least = _part_charged(
+            item, period, price.minimum_minor, unit=unit, zone=subscription.zone, until=until
+        )
+        missing = _true_up(item, price, period, rate, charges, part=least)
         charges += [evolve(each, subscription=subscription.id) for each in missing]
     return charges
 
@@ -84,11 +89,13 @@ def _licensed(
     subscription: Subscription,
     *,
     unit: ProrationUnit,
+    until: datetime | None,
 ) -> Charge:
     model = model_for(price, item.billed)
     exponent = subscription.currency.exponent
     whole_minor = pricing.amount_minor(model, item.quantity, exponent)
-    part = _part_of_cycle(item, period, whole_minor, unit)
+    zone = subscription.zone
+    part = _part_charged(item, period, whole_minor, unit=unit, zone=zone, until=until)
     if part is None:
         amount_minor = whole_minor
         unit_price = pricing.printed_unit_price(model, item.quantity)
@@ -110,6 +117,27 @@ def _licensed(
         part=part,
         phase=phase_for(price, item.billed) if price.introductory else None,
     )
+
+
+def _part_charged(
+    item: Item,
+    period: Period,
+    whole_minor: int,
+    *,
+    unit: ProrationUnit,
+    zone: str,
+    until: datetime | None,
+) -> Part | None:
+    """Return which part of a whole period is charged, cut by instants where a change cut it so."""
+    moved = item.since is not None or until is not None
+    if item.meter is not None or unit is not ProrationUnit.SECOND or not moved:
+        return _part_of_cycle(item, period, whole_minor, unit)
+    cycle = item.cycle
+    index = cycle.index_of(period.start)
+    begin = position(cycle, item.since or period.start, unit=unit, zone=zone) - index
+    end = position(cycle, until or period.end, unit=unit, zone=zone) - index
+    units = units_of(cycle.period(index), unit=unit, zone=zone, cycle=cycle)
+    return Part(whole_minor, begin, end, unit, units)
 
 
 def _part_of_cycle(
@@ -209,9 +237,8 @@ def _true_up(
     rate: TaxRate,
     charges: Sequence[Charge],
     *,
-    unit: ProrationUnit,
+    part: Part | None,
 ) -> list[Charge]:
-    part = _part_of_cycle(item, period, price.minimum_minor, unit)
     least = price.minimum_minor if part is None else between(part.whole_minor, part.begin, part.end)
     charged = sum([each.amount_minor for each in charges if each.kind is not LineKind.LATE_USAGE])
     missing = least - charged - item.usage_billed_minor

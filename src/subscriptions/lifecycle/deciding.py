@@ -573,7 +573,7 @@ def _billed_from(sub: Subscription, day: date, numbers: Iterable[int]) -> tuple[
             item,
             through=day,
             next_end=None if item.next_end is None or item.next_end <= day else item.next_end,
-            usage_since=None if item.meter is None else since,
+            since=None if item.meter is None else since,
             usage_billed_minor=0,
         )
         if item.number in moved

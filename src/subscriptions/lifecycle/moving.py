@@ -90,7 +90,7 @@ def go_over(subscription: Subscription, number: int, price: Price) -> tuple[Item
     anew. Raises `ValidationError` if there is no item of this number.
     """
     item = subscription.item(number)
-    since = item.usage_since
+    since = item.since
     if price.meter is None:
         since = None
     elif item.meter != price.meter:
@@ -100,7 +100,7 @@ def go_over(subscription: Subscription, number: int, price: Price) -> tuple[Item
         price=price.id,
         arrears=price.arrears,
         meter=price.meter,
-        usage_since=since,
+        since=since,
         usage_billed_minor=0,
     )
     return tuple([after if each is item else each for each in subscription.items])

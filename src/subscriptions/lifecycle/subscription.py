@@ -56,9 +56,10 @@ class Item:
     has its own, so a yearly and a monthly item can live on one subscription. The next period ends
     at the cycle's next boundary, or on `next_end`. `billed` counts the periods billed at this
     price; the last one came to `last_minor`, before discounts. An item in `arrears` is billed when
-    its period ends. One with a `meter` is billed by the usage since `usage_since`; of that period,
-    `usage_billed_minor` was billed ahead. `had` are the prices before this one, so that none gives
-    its introductory periods twice.
+    its period ends; one with a `meter` by what is used. It is unbilled from the instant `since` on,
+    where that may be within the day `through`: what is used, and what is billed in arrears where
+    seconds count. Of its open period `usage_billed_minor` was billed ahead. `had` are the prices
+    before this one, so that none gives its introductory periods twice.
     """
 
     price: PriceId
@@ -69,7 +70,7 @@ class Item:
     billed: int = 0
     arrears: bool = False
     meter: str | None = None
-    usage_since: datetime | None = None
+    since: datetime | None = None
     usage_billed_minor: int = 0
     last_minor: int = 0
     next_end: date | None = None

@@ -396,7 +396,7 @@ def _subscriptions() -> Iterator[Example]:
                     number=4,
                     arrears=True,
                     meter="api_calls",
-                    usage_since=AT,
+                    since=AT,
                     usage_billed_minor=100,
                     first_stub=lifecycle.FirstStub.FULL,
                 ),

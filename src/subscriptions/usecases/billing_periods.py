@@ -357,7 +357,7 @@ def used_in(
     """
     assert item.meter is not None
     meter = yield from Get(METER, item.meter)
-    since = item.usage_since or first_instant(period.start, sub.zone)
+    since = item.since or first_instant(period.start, sub.zone)
     measured = yield from measure(
         subscription=sub.id,
         meter=meter,

@@ -183,7 +183,7 @@ def _from(item: Item, today: date, at: datetime, *, keep_anchor: bool) -> Item:
         through=through,
         next_end=None,
         # What was used until the end is billed.
-        usage_since=None if item.meter is None else at,
+        since=None if item.meter is None else at,
         usage_billed_minor=0,
     )
 

@@ -241,4 +241,4 @@ def begin_of(subscription: Subscription, item: Item) -> datetime:
 
 def since_of(subscription: Subscription, item: Item) -> datetime:
     """Return the instant at which the open segment of an item began: before it all is billed."""
-    return item.usage_since or first_instant(item.through, subscription.zone)
+    return item.since or first_instant(item.through, subscription.zone)
