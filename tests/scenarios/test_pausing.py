@@ -226,11 +226,6 @@ def test_cancelled_in_a_pause_the_calls_during_it_stay_free(spring: Shop) -> Non
     assert (spring.totals(), spring.statuses()) == (["5.00 EUR"], ["paid"])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a subscription does not remember its pauses, so what was used in one and is reported "
-    "after it counts as late usage of its month",
-)
 def test_calls_during_the_pause_are_free_when_they_are_reported_after_it(spring: Shop) -> None:
     sub = spring.subscribe(spring.customer(), metered(spring))
     spring.time.advance(to=date(2027, 2, 8))
@@ -242,6 +237,26 @@ def test_calls_during_the_pause_are_free_when_they_are_reported_after_it(spring:
     )
     spring.time.advance(to=date(2027, 3, 1))
     assert spring.totals() == []
+
+
+def test_what_was_free_in_a_pause_stays_free_after_renewals_and_a_change(spring: Shop) -> None:
+    sub = spring.subscribe(spring.customer(), metered(spring))
+    spring.time.advance(to=date(2027, 2, 8))
+    spring.billing.subscriptions.pause(sub.id, invoice=False)
+    spring.time.advance(to=date(2027, 2, 22))
+    spring.billing.subscriptions.resume(sub.id)
+    spring.time.advance(to=date(2027, 4, 10))
+    dearer = spring.billing.catalog.add_price(
+        "Calls", PerUnit("2.00"), currency="EUR", every=MONTHLY, meter="calls"
+    )
+    spring.billing.subscriptions.change(sub.id, [dearer.id])
+    spring.time.advance(to=date(2027, 4, 20))
+    for event_id, on in (("free", "2027-02-15T12:00"), ("late", "2027-02-23T12:00")):
+        spring.billing.usage.record(
+            sub.id, "calls", event_id=event_id, quantity=100, occurred_at=at(on)
+        )
+    spring.time.advance(to=date(2027, 6, 1))
+    assert len(spring.totals()) == 1, "only what was used after the pause is owed"
 
 
 def test_seats_that_are_given_up_in_a_long_pause_are_given_up_after_it(spring: Shop) -> None:

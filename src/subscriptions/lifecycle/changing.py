@@ -693,14 +693,20 @@ def _counted(before: Item, after: Item, *, in_period: bool) -> Item:
     it was counted when the item had the price before, in the same period.
     """
     if after.price == before.price:
-        return evolve(after, billed=before.billed, last_minor=before.last_minor, had=before.had)
+        return evolve(
+            after,
+            billed=before.billed,
+            last_minor=before.last_minor,
+            had=before.had,
+            free=before.free,
+        )
     earlier = next((each for each in before.had if each.price == after.price), None)
     billed = 0 if earlier is None else earlier.billed
     if in_period and (earlier is None or earlier.through != before.through):
         billed += 1
     others = tuple(each for each in before.had if each.price not in {after.price, before.price})
     had = (*others, Had(before.price, before.billed, before.through))
-    return evolve(after, billed=billed, last_minor=before.last_minor, had=had)
+    return evolve(after, billed=billed, last_minor=before.last_minor, had=had, free=before.free)
 
 
 def setup_charge(item: Item, price: Price, subscription: Subscription, rate: TaxRate) -> Charge:

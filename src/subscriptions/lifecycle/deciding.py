@@ -90,6 +90,7 @@ from subscriptions.lifecycle.subscription import (
     Debit,
     Ended,
     FirstStub,
+    Free,
     Incomplete,
     Item,
     PastDue,
@@ -430,6 +431,7 @@ def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
             None if item.meter is None else first_instant(period.end, sub.zone),
             last_minor=amount_minor,
             had=item.had,
+            free=item.free,
             # A stub that was charged in full is what a change within it is measured by.
             first_stub=item.first_stub if item.billed == 0 else FirstStub.PRORATED,
         )
@@ -568,18 +570,23 @@ def _billed_from(sub: Subscription, day: date, numbers: Iterable[int]) -> tuple[
     """Return the items such that these are billed from a day on: a stub, if it is in a period."""
     moved = set(numbers)
     since = first_instant(day, sub.zone)
-    return tuple(
-        evolve(
+    items: list[Item] = []
+    for item in sub.items:
+        if item.number not in moved:
+            items.append(item)
+            continue
+        after = evolve(
             item,
             through=day,
             next_end=None if item.next_end is None or item.next_end <= day else item.next_end,
-            since=None if item.meter is None else since,
+            since=None,
             usage_billed_minor=0,
         )
-        if item.number in moved
-        else item
-        for item in sub.items
-    )
+        if item.meter is not None:
+            before = item.since or first_instant(item.through, sub.zone)
+            after = evolve(after, since=since, free=(*item.free, Free(before, since)))
+        items.append(after)
+    return tuple(items)
 
 
 def _with(collection: Collection, invoice: InvoiceId) -> Collection:

@@ -48,6 +48,14 @@ class Had:
 
 
 @frozen
+class Free:
+    """A span of time, from an instant up to another, in which what is used is never billed."""
+
+    begin: datetime
+    end: datetime
+
+
+@frozen
 class Item:
     """One thing that the customer has: a price, how many, and how far it is billed.
 
@@ -59,7 +67,8 @@ class Item:
     its period ends; one with a `meter` by what is used. It is unbilled from the instant `since` on,
     where that may be within the day `through`: what is used, and what is billed in arrears where
     seconds count. Of its open period `usage_billed_minor` was billed ahead. `had` are the prices
-    before this one, so that none gives its introductory periods twice.
+    before this one, so that none gives its introductory periods twice. What is used in the spans
+    of `free` is never billed, however late it is reported: it was paused, or its periods skipped.
     """
 
     price: PriceId
@@ -76,6 +85,7 @@ class Item:
     next_end: date | None = None
     first_stub: FirstStub = FirstStub.PRORATED
     had: tuple[Had, ...] = ()
+    free: tuple[Free, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         quantity = self.quantity

@@ -399,6 +399,7 @@ def _subscriptions() -> Iterator[Example]:
                     since=AT,
                     usage_billed_minor=100,
                     first_stub=lifecycle.FirstStub.FULL,
+                    free=(lifecycle.Free(AT, LATER),),
                 ),
             ),
             start=START,

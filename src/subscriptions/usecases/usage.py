@@ -296,6 +296,11 @@ def _segment(
         # What is free stays so, however late it comes: the segment of the trial is never billed.
         whole = usage.whole_period(item.cycle, local_date(occurred_at, zone))
         return Segment(begin, begin, whole)
+    span = next((each for each in item.free if each.begin <= occurred_at < each.end), None)
+    if span is not None and meter.aggregation is not Aggregation.TIME_WEIGHTED:
+        # As if it had been reported then. A level is no event: it goes on after the span.
+        whole = usage.whole_period(item.cycle, local_date(occurred_at, zone))
+        return Segment(span.begin, span.begin, whole)
     segment = usage.assign(
         cycle=item.cycle,
         open_period=item.next_period,
