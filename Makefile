@@ -11,8 +11,8 @@ WORKERS ?= auto
 
 # The pure part: values in, values out. Its tests take every branch.
 CORE := alignment balance billing_cycles catalog contract_terms coupons credit_notes customers decisions discounts \
-        dunning entitlements errors events idempotency ids invoice_numbering invoices lifecycle \
-        migrations money number_series payment_methods payments pricing proration records refunds taxes usage
+        disputes dunning entitlements errors events grants idempotency ids inbox invoice_numbering invoices lifecycle \
+        migrations money number_series payment_methods payment_references payments pending_items pricing pro_forma proration records refunds review statements tax_ids tax_quotes taxes usage
 
 empty :=
 space := $(empty) $(empty)
@@ -76,7 +76,7 @@ $(VENV)/.demo: pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.demo
 	@echo 'Adding the tools of development ...'
-	@$(BIN)/python $(PIP) install --editable '.[cli,sql]' --group dev
+	@$(BIN)/python $(PIP) install --editable '.[cli,sql,tax-ids]' --group dev
 	@touch $@
 
 $(FLOORS)/.floors: $(VENV)/.dev tools/floors.py
@@ -84,5 +84,5 @@ $(FLOORS)/.floors: $(VENV)/.dev tools/floors.py
 	@$(PYTHON) -m venv --clear $(FLOORS)
 	@$(BIN)/python tools/floors.py > $(FLOORS)/constraints.txt
 	@$(FLOORS)/bin/python $(PIP) install --upgrade 'pip>=25.1'
-	@$(FLOORS)/bin/python $(PIP) install --constraint $(FLOORS)/constraints.txt --editable '.[cli,sql]' --group test
+	@$(FLOORS)/bin/python $(PIP) install --constraint $(FLOORS)/constraints.txt --editable '.[cli,sql,tax-ids]' --group test
 	@touch $@

@@ -146,6 +146,9 @@ class Mistake:
     field: str | None = None
 
 
+NO_FLAG: Any = "no"
+
+
 def customer(**given: Any) -> Callable[[World], object]:  # noqa: ANN401 - wrong on purpose
     wrong: dict[str, Any] = {"name": "New", **given}
     return lambda w: w.billing.customers.create(**wrong)
@@ -403,9 +406,33 @@ MISTAKES: dict[str, Mistake] = {
     "a void invoice made void": Mistake(
         lambda w: w.billing.invoices.void(w.void.id, reason="a mistake"), InvalidTransition
     ),
-    "a draft made void": Mistake(
-        lambda w: w.billing.invoices.void(w.draft.id, reason="a mistake"), InvalidTransition
+    "an owed invoice made again": Mistake(
+        lambda w: w.billing.invoices.regenerate(w.owed.id), InvalidTransition
     ),
+    "made again as a word": Mistake(
+        lambda w: w.billing.invoices.regenerate(w.void.id, finalize=NO_FLAG), V, "finalize"
+    ),
+    "a draft sent": Mistake(
+        lambda w: w.billing.invoices.send(w.draft.id, to="ada@example.com"), InvalidTransition
+    ),
+    "sent to nobody": Mistake(lambda w: w.billing.invoices.send(w.owed.id, to=""), V, "to"),
+    "a line for an owed invoice": Mistake(
+        lambda w: w.billing.invoices.add_lines(w.owed.id, [OneOff("Work", eur("1.00"))]),
+        InvalidTransition,
+    ),
+    "a text that waits": Mistake(
+        lambda w: w.billing.invoices.add_pending_item(w.ada.id, NO_FLAG), V, "lines"
+    ),
+    "an unknown item taken back": Mistake(
+        lambda w: w.billing.invoices.remove_pending_item("item_none"), NotFound
+    ),
+    "a pro-forma of nothing": Mistake(
+        lambda w: w.billing.invoices.pro_forma(w.ada.id, []), V, "lines"
+    ),
+    "a seller that is not known": Mistake(
+        lambda w: w.billing.customers.update(w.ada.id, seller="fr"), V, "seller"
+    ),
+    "a seller that is no text": Mistake(customer(seller=7), V, "seller"),
     "void for no reason": Mistake(
         lambda w: w.billing.invoices.void(w.owed.id, reason=""), V, "reason"
     ),

@@ -17,17 +17,27 @@ from xml.sax.saxutils import escape
 
 from attrs import frozen
 
-from subscriptions import dunning, invoices, lifecycle, payment_methods, payments, refunds
+from subscriptions import (
+    disputes,
+    dunning,
+    grants,
+    invoices,
+    lifecycle,
+    payment_methods,
+    payments,
+    refunds,
+)
 from subscriptions.billing_cycles import Period
 from subscriptions.decisions import Change
 from subscriptions.errors import InvalidTransition, ValidationError
-from subscriptions.ids import CreditNoteId, InvoiceId, PaymentId
+from subscriptions.ids import CreditNoteId, DisputeId, GrantId, InvoiceId, PaymentId
 from subscriptions.money import EUR, Money
 from subscriptions.testing.builders import (
     a_coupon,
     a_customer,
     a_draft,
     a_dunning_case,
+    a_grant,
     a_payment_method,
     a_plan,
     a_seller,
@@ -132,6 +142,7 @@ _SUBSCRIPTION_COMMANDS: Sequence[lifecycle.Command] = (
     lifecycle.Transfer(a_customer("cus_bob").id, "UTC"),
     lifecycle.SetEnd(date(2029, 3, 1)),
     lifecycle.SetCatchUp(lifecycle.CatchUp.SKIP, 12),
+    lifecycle.SetPayment(None, None),
     lifecycle.AnswerSurvey("too dear"),
     lifecycle.Reactivate((an_item(),), DAY),
     lifecycle.Cancel(DAY),
@@ -185,6 +196,7 @@ def collection_moves() -> tuple[Move, ...]:
     return tuple(move for move in moves if move.command in movers)
 
 
+_DISPUTE = DisputeId("dp_ada")
 _PAYMENT = PaymentId("pay_ada")
 _TOTAL = an_invoice().total_minor
 _INVOICE_COMMANDS: Sequence[invoices.Command] = (
@@ -198,6 +210,12 @@ _INVOICE_COMMANDS: Sequence[invoices.Command] = (
     invoices.EndDunning(),
     invoices.MarkVoid("a mistake", AT),
     invoices.MarkUncollectible("given up", AT),
+    invoices.TakeBack(_PAYMENT, 1, held=True),
+    invoices.EndDispute(_PAYMENT),
+    invoices.LeaveForLater(),
+    invoices.CountAttempt(_PAYMENT, 2, live=False),
+    invoices.Replace(InvoiceId("inv_again")),
+    invoices.Send("ada@example.com", AT),
 )
 
 
@@ -233,6 +251,7 @@ def invoice_moves() -> tuple[Move, ...]:
         an_invoice(state=state, collecting=collecting, dunning=in_dunning)
         for state, collecting, in_dunning in product(final, (None, _PAYMENT), (False, True))
     ]
+    records += [an_invoice(state=state, paid_minor=1, disputed=(_PAYMENT,)) for state in final]
     commands: list[tuple[str, Callable[[object], Change | None]]] = [("finalize", finalize)]
     commands += [(type(each).__name__, acting(each)) for each in _INVOICE_COMMANDS]
     return _tried([(name(each), each) for each in records], commands, name)
@@ -246,6 +265,11 @@ def payment_moves() -> tuple[Move, ...]:
 def refund_moves() -> tuple[Move, ...]:
     """Return what moves a refund, which its table says by itself."""
     return _becoming(refunds.ALLOWED)
+
+
+def dispute_moves() -> tuple[Move, ...]:
+    """Return what moves a dispute, which its table says by itself."""
+    return _becoming(disputes.ALLOWED)
 
 
 def _becoming(allowed: Mapping[type[State], frozenset[type[State]]]) -> tuple[Move, ...]:
@@ -275,12 +299,65 @@ def method_moves() -> tuple[Move, ...]:
     states: tuple[payment_methods.MethodState, ...] = (
         payment_methods.Usable(),
         payment_methods.Refused("lost_card", AT),
+        payment_methods.Held((_DISPUTE,), AT),
         payment_methods.Detached(AT),
     )
+
+    def hold(record: object) -> Change | None:
+        assert isinstance(record, payment_methods.PaymentMethod)
+        return payment_methods.hold(record, _DISPUTE, at=AT)
+
+    def release(record: object) -> Change | None:
+        assert isinstance(record, payment_methods.PaymentMethod)
+        return payment_methods.release(record, _DISPUTE)
+
     records = [a_payment_method(state=state) for state in states]
     commands: list[tuple[str, Callable[[object], Change | None]]] = [
         ("refuse", refuse),
+        ("hold", hold),
+        ("release", release),
         ("detach", detach),
+    ]
+    return _tried([(name(each), each) for each in records], commands, name)
+
+
+def grant_moves() -> tuple[Move, ...]:
+    """Return what moves a credit grant: every command of its table, on every state."""
+
+    def name(record: object) -> str:
+        assert isinstance(record, grants.Grant)
+        return type(record.state).__name__
+
+    def acting(command: grants.Command) -> Callable[[object], Change | None]:
+        def act(record: object) -> Change:
+            assert isinstance(record, grants.Grant)
+            return grants.decide(record, command).change
+
+        return act
+
+    states: tuple[grants.GrantState, ...] = (
+        grants.Pending(),
+        grants.Active(),
+        grants.UsedUp(AT),
+        grants.Expired(AT),
+        grants.Voided(AT, "a mistake"),
+    )
+    over = AT + timedelta(days=1)
+    records = [
+        a_grant(state=state, left_minor=left, expires_at=over)
+        for state, left in zip(states, (1000, 500, 0, 0, 0), strict=True)
+    ]
+    invoice, next_one = InvoiceId("inv_1"), GrantId("grn_2")
+    tried: dict[type[grants.Command], tuple[grants.Command, ...]] = {
+        grants.Begin: (grants.Begin(),),
+        # A part of it, and all of it.
+        grants.Apply: (grants.Apply(invoice, 100, AT), grants.Apply(invoice, 500, AT)),
+        grants.Return: (grants.Return(invoice, 100, AT, next_one),),
+        grants.Expire: (grants.Expire(over, next_one, "UTC"),),
+        grants.Void: (grants.Void("a mistake", AT),),
+    }
+    commands = [
+        (kind.__name__, acting(each)) for kind, several in tried.items() for each in several
     ]
     return _tried([(name(each), each) for each in records], commands, name)
 
@@ -395,9 +472,11 @@ def diagrams() -> tuple[Diagram, ...]:
                 "Unknown": (1.1, 2.3),
                 "ActionRequired": (1.1, -0.4),
                 "Processing": (1.1, 0.5),
-                "Succeeded": (3.1, 1),
-                "Declined": (2.4, -0.4),
-                "Voided": (2.4, 2.3),
+                "Authorized": (2.1, 1.4),
+                "Capturing": (3.1, 1.4),
+                "Succeeded": (4.4, 1),
+                "Declined": (3.3, -0.4),
+                "Voided": (3.3, 2.9),
             },
             "Intended",
             {("Unknown", "ActionRequired"): -100, ("Intended", "Declined"): 58},
@@ -419,12 +498,44 @@ def diagrams() -> tuple[Diagram, ...]:
             labelled=False,
         ),
         Diagram(
+            "dispute",
+            "A dispute",
+            dispute_moves(),
+            {"Opened": (0, 1), "Withdrawn": (1.3, 0), "Won": (2.6, 1), "Lost": (1.3, 2)},
+            "Opened",
+            {
+                (source, target): -22
+                for source, target in product(("Opened", "Withdrawn", "Won", "Lost"), repeat=2)
+                if source != target
+            },
+            labelled=False,
+        ),
+        Diagram(
             "payment_method",
             "A payment method",
             method_moves(),
-            {"Usable": (0, 0), "Refused": (1.25, 0), "Detached": (2.5, 0)},
+            {"Usable": (0, 0), "Refused": (1.25, 0), "Detached": (2.5, 0), "Held": (1.25, 1)},
             "Usable",
-            {("Usable", "Detached"): -70},
+            {("Usable", "Detached"): -70, ("Usable", "Held"): -22, ("Held", "Usable"): -22},
+        ),
+        Diagram(
+            "grant",
+            "A credit grant",
+            grant_moves(),
+            {
+                "Pending": (0, 0),
+                "Active": (1.5, 0),
+                "UsedUp": (3, 0),
+                "Expired": (1.5, 1.2),
+                "Voided": (0, 1.2),
+            },
+            "Pending",
+            {
+                ("Active", "UsedUp"): -34,
+                ("UsedUp", "Active"): -34,
+                ("Active", "Expired"): -34,
+                ("Expired", "Active"): -34,
+            },
         ),
         Diagram(
             "dunning",

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from subscriptions.storage.memory import MemoryStorage
     from subscriptions.storage.sql import SqlStorage
     from subscriptions.taxes import TaxRate, TaxRates
-    from subscriptions.usecases.invoices import OneOff
+    from subscriptions.usecases.one_off import OneOff
 
 __all__ = [
     "EUR",
@@ -127,7 +127,7 @@ _HOME = {
         "subscriptions.storage.memory": ("MemoryStorage",),
         "subscriptions.storage.sql": ("SqlStorage",),
         "subscriptions.taxes": ("TaxRate", "TaxRates"),
-        "subscriptions.usecases.invoices": ("OneOff",),
+        "subscriptions.usecases.one_off": ("OneOff",),
     }.items()
     for name in names
 }

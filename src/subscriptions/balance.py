@@ -16,7 +16,14 @@ from attrs import frozen
 from subscriptions import customers
 from subscriptions.customers import Customer
 from subscriptions.decisions import Change, created
-from subscriptions.ids import BalanceEntryId, CustomerId, InvoiceId, RefundId, derived_id
+from subscriptions.ids import (
+    BalanceEntryId,
+    CustomerId,
+    InvoiceId,
+    PaymentId,
+    RefundId,
+    derived_id,
+)
 from subscriptions.money import Currency, Money
 from subscriptions.records import Column, ColumnType, Kind, plain_text
 
@@ -38,6 +45,11 @@ class Cause(StrEnum):
     """An invoice that the balance had paid for is void."""
     CREDIT_NOTE = "credit_note"
     """A credit note gives back what was paid of an invoice."""
+    OVERPAYMENT = "overpayment"
+    """A payment brought more than was owed; negative where that money pays an invoice after all,
+    or is given back."""
+    DISPUTE = "dispute"
+    """A payment that had brought more is disputed; positive where that money is back."""
 
 
 @frozen
@@ -61,6 +73,7 @@ class BalanceEntry:
     invoice: InvoiceId | None = None
     refund: RefundId | None = None
     reason: str = ""
+    payment: PaymentId | None = None
 
     @property
     def amount(self) -> Money:
@@ -84,6 +97,7 @@ BALANCE_ENTRY = Kind(
         Column("balance_minor", ColumnType.INTEGER, lambda e: e.balance_minor, indexed=False),
         Column("currency", ColumnType.TEXT, lambda e: e.currency.code, indexed=False),
         Column("at", ColumnType.INSTANT, lambda e: e.at, indexed=False),
+        Column("payment", ColumnType.TEXT, lambda e: e.payment, indexed=False),
     ),
 )
 
@@ -97,6 +111,7 @@ def move(
     invoice: InvoiceId | None = None,
     refund: RefundId | None = None,
     reason: str = "",
+    payment: PaymentId | None = None,
 ) -> tuple[Change, Change]:
     """Decide to move a balance: returns the change of the customer, and the entry that tells of it.
 
@@ -121,6 +136,7 @@ def move(
         invoice,
         refund,
         plain_text("reason", reason, empty=True),
+        payment,
     )
     return moved, created(BALANCE_ENTRY, entry)
 

@@ -31,7 +31,7 @@ from subscriptions.records import (
     plain_date,
     plain_text,
 )
-from subscriptions.taxes import TaxBehavior
+from subscriptions.taxes import TaxBehavior, check_category
 
 
 def _read_quota(quota: str | int | Decimal | None) -> Decimal | None:
@@ -68,7 +68,8 @@ class Product:
     """Something that can be sold, under one name; its prices stand beside it.
 
     An add-on `requires` at least one of some products on the same subscription; a product may not
-    be there together with one that it `excludes`. See `check_availability`.
+    be there together with one that it `excludes`. See `check_availability`. `tax_category` is the
+    word under which the tax table has its rates; new prices take it over.
     """
 
     id: ProductId
@@ -80,9 +81,11 @@ class Product:
     requires: tuple[ProductId, ...] = ()
     excludes: tuple[ProductId, ...] = ()
     entitlements: tuple[Entitlement, ...] = ()
+    tax_category: str = "standard"
 
     def __attrs_post_init__(self) -> None:
         plain_text("name", self.name, length_max=200)
+        check_category("tax_category", self.tax_category)
         for name, products in (("requires", self.requires), ("excludes", self.excludes)):
             if self.id in products or len(set(products)) != len(products):
                 raise ValidationError(name, products, "other products, each of them once")
@@ -123,7 +126,8 @@ class Price:
     it goes on until it is cancelled.
 
     Versions: the price is on offer from `valid_from` up to, not including, `superseded_on`. A price
-    of one `customer` is there instead of the price that it `overrides`.
+    of one `customer` is there instead of the price that it `overrides`. What is sold at it is
+    taxed under the `tax_category`, by default its product's.
 
     Raises `ValidationError` for what does not go together; the field is named.
     """
@@ -152,9 +156,11 @@ class Price:
     superseded_on: date | None = None
     customer: CustomerId | None = None
     overrides: PriceId | None = None
+    tax_category: str = "standard"
 
     def __attrs_post_init__(self) -> None:
         plain_text("name", self.name, length_max=200)
+        check_category("tax_category", self.tax_category)
         if self.every is None:
             _check_charged_once(self)
         if self.meter is not None:

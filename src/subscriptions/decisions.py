@@ -44,7 +44,8 @@ class Change:
 class Issue:
     """A document that takes the next number of its series when it is committed.
 
-    `opening` is the series as it starts, should this be its first number. The engine locks the
+    `opening` is the series as it starts, should this be its first number, and `zone` that in which
+    its numbers are dated (None: the engine's). The engine locks the
     series last, numbers all documents of the batch and lets the record's module seal each.
     """
 
@@ -53,6 +54,7 @@ class Issue:
     after: Record
     series: str
     opening: Series
+    zone: str | None = None
 
 
 @frozen

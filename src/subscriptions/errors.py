@@ -9,6 +9,7 @@ SubscriptionsError
 │   ├── UnknownReference     an argument names a record that does not exist
 │   ├── NotAvailable         a product may not be sold with, or without, another
 │   ├── NotSupported         a gateway cannot do it
+│   ├── TooManyAttempts      a card was declined as often as its network allows
 │   ├── StalePlan            a record that a plan rests on has moved on
 │   ├── SafetyStop           a bill is far off the usual: a person must look at it first
 │   └── IdempotencyMismatch  a key came back with another request
@@ -26,6 +27,8 @@ queue. A decline is not in the tree: it is an answer, not an error.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 
 class SubscriptionsError(Exception):
@@ -117,6 +120,18 @@ class NotAvailable(DomainError):
 
     def __str__(self) -> str:
         return f"product {self.product!r} {self.rule} {' or '.join(map(repr, self.others))}"
+
+
+class TooManyAttempts(DomainError):
+    """A method was declined as often as the card networks allow; it may be charged from `until`."""
+
+    def __init__(self, method: str, until: datetime) -> None:
+        super().__init__(method, until)
+        self.method = method
+        self.until = until
+
+    def __str__(self) -> str:
+        return f"payment_method {self.method}: declined too often; it must rest until {self.until}"
 
 
 class NotSupported(DomainError):

@@ -19,13 +19,20 @@ from subscriptions import (
     coupons,
     credit_notes,
     customers,
+    disputes,
     dunning,
+    grants,
+    inbox,
     invoices,
     lifecycle,
     migrations,
     payment_methods,
     payments,
+    pending_items,
+    pro_forma,
     refunds,
+    review,
+    statements,
     usage,
 )
 from subscriptions.catalog import (
@@ -46,12 +53,29 @@ from subscriptions.coupons import (
 )
 from subscriptions.credit_notes import CreditNoteIssued
 from subscriptions.customers import (
+    BackupMethodChanged,
     BalanceMoved,
     CustomerCreated,
     CustomerUpdated,
     DefaultMethodChanged,
+    SmallDebtsChanged,
+    TaxIdCheckPlanned,
+    TaxIdRejected,
+    TaxIdUnverified,
+    TaxIdVerified,
 )
 from subscriptions.decisions import Change, RecordParked, RecordUnparked
+from subscriptions.disputes import (
+    DebitReturned,
+    DisputeAwaitsPayment,
+    DisputeLost,
+    DisputeOpened,
+    DisputeReconsidered,
+    DisputeTookEffect,
+    DisputeUpdated,
+    DisputeWithdrawn,
+    DisputeWon,
+)
 from subscriptions.dunning import (
     DunningExhausted,
     DunningHeld,
@@ -63,18 +87,34 @@ from subscriptions.dunning import (
     DunningStepTaken,
     DunningStopped,
 )
+from subscriptions.grants import (
+    GrantApplied,
+    GrantBegan,
+    GrantCreated,
+    GrantExpired,
+    GrantReturned,
+    GrantRolledOver,
+    GrantVoided,
+)
 from subscriptions.idempotency import COMMAND
 from subscriptions.invoices import (
+    AttemptCounted,
     CollectionEnded,
     CollectionStarted,
     InvoiceCredited,
+    InvoiceDisputeEnded,
     InvoiceDrafted,
     InvoiceDunningEnded,
     InvoiceFinalized,
+    InvoiceLeftForLater,
     InvoiceMarkedUncollectible,
     InvoiceOverdue,
     InvoicePaid,
     InvoicePartlyPaid,
+    InvoiceReopened,
+    InvoiceReplaced,
+    InvoiceSent,
+    InvoiceTaxPending,
     InvoiceVoided,
 )
 from subscriptions.lifecycle import (
@@ -96,6 +136,7 @@ from subscriptions.lifecycle import (
     SubscriptionEnded,
     SubscriptionPastDue,
     SubscriptionPaused,
+    SubscriptionPaymentSet,
     SubscriptionReactivated,
     SubscriptionRecovered,
     SubscriptionRenewed,
@@ -121,23 +162,44 @@ from subscriptions.number_series import NUMBER_SERIES
 from subscriptions.payment_methods import (
     PaymentMethodAttached,
     PaymentMethodDetached,
+    PaymentMethodHeld,
     PaymentMethodRefused,
+    PaymentMethodReleased,
 )
 from subscriptions.payments import (
     PaymentActionRequired,
+    PaymentAdopted,
     PaymentAllocated,
+    PaymentAuthorized,
+    PaymentCaptureFailed,
+    PaymentCaptureIntended,
+    PaymentDeallocated,
+    PaymentDisputed,
     PaymentFailed,
     PaymentIntended,
     PaymentNotExecuted,
     PaymentOutcomeUnknown,
     PaymentProcessing,
+    PaymentPutOnBalance,
+    PaymentQuarantined,
     PaymentRefunded,
     PaymentRefundReleased,
     PaymentRefundReserved,
+    PaymentResolved,
+    PaymentRestored,
+    PaymentRestReleased,
     PaymentSucceeded,
+    PaymentTakenOffBalance,
     PaymentVoided,
     PaymentWithdrawn,
+    PaymentWithheld,
 )
+from subscriptions.pending_items import (
+    PendingItemAdded,
+    PendingItemInvoiced,
+    PendingItemWithdrawn,
+)
+from subscriptions.pro_forma import ProFormaMade
 from subscriptions.records import AnyKind, Column, ColumnType, Kind
 from subscriptions.refunds import (
     RefundFailed,
@@ -147,13 +209,20 @@ from subscriptions.refunds import (
     RefundSucceeded,
     RefundUnknown,
 )
+from subscriptions.review import ReviewClosed, ReviewNeeded
+from subscriptions.statements import BankLineBooked, BankLineDismissed, BankLineImported
 from subscriptions.usage import MeterAdded
 
 __all__ = [
     "EVENT",
     "KINDS",
     "TAGS",
+    "AttemptCounted",
+    "BackupMethodChanged",
     "BalanceMoved",
+    "BankLineBooked",
+    "BankLineDismissed",
+    "BankLineImported",
     "CancellationScheduled",
     "CancellationWithdrawn",
     "CatchUpSet",
@@ -168,7 +237,16 @@ __all__ = [
     "CreditNoteIssued",
     "CustomerCreated",
     "CustomerUpdated",
+    "DebitReturned",
     "DefaultMethodChanged",
+    "DisputeAwaitsPayment",
+    "DisputeLost",
+    "DisputeOpened",
+    "DisputeReconsidered",
+    "DisputeTookEffect",
+    "DisputeUpdated",
+    "DisputeWithdrawn",
+    "DisputeWon",
     "DunningExhausted",
     "DunningHeld",
     "DunningPolicySet",
@@ -181,37 +259,69 @@ __all__ = [
     "EndSet",
     "Event",
     "FirstPaymentAwaited",
+    "GrantApplied",
+    "GrantBegan",
+    "GrantCreated",
+    "GrantExpired",
+    "GrantReturned",
+    "GrantRolledOver",
+    "GrantVoided",
     "InvoiceCredited",
+    "InvoiceDisputeEnded",
     "InvoiceDrafted",
     "InvoiceDunningEnded",
     "InvoiceFinalized",
+    "InvoiceLeftForLater",
     "InvoiceMarkedUncollectible",
     "InvoiceOverdue",
     "InvoicePaid",
     "InvoicePartlyPaid",
+    "InvoiceReopened",
+    "InvoiceReplaced",
+    "InvoiceSent",
+    "InvoiceTaxPending",
     "InvoiceVoided",
     "MeterAdded",
     "PaymentActionRequired",
+    "PaymentAdopted",
     "PaymentAllocated",
+    "PaymentAuthorized",
+    "PaymentCaptureFailed",
+    "PaymentCaptureIntended",
+    "PaymentDeallocated",
+    "PaymentDisputed",
     "PaymentFailed",
     "PaymentIntended",
     "PaymentMethodAttached",
     "PaymentMethodDetached",
+    "PaymentMethodHeld",
     "PaymentMethodRefused",
+    "PaymentMethodReleased",
     "PaymentNotExecuted",
     "PaymentOutcomeUnknown",
     "PaymentProcessing",
+    "PaymentPutOnBalance",
+    "PaymentQuarantined",
     "PaymentRefundReleased",
     "PaymentRefundReserved",
     "PaymentRefunded",
+    "PaymentResolved",
+    "PaymentRestReleased",
+    "PaymentRestored",
     "PaymentSucceeded",
+    "PaymentTakenOffBalance",
     "PaymentVoided",
     "PaymentWithdrawn",
+    "PaymentWithheld",
+    "PendingItemAdded",
+    "PendingItemInvoiced",
+    "PendingItemWithdrawn",
     "PeriodsSkipped",
     "PriceAdded",
     "PriceArchived",
     "PriceOverridden",
     "PriceVersioned",
+    "ProFormaMade",
     "ProductAdded",
     "ProductArchived",
     "PromotionCodeCreated",
@@ -226,7 +336,10 @@ __all__ = [
     "RefundPending",
     "RefundSucceeded",
     "RefundUnknown",
+    "ReviewClosed",
+    "ReviewNeeded",
     "ScheduledChangesWithdrawn",
+    "SmallDebtsChanged",
     "SubscriptionActivated",
     "SubscriptionChanged",
     "SubscriptionCreated",
@@ -234,6 +347,7 @@ __all__ = [
     "SubscriptionEnded",
     "SubscriptionPastDue",
     "SubscriptionPaused",
+    "SubscriptionPaymentSet",
     "SubscriptionReactivated",
     "SubscriptionRecovered",
     "SubscriptionRenewed",
@@ -242,6 +356,10 @@ __all__ = [
     "SubscriptionTransferred",
     "SubscriptionUnpaid",
     "SurveyAnswered",
+    "TaxIdCheckPlanned",
+    "TaxIdRejected",
+    "TaxIdUnverified",
+    "TaxIdVerified",
     "TrialEndMoved",
     "TrialEnded",
     "TrialStarted",
@@ -255,8 +373,21 @@ Event: TypeAlias = (
     | CustomerUpdated
     | DefaultMethodChanged
     | BalanceMoved
+    | GrantCreated
+    | GrantBegan
+    | GrantApplied
+    | GrantReturned
+    | GrantExpired
+    | GrantRolledOver
+    | GrantVoided
+    | TaxIdCheckPlanned
+    | TaxIdVerified
+    | TaxIdRejected
+    | TaxIdUnverified
     | PaymentMethodAttached
     | PaymentMethodRefused
+    | PaymentMethodHeld
+    | PaymentMethodReleased
     | PaymentMethodDetached
     | ProductAdded
     | ProductArchived
@@ -311,17 +442,31 @@ Event: TypeAlias = (
     | InvoiceFinalized
     | InvoicePaid
     | InvoicePartlyPaid
+    | InvoiceReopened
+    | InvoiceDisputeEnded
     | CollectionStarted
     | CollectionEnded
+    | AttemptCounted
     | InvoiceOverdue
     | InvoiceDunningEnded
     | InvoiceVoided
+    | InvoiceReplaced
+    | InvoiceSent
+    | InvoiceTaxPending
     | InvoiceCredited
+    | PendingItemAdded
+    | PendingItemInvoiced
+    | PendingItemWithdrawn
+    | ProFormaMade
     | CreditNoteIssued
     | InvoiceMarkedUncollectible
     | PaymentIntended
     | PaymentSucceeded
     | PaymentFailed
+    | PaymentAuthorized
+    | PaymentCaptureIntended
+    | PaymentCaptureFailed
+    | PaymentRestReleased
     | PaymentActionRequired
     | PaymentProcessing
     | PaymentOutcomeUnknown
@@ -329,9 +474,25 @@ Event: TypeAlias = (
     | PaymentVoided
     | PaymentWithdrawn
     | PaymentAllocated
+    | PaymentAdopted
+    | PaymentQuarantined
+    | PaymentResolved
     | PaymentRefundReserved
     | PaymentRefunded
     | PaymentRefundReleased
+    | PaymentDisputed
+    | PaymentWithheld
+    | PaymentRestored
+    | PaymentDeallocated
+    | DisputeOpened
+    | DisputeUpdated
+    | DebitReturned
+    | DisputeWon
+    | DisputeLost
+    | DisputeWithdrawn
+    | DisputeReconsidered
+    | DisputeTookEffect
+    | DisputeAwaitsPayment
     | RefundIntended
     | RefundSucceeded
     | RefundPending
@@ -347,8 +508,19 @@ Event: TypeAlias = (
     | DunningReleased
     | DunningStopped
     | DunningExhausted
+    | BackupMethodChanged
+    | SmallDebtsChanged
+    | InvoiceLeftForLater
+    | PaymentPutOnBalance
+    | PaymentTakenOffBalance
+    | BankLineImported
+    | BankLineBooked
+    | BankLineDismissed
+    | SubscriptionPaymentSet
     | RecordParked
     | RecordUnparked
+    | ReviewNeeded
+    | ReviewClosed
 )
 
 # The stored names. A class may be renamed; its name here may not.
@@ -358,8 +530,21 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         CustomerUpdated: "customer.updated",
         DefaultMethodChanged: "customer.default_method_changed",
         BalanceMoved: "customer.balance_moved",
+        GrantCreated: "grant.created",
+        GrantBegan: "grant.began",
+        GrantApplied: "grant.applied",
+        GrantReturned: "grant.returned",
+        GrantExpired: "grant.expired",
+        GrantRolledOver: "grant.rolled_over",
+        GrantVoided: "grant.voided",
+        TaxIdCheckPlanned: "customer.tax_id_check_planned",
+        TaxIdVerified: "customer.tax_id_verified",
+        TaxIdRejected: "customer.tax_id_rejected",
+        TaxIdUnverified: "customer.tax_id_unverified",
         PaymentMethodAttached: "payment_method.attached",
         PaymentMethodRefused: "payment_method.refused",
+        PaymentMethodHeld: "payment_method.held",
+        PaymentMethodReleased: "payment_method.released",
         PaymentMethodDetached: "payment_method.detached",
         ProductAdded: "product.added",
         ProductArchived: "product.archived",
@@ -414,17 +599,31 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         InvoiceFinalized: "invoice.finalized",
         InvoicePaid: "invoice.paid",
         InvoicePartlyPaid: "invoice.partly_paid",
+        InvoiceReopened: "invoice.reopened",
+        InvoiceDisputeEnded: "invoice.dispute_ended",
         CollectionStarted: "invoice.collection_started",
         CollectionEnded: "invoice.collection_ended",
+        AttemptCounted: "invoice.attempt_counted",
         InvoiceOverdue: "invoice.overdue",
         InvoiceDunningEnded: "invoice.dunning_ended",
         InvoiceVoided: "invoice.voided",
+        InvoiceReplaced: "invoice.replaced",
+        InvoiceSent: "invoice.sent",
+        InvoiceTaxPending: "invoice.tax_pending",
+        PendingItemAdded: "pending_item.added",
+        PendingItemInvoiced: "pending_item.invoiced",
+        PendingItemWithdrawn: "pending_item.withdrawn",
+        ProFormaMade: "pro_forma.made",
         InvoiceCredited: "invoice.credited",
         CreditNoteIssued: "credit_note.issued",
         InvoiceMarkedUncollectible: "invoice.marked_uncollectible",
         PaymentIntended: "payment.intended",
         PaymentSucceeded: "payment.succeeded",
         PaymentFailed: "payment.failed",
+        PaymentAuthorized: "payment.authorized",
+        PaymentCaptureIntended: "payment.capture_intended",
+        PaymentCaptureFailed: "payment.capture_failed",
+        PaymentRestReleased: "payment.rest_released",
         PaymentActionRequired: "payment.action_required",
         PaymentProcessing: "payment.processing",
         PaymentOutcomeUnknown: "payment.outcome_unknown",
@@ -432,9 +631,25 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         PaymentVoided: "payment.voided",
         PaymentWithdrawn: "payment.withdrawn",
         PaymentAllocated: "payment.allocated",
+        PaymentAdopted: "payment.adopted",
+        PaymentQuarantined: "payment.quarantined",
+        PaymentResolved: "payment.resolved",
         PaymentRefundReserved: "payment.refund_reserved",
         PaymentRefunded: "payment.refunded",
         PaymentRefundReleased: "payment.refund_released",
+        PaymentDisputed: "payment.disputed",
+        PaymentWithheld: "payment.withheld",
+        PaymentRestored: "payment.restored",
+        PaymentDeallocated: "payment.deallocated",
+        DisputeOpened: "dispute.opened",
+        DisputeUpdated: "dispute.updated",
+        DebitReturned: "dispute.debit_returned",
+        DisputeWon: "dispute.won",
+        DisputeLost: "dispute.lost",
+        DisputeWithdrawn: "dispute.withdrawn",
+        DisputeReconsidered: "dispute.reconsidered",
+        DisputeTookEffect: "dispute.took_effect",
+        DisputeAwaitsPayment: "dispute.awaits_payment",
         RefundIntended: "refund.intended",
         RefundSucceeded: "refund.succeeded",
         RefundPending: "refund.pending",
@@ -450,8 +665,19 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         DunningReleased: "dunning.released",
         DunningStopped: "dunning.stopped",
         DunningExhausted: "dunning.exhausted",
+        BackupMethodChanged: "customer.backup_method_changed",
+        SmallDebtsChanged: "customer.small_debts_changed",
+        InvoiceLeftForLater: "invoice.left_for_later",
+        PaymentPutOnBalance: "payment.put_on_balance",
+        PaymentTakenOffBalance: "payment.taken_off_balance",
+        BankLineImported: "bank_line.imported",
+        BankLineBooked: "bank_line.booked",
+        BankLineDismissed: "bank_line.dismissed",
+        SubscriptionPaymentSet: "subscription.payment_set",
         RecordParked: "record.parked",
         RecordUnparked: "record.unparked",
+        ReviewNeeded: "review.needed",
+        ReviewClosed: "review.closed",
     }
 )
 
@@ -519,6 +745,8 @@ def record(change: Change, *, at: datetime) -> list[Recorded]:
 KINDS: tuple[AnyKind, ...] = (
     customers.CUSTOMER,
     balance.BALANCE_ENTRY,
+    grants.GRANT,
+    grants.GRANT_ENTRY,
     payment_methods.PAYMENT_METHOD,
     catalog.PRODUCT,
     catalog.PRICE,
@@ -532,8 +760,14 @@ KINDS: tuple[AnyKind, ...] = (
     migrations.MIGRATION,
     invoices.INVOICE,
     credit_notes.CREDIT_NOTE,
+    pending_items.PENDING_ITEM,
+    pro_forma.PRO_FORMA,
     payments.PAYMENT,
     refunds.REFUND,
+    disputes.DISPUTE,
+    statements.BANK_LINE,
+    inbox.INBOUND,
+    review.REVIEW_ITEM,
     dunning.DUNNING_CASE,
     dunning.DUNNING_POLICY,
     NUMBER_SERIES,

@@ -27,9 +27,17 @@ InvoiceId = NewType("InvoiceId", str)
 CreditNoteId = NewType("CreditNoteId", str)
 PaymentId = NewType("PaymentId", str)
 RefundId = NewType("RefundId", str)
+BankLineId = NewType("BankLineId", str)
+DisputeId = NewType("DisputeId", str)
 BalanceEntryId = NewType("BalanceEntryId", str)
+GrantId = NewType("GrantId", str)
+GrantEntryId = NewType("GrantEntryId", str)
 DunningCaseId = NewType("DunningCaseId", str)
+ReviewItemId = NewType("ReviewItemId", str)
+InboundId = NewType("InboundId", str)
 SeriesId = NewType("SeriesId", str)
+PendingItemId = NewType("PendingItemId", str)
+ProFormaId = NewType("ProFormaId", str)
 
 
 class IdSource(Protocol):

@@ -40,6 +40,9 @@ class Series:
     yearly reset needs the year in the pattern and a monthly one the month too, or numbers would
     come again. Each new year or month begins at `start`.
 
+    A pattern with `{customer}` and no customer stands for one series for each: `of_customer`
+    gives it, and only that takes numbers.
+
     A series that went on elsewhere is continued by naming what was last given:
     `Series("RE-{counter}", last_counter=1233, last_on=date(2026, 12, 31))` goes on with RE-1234.
 
@@ -71,7 +74,7 @@ class Series:
             texts = " and ".join(f"{{{name}}}" for name in sorted(missing))
             raise ValidationError("pattern", self.pattern, f"{texts} for the reset {self.reset}")
         for name, text in (("prefix", self.prefix), ("customer", self.customer)):
-            if bool(text) != (name in names):
+            if bool(text) != (name in names) and (text or name == "prefix"):
                 expected = "a text" if name in names else f"{{{name}}} in the pattern for it"
                 raise ValidationError(name, text, expected)
             _check_text(name, text)
@@ -85,6 +88,28 @@ class Series:
             raise ValidationError("last_counter", self.last_counter, "at least the series' start")
         if self.last_on is not None:
             _check_day("last_on", self.last_on)
+            if self.per_customer:
+                raise ValidationError("last_on", self.last_on, "a series of one customer")
+
+    @property
+    def per_customer(self) -> bool:
+        """Whether it stands for one series for each customer."""
+        return not self.customer and "{customer}" in self.pattern
+
+    def of_customer(self, number: str) -> Series:
+        """Return the series of one customer, as it starts.
+
+        Raises `ValidationError` for a number that no pattern can hold: it is empty, longer than 64
+        characters, or has braces in it.
+
+        >>> Series("{customer}-{counter:03}").of_customer("K17").next(on=date(2027, 1, 1))[0]
+        'K17-001'
+        """
+        if not number:
+            raise ValidationError("customer", number, "the number of a customer")
+        return Series(
+            self.pattern, reset=self.reset, start=self.start, prefix=self.prefix, customer=number
+        )
 
     def next(self, *, on: date) -> tuple[str, Series]:
         """Return the next number for a day, and the series after it, with the law of `take`."""
@@ -98,7 +123,8 @@ class Series:
         finalised after one of 1 January has given 2027-00001 gets 2027-00002: a number of 2026
         would come after one of 2027, and the row would no longer increase.
 
-        Raises `ValidationError` for a negative count and for a datetime.
+        Raises `ValidationError` for a negative count, for a datetime, and for a pattern that stands
+        for one series for each customer.
 
         >>> series = Series("{year}/{counter}", reset=Reset.YEARLY)
         >>> numbers, series = series.take(2, on=date(2027, 12, 31))
@@ -110,6 +136,8 @@ class Series:
             raise ValidationError("count", count, "a whole number of at least 0")
         if count == 0:
             return [], self
+        if self.per_customer:
+            raise ValidationError("customer", "", "a customer's own series, by `of_customer`")
         last_on, last_counter = self.last_on, self.last_counter
         first = self.start
         if last_on is not None and last_counter is not None:

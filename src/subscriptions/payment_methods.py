@@ -14,7 +14,7 @@ from attrs import frozen
 
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
-from subscriptions.ids import CustomerId, PaymentMethodId
+from subscriptions.ids import CustomerId, DisputeId, PaymentMethodId
 from subscriptions.records import Column, ColumnType, Kind, evolve, plain_text
 
 _CARD_NUMBER = re.compile(r"(?:\d[ -]?){13,19}")
@@ -75,13 +75,21 @@ class Refused:
 
 
 @frozen
+class Held:
+    """Charges of it are disputed: it is not charged by itself until these have ended."""
+
+    disputes: tuple[DisputeId, ...]
+    since: datetime
+
+
+@frozen
 class Detached:
     """The customer or the host took the method away."""
 
     at: datetime
 
 
-MethodState: TypeAlias = Usable | Refused | Detached
+MethodState: TypeAlias = Usable | Refused | Held | Detached
 
 
 @frozen
@@ -104,12 +112,14 @@ class PaymentMethod:
 
     @property
     def status(self) -> str:
-        """One word: usable, refused or detached."""
+        """One word: usable, refused, held or detached."""
         match self.state:
             case Usable():
                 return "usable"
             case Refused():
                 return "refused"
+            case Held():
+                return "held"
             case Detached():
                 return "detached"
             case other:
@@ -147,6 +157,25 @@ class PaymentMethodRefused:
 
 
 @frozen
+class PaymentMethodHeld:
+    """A charge of the method is disputed: it is not charged by itself until that has ended."""
+
+    customer: CustomerId
+    method: PaymentMethodId
+    dispute: DisputeId
+
+
+@frozen
+class PaymentMethodReleased:
+    """A dispute ended in the seller's favour; the method is `usable` if it was the last one."""
+
+    customer: CustomerId
+    method: PaymentMethodId
+    dispute: DisputeId
+    usable: bool
+
+
+@frozen
 class PaymentMethodDetached:
     """A customer's way to pay was taken away."""
 
@@ -170,7 +199,7 @@ def attach(
 
 def refuse(method: PaymentMethod, *, code: str, at: datetime) -> Change | None:
     """Decide that the method is not to be charged again; None if that is so already."""
-    if not method.usable:
+    if isinstance(method.state, Refused | Detached):
         return None
     after = evolve(method, state=Refused(code, at), version=method.version + 1)
     event = PaymentMethodRefused(method.customer, method.id, code)
@@ -183,3 +212,35 @@ def detach(method: PaymentMethod, *, at: datetime) -> Change:
         raise InvalidTransition(f"payment_method {method.id}", method.status, "detach")
     after = evolve(method, state=Detached(at), version=method.version + 1)
     return changed(PAYMENT_METHOD, method, after, PaymentMethodDetached(method.customer, method.id))
+
+
+def hold(method: PaymentMethod, dispute: DisputeId, *, at: datetime) -> Change | None:
+    """Decide that the method is not to be charged while a dispute lasts; None if it is not anyway.
+
+    >>> from subscriptions.testing.builders import AT, a_payment_method
+    >>> hold(a_payment_method(), DisputeId("dp_1"), at=AT).after.status
+    'held'
+    """
+    match method.state:
+        case Usable():
+            state = Held((dispute,), at)
+        case Held(disputes=disputes, since=since) if dispute not in disputes:
+            state = Held((*disputes, dispute), since)
+        case Held() | Refused() | Detached():
+            return None
+        case other:
+            assert_never(other)
+    after = evolve(method, state=state, version=method.version + 1)
+    event = PaymentMethodHeld(method.customer, method.id, dispute)
+    return changed(PAYMENT_METHOD, method, after, event)
+
+
+def release(method: PaymentMethod, dispute: DisputeId) -> Change | None:
+    """Decide that a dispute holds the method no more; None if it does not hold it."""
+    if not isinstance(method.state, Held) or dispute not in method.state.disputes:
+        return None
+    left = tuple([each for each in method.state.disputes if each != dispute])
+    state = Held(left, method.state.since) if left else Usable()
+    after = evolve(method, state=state, version=method.version + 1)
+    event = PaymentMethodReleased(method.customer, method.id, dispute, not left)
+    return changed(PAYMENT_METHOD, method, after, event)

@@ -60,12 +60,17 @@ class ColumnType(Enum):
 
 @frozen
 class Column(Generic[_RecordIn]):
-    """One value of a record that a storage keeps by itself; `indexed` ones may be queried."""
+    """One value of a record that a storage keeps by itself; `indexed` ones may be queried.
+
+    Few records have a value in a `sparse` one, and only those are asked for: a storage may leave
+    the others out of its index.
+    """
 
     name: str
     type: ColumnType
     get: Callable[[_RecordIn], ColumnValue]
     indexed: bool = True
+    sparse: bool = False
 
 
 @frozen(eq=False)

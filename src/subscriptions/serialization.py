@@ -28,14 +28,19 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 from subscriptions import (
     coupons,
     discounts,
+    disputes,
     dunning,
+    grants,
+    inbox,
     invoices,
     lifecycle,
     migrations,
     payment_methods,
     payments,
+    pending_items,
     pricing,
     refunds,
+    statements,
 )
 from subscriptions.errors import ValidationError
 from subscriptions.events import KINDS, TAGS, Event
@@ -69,9 +74,17 @@ STATES: dict[object, dict[type, str]] = {
         coupons.Periods: "periods",
         coupons.Forever: "forever",
     },
+    grants.GrantState: {
+        grants.Pending: "pending",
+        grants.Active: "active",
+        grants.UsedUp: "used_up",
+        grants.Expired: "expired",
+        grants.Voided: "voided",
+    },
     payment_methods.MethodState: {
         payment_methods.Usable: "usable",
         payment_methods.Refused: "refused",
+        payment_methods.Held: "held",
         payment_methods.Detached: "detached",
     },
     lifecycle.Contract: {
@@ -93,11 +106,24 @@ STATES: dict[object, dict[type, str]] = {
         invoices.Void: "void",
         invoices.Uncollectible: "uncollectible",
     },
+    pending_items.ItemState: {
+        pending_items.Waiting: "waiting",
+        pending_items.Invoiced: "invoiced",
+        pending_items.Withdrawn: "withdrawn",
+    },
+    statements.LineState: {
+        statements.Waiting: "waiting",
+        statements.Booked: "booked",
+        statements.Dismissed: "dismissed",
+        statements.Outgoing: "outgoing",
+    },
     payments.PaymentState: {
         payments.Intended: "intended",
         payments.Unknown: "unknown",
         payments.ActionRequired: "requires_action",
         payments.Processing: "processing",
+        payments.Authorized: "authorized",
+        payments.Capturing: "capturing",
         payments.Succeeded: "succeeded",
         payments.Declined: "declined",
         payments.Voided: "void",
@@ -108,6 +134,19 @@ STATES: dict[object, dict[type, str]] = {
         refunds.Pending: "pending",
         refunds.Succeeded: "succeeded",
         refunds.Failed: "failed",
+    },
+    inbox.InboundState: {
+        inbox.Waiting: "waiting",
+        inbox.Processed: "processed",
+        inbox.Ignored: "ignored",
+        inbox.Unmatched: "unmatched",
+        inbox.Pruned: "pruned",
+    },
+    disputes.DisputeState: {
+        disputes.Opened: "opened",
+        disputes.Withdrawn: "withdrawn",
+        disputes.Won: "won",
+        disputes.Lost: "lost",
     },
     migrations.MigrationState: {
         migrations.Planning: "planning",
@@ -316,6 +355,7 @@ def _debit_writer(converter: Converter) -> Callable[[lifecycle.Debit], Json]:
             or debit.unit is not ProrationUnit.DAY
             or debit.behavior is not TaxBehavior.EXCLUSIVE
             or debit.invoice is None
+            or debit.more_rates
         ):
             return write(debit)
         whole = debit.whole

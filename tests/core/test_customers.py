@@ -16,8 +16,10 @@ from subscriptions.customers import (
     CustomerUpdated,
     DefaultMethodChanged,
     Grouping,
+    count_pending_items,
     country_code,
     create,
+    email_address,
     normalized_tags,
     numbered,
     set_billing_anchor,
@@ -131,6 +133,7 @@ def test_a_token_does_not_show_in_a_repr() -> None:
 def test_columns_hold_what_is_asked_for() -> None:
     values = {column.name: column.get(a_customer()) for column in CUSTOMER.columns}
     assert values == {
+        "due_at": None,
         "number": "C-cus_ada",
         "external_id": None,
         "email": "ada@example.com",
@@ -180,11 +183,34 @@ def test_an_edit_that_changes_nothing_is_no_change() -> None:
 
 def test_only_some_fields_can_be_edited() -> None:
     uneditable = {"id", "tenant", "version", "token", "default_method", "balance", "billing_anchor"}
+    uneditable |= {"tax_id_check", "tax_id_check_at", "parked", "grants", "pending_items"}
+    uneditable |= {"backup_method", "small_debts"}
     assert {field.name for field in fields(Customer)} - EDITABLE == uneditable
     for name in (*uneditable, "nickname"):
         with pytest.raises(ValidationError) as caught:
             update(a_customer(), {name: "x"})
         assert caught.value.value == name
+
+
+def test_what_waits_for_an_invoice_is_counted() -> None:
+    change = count_pending_items(a_customer(pending_items=2), -1)
+    assert change.after == a_customer(pending_items=1, version=2)
+    assert change.events == (CustomerUpdated(a_customer().id, ("pending_items",)),)
+
+
+def test_a_seller_is_named_by_a_text() -> None:
+    for seller in ("", "x" * 41):
+        with pytest.raises(ValidationError) as caught:
+            a_customer(seller=seller)
+        assert caught.value.field == "seller"
+
+
+@pytest.mark.parametrize("value", [None, "ada", "ada@example", "a@b.de, c@d.de", 7])
+def test_an_address_is_one_of_mail(value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        email_address("to", value)
+    assert caught.value.field == "to"
+    assert email_address("to", "ada@example.com") == "ada@example.com"
 
 
 def test_an_edit_is_checked_like_a_new_customer() -> None:

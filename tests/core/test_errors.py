@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -25,6 +26,7 @@ from subscriptions.errors import (
     StorageBusy,
     StorageError,
     SubscriptionsError,
+    TooManyAttempts,
     UnknownReference,
     ValidationError,
 )
@@ -40,6 +42,10 @@ RAISED: list[tuple[SubscriptionsError, str]] = [
     (
         NotAvailable("Seats", "requires", ("Pro", "Team")),
         "product 'Seats' requires 'Pro' or 'Team'",
+    ),
+    (
+        TooManyAttempts("pm_1", datetime(2027, 1, 1, tzinfo=UTC)),
+        "payment_method pm_1: declined too often; it must rest until 2027-01-01 00:00:00+00:00",
     ),
     (
         NotSupported("transfer", "Refunds"),

@@ -236,8 +236,37 @@ def test_facts_that_do_not_fit_together_are_refused(field: str, facts: dict[str,
     assert refused.value.field == field
 
 
+def test_a_pattern_for_each_customer_gives_numbers_only_of_one() -> None:
+    each = Series("{customer}/{year}-{counter:02}", reset=Reset.YEARLY, start=5)
+    assert each.per_customer
+    with pytest.raises(ValidationError) as refused:
+        each.take(1, on=date(2027, 1, 1))
+    assert refused.value.field == "customer"
+    assert each.take(0, on=date(2027, 1, 1)) == ([], each)
+    own = each.of_customer("K1")
+    assert not own.per_customer
+    assert own.take(2, on=date(2027, 1, 1))[0] == ["K1/2027-05", "K1/2027-06"]
+    assert audit(own, ["K1/2027-05", "K2/2027-06"]) == (Foreign("K2/2027-06", 1),)
+
+
+def test_a_pattern_for_each_customer_begins_for_each() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Series("{customer}-{counter}", last_counter=7, last_on=date(2026, 12, 31))
+    assert refused.value.field == "last_on"
+    for number in ("", "{K1}", "x" * 65):
+        with pytest.raises(ValidationError) as refused:
+            Series("{customer}-{counter}").of_customer(number)
+        assert refused.value.field == "customer"
+
+
+def test_a_prefix_is_named_if_the_pattern_has_one() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Series("{prefix}-{counter}")
+    assert refused.value.field == "prefix"
+
+
 @pytest.mark.parametrize("name", ["prefix", "customer"])
-@pytest.mark.parametrize("text", ["", "a{b", "a\tb", "x" * 65])
+@pytest.mark.parametrize("text", ["a{b", "a\tb", "x" * 65])
 def test_a_fixed_text_is_printable_and_has_no_braces(name: str, text: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Series(f"{{{name}}}-{{counter}}", **{name: text})  # type: ignore[arg-type]

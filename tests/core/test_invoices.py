@@ -24,18 +24,22 @@ from subscriptions.ids import (
     PriceId,
     SubscriptionId,
 )
+from subscriptions.invoice_numbering import Series
 from subscriptions.invoices import (
     ALLOWED,
     INVOICE,
     STATUS,
     ApplyCredit,
     ApplyPayment,
+    AttemptCounted,
     Charge,
     CollectionEnded,
     CollectionStarted,
     Command,
+    CountAttempt,
     Draft,
     EndCollection,
+    EndDispute,
     EndDunning,
     Invoice,
     InvoiceDrafted,
@@ -45,8 +49,11 @@ from subscriptions.invoices import (
     InvoiceOverdue,
     InvoicePaid,
     InvoicePartlyPaid,
+    InvoiceReplaced,
+    InvoiceSent,
     InvoiceState,
     InvoiceVoided,
+    LeaveForLater,
     Line,
     LineKind,
     LineRef,
@@ -57,10 +64,13 @@ from subscriptions.invoices import (
     Paid,
     Part,
     Party,
+    Replace,
     Seller,
     SellerSnapshot,
+    Send,
     StartCollection,
     StartDunning,
+    TakeBack,
     Uncollectible,
     Void,
     compose,
@@ -81,6 +91,7 @@ quick = settings(derandomize=True, max_examples=200, deadline=None, database=Non
 
 NOON = datetime(2027, 2, 10, 12, tzinfo=UTC)
 INV, ADA, SUB = InvoiceId("inv_ada"), CustomerId("cus_ada"), SubscriptionId("sub_ada")
+EACH, NUMBERS = Series("{customer}-{counter}"), "seller.invoice_numbers"
 PAY, LATE = PaymentId("pay_1"), PaymentId("pay_2")
 NOTE = CreditNoteId("cn_1")
 VAT = TaxRate("19")
@@ -105,18 +116,27 @@ def ready_for(command: type[Command], state: InvoiceState) -> Invoice:
         state,
         collecting=PAY if command is EndCollection else None,
         dunning=command is EndDunning,
+        disputed=(PAY,) if command is EndDispute else (),
+        paid_minor=100 if command is TakeBack else 0,
+        number="INV-1",
     )
 
 
 COMMANDS: tuple[Command, ...] = (
     StartCollection(LATE),
     EndCollection(PAY),
+    CountAttempt(PAY, 2, live=False),
     ApplyPayment(PAY, 100, NOON),
+    TakeBack(PAY, 100, held=True),
+    EndDispute(PAY),
     ApplyCredit(NOTE, 100, NOON),
     StartDunning(),
     EndDunning(),
     MarkVoid("entered twice", NOON),
     MarkUncollectible("moved away", NOON),
+    Replace(INV),
+    LeaveForLater(),
+    Send("ada@example.com", NOON),
 )
 
 
@@ -174,6 +194,18 @@ class TestCollecting:
             decide(an_invoice(), EndCollection(PAY))
         assert after(collecting, EndCollection(PAY)).collecting is None
         assert decide(collecting, EndCollection(PAY)).events == (CollectionEnded(INV, ADA, PAY),)
+
+    def test_an_attempt_that_the_books_lacked_is_counted_once(self) -> None:
+        counted = after(an_invoice(attempts=2), CountAttempt(LATE, 4, live=False))
+        assert (counted.attempts, counted.collecting) == (4, None)
+        assert after(counted, CountAttempt(PAY, 3, live=False)).attempts == 4
+        change = decide(counted, CountAttempt(LATE, 5, live=True))
+        assert change.events == (AttemptCounted(INV, ADA, LATE, 5),)
+
+    def test_an_attempt_that_the_books_lacked_blocks_the_next_while_it_is_open(self) -> None:
+        assert after(an_invoice(), CountAttempt(LATE, 1, live=True)).collecting == LATE
+        collecting = an_invoice(collecting=PAY)
+        assert after(collecting, CountAttempt(LATE, 2, live=True)).collecting == PAY
 
     def test_an_attempt_may_follow_another_in_one_change(self) -> None:
         change = decide(an_invoice(collecting=PAY), EndCollection(PAY), StartCollection(LATE))
@@ -297,6 +329,8 @@ class TestWhatIsDue:
             "total_minor": 3451,
             "paid_minor": 0,
             "due_minor": 3451,
+            "seller": "seller",
+            "series": "seller/invoice/INV-{year}-{counter:05}",
         }
 
 
@@ -536,6 +570,15 @@ MOVES = {
     "collecting",
     "dunning",
     "parked",
+    "replaced_by",
+    "sendings",
+    "disputed",
+    "reopened",
+    "collection_method",
+    "charge_at",
+    "small",
+    "taxing",
+    "tax_quote",
 }
 BECAME = {"zone", "terms_days", "activates", "finalize_at"}
 HASH = {"hash"}
@@ -633,6 +676,41 @@ def tampered(record: Any, at: str = "") -> Iterator[tuple[str, Any]]:  # noqa: A
                 yield where, evolve(record, **{each.name: changed})
         else:
             yield place, evolve(record, **{each.name: another(each.name, value)})
+
+
+class TestTheSeriesInTheSeal:
+    def test_what_names_no_series_keeps_the_hash_that_it_had(self) -> None:
+        # Its seal had no place for the series, and must verify for ever.
+        plain = evolve(sealed(), seller_id="", series="")
+        assert content_hash(plain) != sealed().hash
+        others = [evolve(plain, seller_id="a"), evolve(plain, series="a")]
+        assert len({content_hash(each) for each in (plain, *others)}) == 3
+
+    def test_what_is_made_again_names_the_void_one(self) -> None:
+        void = after(an_invoice(), MarkVoid("a mistake", NOON))
+        other = InvoiceId("inv_2")
+        change = decide(void, Replace(other))
+        assert isinstance(change.after, Invoice)
+        assert change.after.replaced_by == other
+        assert change.events == (InvoiceReplaced(INV, ADA, other),)
+        with pytest.raises(InvalidTransition):
+            decide(change.after, Replace(other))
+        dropped = after(a_draft(), MarkVoid("not wanted", NOON))
+        with pytest.raises(InvalidTransition):
+            decide(dropped, Replace(other))
+        assert content_hash(evolve(void, replaces=other)) != void.hash
+
+    def test_each_sending_is_kept_and_counted(self) -> None:
+        once = decide(an_invoice(), Send("a@example.com", NOON)).after
+        assert isinstance(once, Invoice)
+        twice = decide(once, Send("b@example.com", NOON))
+        assert isinstance(twice.after, Invoice)
+        assert [each.recipient for each in twice.after.sendings] == [
+            "a@example.com",
+            "b@example.com",
+        ]
+        assert twice.events == (InvoiceSent(INV, ADA, 2),)
+        assert list(verify_chain([twice.after])) == []
 
 
 class TestTheChain:
@@ -734,6 +812,47 @@ class TestTheSeller:
         with pytest.raises(ValidationError) as refused:
             make()
         assert refused.value.field == field
+
+    @pytest.mark.parametrize(
+        ("make", "field"),
+        [
+            (lambda: Seller(id="a/b"), "seller.id"),
+            (lambda: Seller(draft_window_hours=-1), "seller.draft_window_hours"),
+            (lambda: Seller(draft_window_hours=745), "seller.draft_window_hours"),
+            (lambda: Seller(draft_window_hours=True), "seller.draft_window_hours"),
+            (lambda: Seller(customer_numbers=EACH), "seller.customer_numbers"),
+            (lambda: Seller(invoice_numbers=Series("{customer}{counter}")), NUMBERS),
+            (lambda: Seller(invoice_numbers=Series("{customer}0{counter:03}")), NUMBERS),
+            (lambda: Seller(invoice_numbers=Series("{counter}{year}{customer}")), NUMBERS),
+            (
+                lambda: Seller(pro_forma_numbers=Series("{customer}{counter}")),
+                "seller.pro_forma_numbers",
+            ),
+        ],
+        ids=map(str, count()),
+    )
+    def test_series_that_could_not_be_told_apart_are_refused(
+        self, make: Callable[[], Seller], field: str
+    ) -> None:
+        with pytest.raises(ValidationError) as refused:
+            make()
+        assert refused.value.field == field
+
+    def test_each_customer_has_a_series_if_the_pattern_says_so(self) -> None:
+        seller = Seller(invoice_numbers=EACH, credit_note_numbers=EACH, pro_forma_numbers=EACH)
+        for id, series in (
+            seller.invoices_of("K1"),
+            seller.credit_notes_of("K1"),
+            seller.pro_formas_of("K1"),
+        ):
+            assert id.startswith("seller/")
+            assert id.endswith("/{customer}-{counter}/K1")
+            assert series.next(on=date(2027, 1, 1))[0] == "K1-1"
+        with pytest.raises(ValidationError) as refused:
+            seller.invoices_of(None)
+        assert refused.value.field == "customer"
+        with pytest.raises(ValidationError):
+            Seller().pro_formas_of("K1")
 
     def test_its_series_are_kept_under_seller_kind_and_pattern(self) -> None:
         seller = a_seller(id="acme")

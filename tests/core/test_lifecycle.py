@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from subscriptions.billing_cycles import BillingCycle, Interval, Period, first_instant
 from subscriptions.errors import InvalidTransition, ValidationError
-from subscriptions.ids import CouponId, CustomerId, InvoiceId, PriceId, SubscriptionId
+from subscriptions.ids import (
+    CouponId,
+    CustomerId,
+    InvoiceId,
+    PaymentMethodId,
+    PriceId,
+    SubscriptionId,
+)
 from subscriptions.lifecycle import (
     ALLOWED,
     SUBSCRIPTION,
@@ -63,6 +70,7 @@ from subscriptions.lifecycle import (
     ScheduledChangesWithdrawn,
     SetCatchUp,
     SetEnd,
+    SetPayment,
     SkipPeriods,
     Subscription,
     SubscriptionActivated,
@@ -151,6 +159,7 @@ COMMANDS: tuple[Command, ...] = (
     Reactivate((an_item(),), date(2027, 3, 10)),
     Transfer(CustomerId("cus_bob"), "Asia/Tokyo"),
     SetCatchUp(CatchUp.SKIP, 12),
+    SetPayment(PaymentMethodId("pm_own"), None),
     SetEnd(date(2029, 1, 31)),
     AnswerSurvey("too dear", "really"),
     End(NOON, EndReason.PAYMENT_FAILED),

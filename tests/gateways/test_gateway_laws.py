@@ -1,6 +1,7 @@
 """The kit itself: its laws cannot be overridden, and a gap is named or it fails."""
 
 import ast
+from datetime import timedelta
 from inspect import getsourcefile
 from pathlib import Path
 
@@ -8,13 +9,15 @@ import pytest
 
 import subscriptions.testing.gateway_laws
 import subscriptions.testing.kits
-import subscriptions.testing.refund_laws
 from subscriptions.gateways import PaymentGateway
+from subscriptions.gateways.bank_transfer import BankTransfer
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.testing import GatewayLaws
+from subscriptions.testing.gateway_laws.authorizing import AuthorizationLaws
+from subscriptions.testing.gateway_laws.disputes import DisputeLaws
+from subscriptions.testing.gateway_laws.refunds import RefundLaws, refund_of
 from subscriptions.testing.kits import Laws
-from subscriptions.testing.refund_laws import refund_of
 
 LAW = "test_a_charge_succeeds_and_is_listed_once"
 
@@ -41,7 +44,7 @@ def test_the_kit_is_not_collected_and_what_inherits_it_is() -> None:
 
 
 def test_there_are_laws_and_each_says_why() -> None:
-    assert len(GatewayLaws.laws) >= 40
+    assert len(GatewayLaws.laws) >= 90
     for law in GatewayLaws.laws.values():
         assert law.__doc__
 
@@ -64,6 +67,46 @@ def test_a_law_cannot_be_overridden_by_none() -> None:
 def test_a_law_cannot_be_overridden_further_down() -> None:
     with pytest.raises(TypeError, match=LAW):
         make(make(), **{LAW: passes})
+
+
+class ChargesOnly(FakeGateway):
+    refund = None  # type: ignore[assignment]  # it cannot
+    authorize = None  # type: ignore[assignment]  # nor this
+    list_disputes_since = None  # type: ignore[assignment]  # nor this
+
+
+def test_which_laws_apply_is_what_the_gateway_says_of_itself() -> None:
+    everything = {*GatewayLaws.applicable(FakeGateway())}
+    assert everything < {*GatewayLaws.laws}
+    plain = {*GatewayLaws.applicable(ChargesOnly())}
+    assert plain < everything
+    assert {*RefundLaws.needs} & everything == {*RefundLaws.needs}
+    assert not {*RefundLaws.needs} & plain
+    assert not {*AuthorizationLaws.needs} & plain
+    assert not {*DisputeLaws.needs} & plain
+    sent = {*GatewayLaws.applicable(BankTransfer())}
+    assert sent & plain == {*GatewayLaws.laws} - {*GatewayLaws.needs}
+    assert GatewayLaws.missed(LAW, BankTransfer()) == (
+        "not applicable: the customer sends the money, and nothing is charged"
+    )
+    assert GatewayLaws.missed(LAW, ChargesOnly()) is None
+
+
+def test_each_law_of_a_topic_needs_what_its_topic_needs_and_more_if_it_says_so() -> None:
+    part = "test_a_part_of_what_is_held_can_be_captured"
+    assert len(GatewayLaws.needs[part]) == 2
+    whole = FakeGateway(partial_capture=False)
+    assert GatewayLaws.missed(part, whole) == (
+        "not applicable: the gateway captures all or nothing"
+    )
+    assert GatewayLaws.missed("test_all_that_is_held_can_be_captured", whole) is None
+
+
+def test_an_author_who_miscounts_is_told_the_number() -> None:
+    kit = make(applied=1)()
+    law = "test_as_many_laws_apply_as_the_author_says"
+    with pytest.raises(AssertionError, match=r"say applied = \d+"):
+        getattr(kit, law)(FakeGateway())
 
 
 def test_a_waived_law_still_runs_and_must_fail() -> None:
@@ -123,6 +166,12 @@ def test_a_law_fails_for_want_of_what_arranges_it() -> None:
         lambda: kit.pend_refund(gateway),
         lambda: kit.settle_refund(gateway, refund_of(intent), succeed=True),
         lambda: kit.refund_event(gateway, refund_of(intent)),
+        lambda: kit.pass_time(gateway, timedelta(days=1)),
+        lambda: kit.time_out_capture(gateway, executed=True),
+        lambda: kit.refuse_capture_connection(gateway),
+        lambda: kit.open_dispute(gateway, intent),
+        lambda: kit.close_dispute(gateway, intent, won=True),
+        lambda: kit.dispute_event(gateway, intent),
     ):
         with pytest.raises(NotImplementedError, match="waive"):
             want()
@@ -130,13 +179,10 @@ def test_a_law_fails_for_want_of_what_arranges_it() -> None:
 
 def test_the_kit_uses_no_private_name_and_no_plugin() -> None:
     # What a kit touches becomes public: an author's adapter need not have it.
-    modules = (
-        subscriptions.testing.gateway_laws,
-        subscriptions.testing.kits,
-        subscriptions.testing.refund_laws,
-    )
-    for module in modules:
-        source = Path(getsourcefile(module) or "").read_text(encoding="utf-8")
+    kits = Path(getsourcefile(subscriptions.testing.kits) or "")
+    topics = Path(getsourcefile(subscriptions.testing.gateway_laws) or "").parent
+    for path in (kits, *topics.glob("*.py")):
+        source = path.read_text(encoding="utf-8")
         names: list[str] = []
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Attribute):

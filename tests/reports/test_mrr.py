@@ -79,7 +79,7 @@ def of_one(price: Price, quantity: int | Decimal = 1) -> str:
         [a_subscription(price, quantity=quantity)],
         {price.id: price},
         on=TODAY,
-        rate_of=lambda _: VAT,
+        rates_of=lambda _, __: (VAT,),
     )
     return " ".join(map(str, found.values()))
 
@@ -115,7 +115,7 @@ def test_a_price_that_contains_tax_counts_without_it() -> None:
 def test_it_is_rounded_once_at_the_end() -> None:
     third = a_price(PerUnit("1.00"), Interval.months(3))
     subscriptions = [a_subscription(third)] * 3
-    found = mrr(subscriptions, {third.id: third}, on=TODAY, rate_of=lambda _: VAT)
+    found = mrr(subscriptions, {third.id: third}, on=TODAY, rates_of=lambda _, __: (VAT,))
     assert found == {"EUR": Money.of("1.00", "EUR")}
 
 
@@ -126,7 +126,7 @@ def test_currencies_are_never_added_up() -> None:
         [a_subscription(yen), a_subscription(euro)],
         {euro.id: euro, yen.id: yen},
         on=TODAY,
-        rate_of=lambda _: VAT,
+        rates_of=lambda _, __: (VAT,),
     )
     assert [str(each) for each in found.values()] == ["29.00 EUR", "83 JPY"]
 
@@ -136,7 +136,9 @@ def test_items_of_several_intervals_add_up_and_what_is_charged_once_does_not_cou
     yearly = a_price(PerUnit("120.00"), Interval.years(1), id="y")
     once = a_price(PerUnit("500.00"), None, id="o")
     prices: dict[str, Price] = {each.id: each for each in (monthly, yearly, once)}
-    found = mrr([a_subscription(monthly, yearly, once)], prices, on=TODAY, rate_of=lambda _: VAT)
+    found = mrr(
+        [a_subscription(monthly, yearly, once)], prices, on=TODAY, rates_of=lambda _, __: (VAT,)
+    )
     assert found == {"EUR": Money.of("39.00", "EUR")}
 
 

@@ -46,9 +46,7 @@ def series(storage: MemoryStorage) -> list[NumberSeries]:
 
 def audited(invoices: Sequence[Invoice], series: Sequence[NumberSeries]) -> list[object]:
     links = [each for each in map(link, invoices) if each is not None]
-    found = findings(
-        links, series, opening=SELLER.invoice_numbers, opening_id=SELLER.invoice_series
-    )
+    found = findings(links, series, openings={SELLER.invoice_series: SELLER.invoice_numbers})
     assert all(isinstance(each, NumberFinding) for each in found)
     return [each.finding for each in found]
 
@@ -119,9 +117,18 @@ def test_a_number_that_was_given_twice_is_found(
 
 
 def test_a_number_of_no_series_is_found(sound: list[Invoice], series: list[NumberSeries]) -> None:
-    alien = evolve(sound[0], id=InvoiceId("inv_x"), number="R-1")
+    alien = evolve(sound[0], id=InvoiceId("inv_x"), number="R-1", series="", seller_id="")
     found = audited([*sound, evolve(alien, hash=content_hash(alien))], series)
     assert found == [Foreign("R-1", 0)]
+
+
+def test_a_number_that_its_series_cannot_have_made_is_found(
+    sound: list[Invoice], series: list[NumberSeries]
+) -> None:
+    alien = evolve(sound[0], id=InvoiceId("inv_x"), number="R-1")
+    found = audited([*sound, evolve(alien, hash=content_hash(alien))], series)
+    assert Foreign("R-1", 8) in found
+    assert any(isinstance(each, ChainBreak) and each.number == "R-1" for each in found)
 
 
 def test_a_series_that_went_on_from_elsewhere_has_no_gap_before_its_beginning() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -18,6 +18,8 @@ from subscriptions.catalog import Price
 from subscriptions.credit_notes import CreditNote
 from subscriptions.customers import Customer
 from subscriptions.discounts import DiscountShare
+from subscriptions.disputes import DEFAULT_POLICY as DEFAULT_DISPUTES
+from subscriptions.disputes import Dispute, DisputePolicy
 from subscriptions.gateways import PaymentGateway
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.ids import InvoiceId
@@ -28,7 +30,10 @@ from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
 from subscriptions.proration import Proration
 from subscriptions.refunds import Refund, RefundOutcome
 from subscriptions.storage import Storage
-from subscriptions.taxes import NO_TAX, TaxBehavior
+from subscriptions.tax_ids import DEFAULT_POLICY, TaxIdPolicy
+from subscriptions.tax_quotes import DEFAULT_QUOTES, TaxQuotePolicy
+from subscriptions.tax_services import TaxIdValidator, TaxProvider
+from subscriptions.taxes import NO_TAX, TaxBehavior, TaxPolicy
 from subscriptions.testing import TestClock, Timeline, counting_ids
 from subscriptions.usecases.flows import DEFAULT_SAFETY, Safety
 
@@ -140,9 +145,10 @@ class Shop:
         return [invoice.status.value for invoice in self.invoices(customer)]
 
     def deliver_webhooks(self) -> list[bool]:
-        """Deliver what the gateway has to tell; returns whether each message was ours."""
+        """Deliver what the gateway has to tell; returns whether each message had its effect."""
         receive = self.billing.webhooks.receive
-        return [receive("card", each.raw, each.headers) for each in self.gateway.webhooks()]
+        receipts = [receive("card", each.raw, each.headers) for each in self.gateway.webhooks()]
+        return [receipt.status == "processed" for receipt in receipts]
 
     def events(self, subject: str | None = None) -> list[str]:
         """Return the stored names of all events, or of one record's, in order."""
@@ -154,12 +160,18 @@ def open_shop(
     *,
     start: date | datetime = date(2027, 1, 1),
     seller: Seller | None = None,
-    taxes: TaxRates = NO_TAX,
+    sellers: Sequence[Seller] = (),
+    taxes: TaxRates | TaxPolicy = NO_TAX,
     gateways: Mapping[str, PaymentGateway] | None = None,
     tenant: str = "default",
     process: str = "",
     proration: Proration = DEFAULT_PRORATION,
     safety: Safety = DEFAULT_SAFETY,
+    tax_ids: TaxIdValidator | None = None,
+    tax_id_policy: TaxIdPolicy = DEFAULT_POLICY,
+    tax_provider: TaxProvider | None = None,
+    tax_quote_policy: TaxQuotePolicy = DEFAULT_QUOTES,
+    disputes: DisputePolicy = DEFAULT_DISPUTES,
 ) -> Shop:
     """Open a shop on a storage; those that share one need a tenant or a `process` each."""
     gateway = FakeGateway()
@@ -168,6 +180,7 @@ def open_shop(
         storage=storage,
         gateways={"card": gateway, **(gateways or {})},
         seller=seller or Seller("Acme GmbH"),
+        sellers=sellers,
         taxes=taxes,
         clock=clock,
         ids=counting_ids(process),
@@ -175,6 +188,11 @@ def open_shop(
         webhook_secrets={"card": [gateway.webhook_secret]},
         proration=proration,
         safety=safety,
+        tax_ids=tax_ids,
+        tax_id_policy=tax_id_policy,
+        tax_provider=tax_provider,
+        tax_quote_policy=tax_quote_policy,
+        disputes=disputes,
     )
     return Shop(storage, gateway, clock, billing, Timeline(billing, start))
 
@@ -200,13 +218,16 @@ def audit(shop: Shop) -> Findings:
     for invoice in invoices:
         findings += _sums(invoice, payments)
         notes = list(billing.credit_notes.list(invoice=invoice.id, limit=1000))
-        findings += _corrections(invoice, notes)
+        lost = [part for each in payments for part in each.withheld if part.invoice == invoice.id]
+        findings += _corrections(invoice, notes, sum(part.amount_minor for part in lost))
     for payment in payments:
         findings += _at_the_gateway(payment, shop.gateway)
         if payment.gateway == "card":
             findings += _given_back(payment, refunds, shop.gateway)
     for customer in billing.customers.list(limit=1000):
         findings += _balance(customer, list(billing.balance.entries(customer.id, limit=1000)))
+    findings += _grants(billing, invoices)
+    findings += _disputes(payments, list(billing.payments.disputes(limit=1000)))
     live = Counter(payment.invoice for payment in payments if payment.live)
     findings += [f"{n} attempts at once on {id}" for id, n in live.items() if n > 1]
     findings += _credits(invoices)
@@ -232,7 +253,9 @@ def _sums(invoice: Invoice, payments: list[Payment]) -> Findings:
     name = invoice.number or invoice.id
     net = sum(line.net_minor for line in invoice.lines)
     tax = sum(group.tax_minor for group in invoice.taxes)
-    bases = sum(group.base_minor for group in invoice.taxes)
+    # Several taxes on one net have that net as their base each.
+    stacked = any(line.more_rates for line in invoice.lines)
+    bases = net if stacked else sum(group.base_minor for group in invoice.taxes)
     allocated = sum(
         part.amount_minor
         for payment in payments
@@ -249,7 +272,10 @@ def _sums(invoice: Invoice, payments: list[Payment]) -> Findings:
             not isinstance(invoice.state, Open | Paid)
             or isinstance(invoice.state, Paid)
             == (
-                invoice.paid_minor + invoice.balance_minor + invoice.credited_minor
+                invoice.paid_minor
+                + invoice.balance_minor
+                + invoice.granted_minor
+                + invoice.credited_minor
                 == invoice.total_minor
             )
         ),
@@ -257,7 +283,7 @@ def _sums(invoice: Invoice, payments: list[Payment]) -> Findings:
     return [f"{name}: {law}" for law, holds in laws.items() if not holds]
 
 
-def _corrections(invoice: Invoice, notes: list[CreditNote]) -> Findings:
+def _corrections(invoice: Invoice, notes: list[CreditNote], disputed_minor: int = 0) -> Findings:
     """Find what credit notes took too much of, and money that they lost."""
     lines: Counter[int] = Counter()
     for note in notes:
@@ -274,10 +300,14 @@ def _corrections(invoice: Invoice, notes: list[CreditNote]) -> Findings:
         "no more is credited than was invoiced": total <= max(0, invoice.total_minor),
         "what was taken off the open amount is known": taken_off == invoice.credited_minor,
         "no more is given back than was paid": (
-            total - taken_off <= invoice.paid_minor + max(0, invoice.balance_minor)
+            total - taken_off
+            <= invoice.paid_minor
+            + disputed_minor
+            + max(0, invoice.balance_minor)
+            + invoice.granted_minor
         ),
         "each part of a total goes somewhere": all(
-            note.total == note.taken_off + note.refund + note.balance + note.outside
+            note.total == note.taken_off + note.refund + note.balance + note.outside + note.granted
             for note in notes
         ),
         "they are counted": [note.ordinal for note in notes] == [*range(1, len(notes) + 1)],
@@ -297,7 +327,8 @@ def _at_the_gateway(payment: Payment, gateway: FakeGateway) -> Findings:
         return [f"{payment.id} took no money"]
     parts = sum(part.amount_minor for part in payment.allocations)
     # What was given back is taken from what pays no invoice first.
-    free = max(0, payment.amount_minor - parts - payment.refunding_minor - payment.refunded_minor)
+    gone = payment.refunding_minor + payment.refunded_minor + payment.disputed_minor
+    free = max(0, payment.amount_minor - parts - payment.balanced_minor - gone)
     if isinstance(payment.state, Succeeded) and payment.unallocated.minor != free:
         return [f"{payment.id} lost money"]
     return []
@@ -342,6 +373,60 @@ def _balance(customer: Customer, entries: list[BalanceEntry]) -> Findings:
     return findings
 
 
+def _grants(billing: Billing, invoices: list[Invoice]) -> Findings:
+    """Judge every grant by its entries alone: what was granted is somewhere, and only once."""
+    entries = list(billing.balance.grant_entries(limit=1000))
+    of_invoice: Counter[str] = Counter()
+    running: Counter[str] = Counter()
+    findings: Findings = []
+    for entry in entries:
+        running[entry.grant] += entry.amount_minor
+        if not 0 <= running[entry.grant] == entry.left_minor:
+            findings.append(f"{entry.id} comes to {running[entry.grant]}, says {entry.left}")
+        if entry.cause in {"applied", "returned"}:
+            of_invoice[str(entry.invoice)] -= entry.amount_minor
+    once = Counter((each.grant, each.invoice) for each in entries if each.cause == "applied")
+    findings += [f"{place} was paid for {n} times" for place, n in once.items() if n > 1]
+    for invoice in invoices:
+        notes = billing.credit_notes.list(invoice=invoice.id) if invoice.granted_minor else ()
+        returned = sum(note.division.granted_minor for note in notes)
+        there = 0 if invoice.status == "void" else invoice.granted_minor - returned
+        if of_invoice[invoice.id] != there:
+            findings.append(f"{invoice.id} was paid {of_invoice[invoice.id]}, says {there}")
+        if not 0 <= invoice.granted_minor <= max(0, invoice.total_minor):
+            findings.append(f"{invoice.id} was paid {invoice.granted} of {invoice.total}")
+    for customer in billing.customers.list(limit=1000) if entries else ():
+        found = list(billing.balance.grants(customer.id, limit=1000))
+        findings += [f"{g.id} has {g.left}" for g in found if g.left_minor != running[g.id]]
+        live = {grant.id: grant for grant in found if grant.status in {"pending", "active"}}
+        if live != {grant.id: grant for grant in customer.grants}:
+            findings.append(f"{customer.id} holds {customer.grants}, there is {live}")
+    return findings
+
+
+def _disputes(payments: list[Payment], disputes: list[Dispute]) -> Findings:
+    """Judge what disputes took by what they say themselves: once each, never more than there is."""
+    wanted: Counter[str] = Counter()
+    heard = Counter(dispute.payment for dispute in disputes)
+    for dispute in disputes:
+        gone = dispute.status == "lost" or (dispute.status == "opened" and dispute.funds_withdrawn)
+        wanted[dispute.payment] += dispute.amount_minor if gone else 0
+    findings: Findings = []
+    for payment in payments:
+        given_back = payment.refunding_minor + payment.refunded_minor
+        took_money = isinstance(payment.state, Succeeded)
+        expected = min(wanted[payment.id], payment.amount_minor - given_back) if took_money else 0
+        if payment.disputed_minor != expected:
+            findings.append(f"{payment.id}: {payment.disputed} disputed, not {expected}")
+        if payment.disputes != heard[payment.id]:
+            findings.append(f"{payment.id} has {heard[payment.id]} disputes")
+        parts = sum(part.amount_minor for part in (*payment.allocations, *payment.withheld))
+        used = parts + payment.balanced_minor + payment.unbalanced_minor
+        if used > payment.amount_minor:
+            findings.append(f"{payment.id} is used for {used}")
+    return findings
+
+
 def _credits(invoices: list[Invoice]) -> Findings:
     """Find lines of which more was given back than they charged."""
     given: Counter[tuple[str, int]] = Counter()
@@ -366,7 +451,8 @@ def _periods(subscription: Subscription, invoices: list[Invoice], *, interrupted
             line.period
             for invoice in invoices
             for line in invoice.lines
-            if line.subscription == subscription.id
+            if invoice.replaced_by is None
+            and line.subscription == subscription.id
             and line.item == item.number
             and line.price == item.price
             and line.period is not None

@@ -82,7 +82,8 @@ def _story(billing: Billing, gateway: FakeGateway) -> None:
     billing.payments.record(bob.id, eur("119.00"), reference="E2E-1")
     billing.run(until=date(2027, 2, 3))
     for message in gateway.webhooks():
-        assert billing.webhooks.receive("card", message.raw, message.headers, at=gateway.now)
+        receipt = billing.webhooks.receive("card", message.raw, message.headers, at=gateway.now)
+        assert receipt.status == "processed"
     subs = [*billing.subscriptions.list()]
     billing.subscriptions.cancel(subs[0].id, when=date(2027, 4, 1))
     billing.subscriptions.cancel(subs[1].id)
@@ -106,7 +107,10 @@ async def _async_story(billing: AsyncBilling, gateway: FakeGateway) -> None:
     await billing.payments.record(bob.id, eur("119.00"), reference="E2E-1")
     await billing.run(until=date(2027, 2, 3))
     for message in gateway.webhooks():
-        assert await billing.webhooks.receive("card", message.raw, message.headers, at=gateway.now)
+        receipt = await billing.webhooks.receive(
+            "card", message.raw, message.headers, at=gateway.now
+        )
+        assert receipt.status == "processed"
     subs = [sub async for sub in await billing.subscriptions.list()]
     await billing.subscriptions.cancel(subs[0].id, when=date(2027, 4, 1))
     await billing.subscriptions.cancel(subs[1].id)

@@ -207,7 +207,8 @@ class Impatient:
         answer = self.inner.charge(intent)
         assert self.billing is not None
         for message in self.inner.webhooks():
-            assert self.billing.webhooks.receive("eager", message.raw, message.headers)
+            receipt = self.billing.webhooks.receive("eager", message.raw, message.headers)
+            assert receipt.status == "processed"
         return answer
 
     def void(self, intent: ChargeIntent, /) -> PaymentSnapshot:
@@ -261,11 +262,14 @@ def test_a_message_that_comes_twice_has_one_effect(shop: Shop) -> None:
     shop.subscribe(shop.customer())
     (message,) = shop.gateway.webhooks()
     receive = shop.billing.webhooks.receive
-    assert receive("card", message.raw, message.headers)
+    receipt = receive("card", message.raw, message.headers)
+    assert receipt.status == "processed"
     after_one = shop.events()
     again = shop.gateway.send_again(message.id)
-    assert receive("card", message.raw, message.headers)
-    assert receive("card", again.raw, again.headers)
+    receipt = receive("card", message.raw, message.headers)
+    assert receipt.status == "processed"
+    receipt = receive("card", again.raw, again.headers)
+    assert receipt.status == "processed"
     assert shop.events() == after_one
     assert shop.statuses() == ["paid"]
     shop.time.expect(PaymentSucceeded, InvoicePaid).advance(days=2)
@@ -306,7 +310,8 @@ def test_a_message_about_somebody_elses_payment_is_not_ours(shop: Shop) -> None:
     other.subscribe(other.customer())
     (message,) = other.gateway.webhooks()
     before = shop.events()
-    assert not shop.billing.webhooks.receive("card", message.raw, message.headers)
+    receipt = shop.billing.webhooks.receive("card", message.raw, message.headers)
+    assert receipt.status == "ignored"
     assert shop.events() == before
 
 
@@ -314,7 +319,8 @@ def _late_success(shop: Shop) -> None:
     """Let the gateway say that its first charge succeeded, which its books do not show."""
     late = evolve(shop.gateway.charges[0], outcome=Outcome.SUCCEEDED, decline=None)
     message = write(late, id="evt_late", at=shop.time.now, secret=WEBHOOK_SECRET)
-    assert shop.billing.webhooks.receive("card", message.raw, message.headers)
+    receipt = shop.billing.webhooks.receive("card", message.raw, message.headers)
+    assert receipt.status == "processed"
 
 
 def test_a_success_after_a_decline_is_still_money(storage: Storage) -> None:

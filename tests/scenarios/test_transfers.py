@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from subscriptions import DunningPolicy, Duplicate, Money, OneOff, ValidationError
+from subscriptions.balance import Cause
 from subscriptions.dunning import DunningStarted, DunningStopped
 from subscriptions.invoices import (
     InvoiceFinalized,
@@ -15,7 +16,12 @@ from subscriptions.invoices import (
     InvoicePartlyPaid,
 )
 from subscriptions.lifecycle import PastDue, SubscriptionPastDue, SubscriptionRecovered
-from subscriptions.payments import Allocation, PaymentAllocated, PaymentSucceeded
+from subscriptions.payments import (
+    Allocation,
+    PaymentAllocated,
+    PaymentPutOnBalance,
+    PaymentSucceeded,
+)
 from tests.scenarios.shop import Shop, eur
 
 
@@ -63,24 +69,40 @@ def test_a_part_does_not_end_dunning(shop: Shop) -> None:
     assert shop.subscription(sub).status == "active"
 
 
-def test_what_is_paid_too_much_stays_unallocated(shop: Shop) -> None:
+def test_what_is_paid_too_much_goes_to_the_balance(shop: Shop) -> None:
     ada = shop.customer(token=None)
     shop.subscribe(ada)
     payment = shop.billing.payments.record(ada.id, eur("50.00"))
     assert payment.allocations == (Allocation(shop.only_invoice().id, 2900),)
-    assert payment.unallocated == eur("21.00")
-    waiting = [
-        (event.body.invoice is None, event.body.amount)
+    assert (payment.unallocated, payment.balanced) == (eur("0.00"), eur("21.00"))
+    said = [
+        (type(event.body), event.body.amount)
         for event in shop.billing.events.list(subject=payment.id)
-        if isinstance(event.body, PaymentAllocated)
+        if isinstance(event.body, PaymentAllocated | PaymentPutOnBalance)
     ]
-    assert waiting == [(False, eur("29.00")), (True, eur("21.00"))]
+    assert said == [(PaymentAllocated, eur("29.00")), (PaymentPutOnBalance, eur("21.00"))]
+    (entry,) = shop.billing.balance.entries(ada.id)
+    assert (entry.cause, entry.amount, entry.payment) == (
+        Cause.OVERPAYMENT,
+        eur("21.00"),
+        payment.id,
+    )
 
 
-def test_money_before_any_invoice_waits(shop: Shop) -> None:
+def test_money_before_any_invoice_pays_the_first_one(shop: Shop) -> None:
     ada = shop.customer(token=None)
     payment = shop.billing.payments.record(ada.id, eur("50.00"))
-    assert (payment.unallocated, payment.allocations) == (eur("50.00"), ())
+    assert (payment.unallocated, payment.allocations) == (eur("0.00"), ())
+    shop.subscribe(ada)
+    assert shop.statuses() == ["paid"]
+    assert shop.billing.customers.get(ada.id).balance == (eur("21.00"),)
+
+
+def test_money_that_is_to_be_kept_waits(shop: Shop) -> None:
+    ada = shop.customer(token=None)
+    payment = shop.billing.payments.record(ada.id, eur("50.00"), keep=True)
+    assert (payment.unallocated, payment.balanced) == (eur("50.00"), eur("0.00"))
+    assert [each.id for each in shop.billing.payments.unallocated()] == [payment.id]
 
 
 def test_one_transfer_pays_three_invoices_oldest_first(shop: Shop) -> None:

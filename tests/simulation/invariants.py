@@ -19,13 +19,16 @@ from subscriptions.customers import Customer
 from subscriptions.dunning import DunningCase
 from subscriptions.events import Recorded
 from subscriptions.gateways.fake import LedgerCharge, LedgerRefund
-from subscriptions.invoices import Draft, Invoice, Open, Paid
+from subscriptions.invoices import Draft, Invoice, Open, Paid, Void
 from subscriptions.lifecycle import Current, Ended, Subscription
 from subscriptions.payments import ChargeIntent, Outcome, Payment, Succeeded
+from subscriptions.pending_items import Invoiced, PendingItem
 from subscriptions.refunds import Refund, RefundOutcome
 from subscriptions.reports.ledger import ledger_of
 from subscriptions.reports.numbers import NumberFinding
 
+WAITED = "Waited"
+"""What a line says that had waited for its invoice."""
 REPLAY = timedelta(hours=23)
 """How old a key may be when it is sent again: the gateway's window without the margin."""
 
@@ -60,6 +63,7 @@ class View:
     handed_out: tuple[Recorded, ...]
     crashes: int
     surprises: tuple[str, ...]
+    items: tuple[PendingItem, ...] = ()
 
 
 Findings: TypeAlias = list[str]
@@ -102,15 +106,24 @@ def i3_paid_means_nothing_is_due(view: View) -> Findings:
         if (isinstance(invoice.state, Open) and invoice.due_minor <= 0)
         or (
             isinstance(invoice.state, Paid)
-            and invoice.paid_minor + invoice.balance_minor != invoice.total_minor
+            and invoice.paid_minor + invoice.balance_minor + invoice.granted_minor
+            != invoice.total_minor
         )
-        or not 0 <= invoice.paid_minor <= invoice.total_minor
+        or not 0 <= invoice.paid_minor <= max(0, invoice.total_minor)
     ]
 
 
 def i4_every_final_invoice_has_a_number(view: View) -> Findings:
-    """A draft has no number, every other invoice has one, and the audit of numbers is clean."""
-    odd = [i.id for i in view.invoices if (i.number is None) != isinstance(i.state, Draft)]
+    """A draft has no number, every other invoice has one, and the audit of numbers is clean.
+
+    What was dropped as a draft never had one.
+    """
+    odd = [
+        i.id
+        for i in view.invoices
+        if (i.number is None) != isinstance(i.state, Draft)
+        and not (isinstance(i.state, Void) and i.finalized_at is None)
+    ]
     return odd + [str(finding) for finding in view.numbers]
 
 
@@ -136,7 +149,7 @@ def i6_the_gateway_never_takes_more_than_the_total(view: View) -> Findings:
     return [
         f"{invoice.id}: {taken[invoice.id]} taken of {invoice.total_minor}"
         for invoice in view.invoices
-        if taken[invoice.id] > invoice.total_minor
+        if taken[invoice.id] > max(0, invoice.total_minor)
     ]
 
 
@@ -201,8 +214,8 @@ def i12_past_due_names_what_is_dunned(view: View) -> Findings:
     """A running subscription is past due for exactly those of its invoices that are in dunning."""
     dunned: dict[str, set[str]] = {}
     for invoice in view.invoices:
-        if invoice.dunning and invoice.subscription is not None:
-            dunned.setdefault(invoice.subscription, set()).add(invoice.id)
+        for subscription in invoice.subscriptions if invoice.dunning else ():
+            dunned.setdefault(subscription, set()).add(invoice.id)
     findings: Findings = []
     for each in view.subscriptions:
         if isinstance(each.contract, Ended):
@@ -219,9 +232,10 @@ def i13_every_period_is_billed_once(view: View) -> Findings:
     """The periods that were billed for an item are its first ones: none missing, none twice."""
     billed: dict[tuple[str, str], list[object]] = {}
     for invoice in view.invoices:
-        for line in invoice.lines:
-            if invoice.subscription is not None and line.price is not None:
-                billed.setdefault((invoice.subscription, line.price), []).append(line.period)
+        # What was made again has the lines of the void one.
+        for line in invoice.lines if invoice.replaced_by is None else ():
+            if line.subscription is not None and line.price is not None:
+                billed.setdefault((line.subscription, line.price), []).append(line.period)
     return [
         f"{each.id} was billed {billed.get((each.id, item.price))}"
         for each in view.subscriptions
@@ -321,7 +335,25 @@ def i21_the_ledger_holds(view: View) -> Findings:
     return [f"the ledger is off by {off}"] * bool(off) + [str(each) for each in ledger.differences]
 
 
-def i22_we_and_the_gateway_agree(view: View) -> Findings:
+def i22_what_waited_is_invoiced_once(view: View) -> Findings:
+    """Of what waited, each item is a line of the one invoice that it names; the rest is counted."""
+    named = Counter(item.state.invoice for item in view.items if isinstance(item.state, Invoiced))
+    waiting = Counter(item.waits_for for item in view.items if item.waits_for is not None)
+    findings = [
+        f"{invoice.id} has other lines than what it took"
+        for invoice in view.invoices
+        # What was made again repeats them.
+        if invoice.replaces is None
+        and sum(line.description == WAITED for line in invoice.lines) != named[invoice.id]
+    ]
+    return findings + [
+        f"{each.id} says that {each.pending_items} wait, {waiting[each.id]} do"
+        for each in view.customers
+        if each.pending_items != waiting[each.id]
+    ]
+
+
+def i23_we_and_the_gateway_agree(view: View) -> Findings:
     """In the end an attempt succeeded here if, and only if, the gateway took its money."""
     taken = Counter[str]()
     for charge in view.charges:
@@ -336,7 +368,7 @@ def i22_we_and_the_gateway_agree(view: View) -> Findings:
     ]
 
 
-def i23_no_outcome_stays_open(view: View) -> Findings:
+def i24_no_outcome_stays_open(view: View) -> Findings:
     """In the end every attempt that is not quite new has an outcome."""
     return [
         f"{payment.id} stays {payment.status}"
@@ -345,13 +377,13 @@ def i23_no_outcome_stays_open(view: View) -> Findings:
     ]
 
 
-def i24_every_event_is_handed_out(view: View) -> Findings:
+def i25_every_event_is_handed_out(view: View) -> Findings:
     """In the end the subscriber has had every event there is."""
     missing = {event.id for event in view.events} - {event.id for event in view.handed_out}
     return sorted(missing)
 
 
-def i25_we_and_the_gateway_agree_on_refunds(view: View) -> Findings:
+def i26_we_and_the_gateway_agree_on_refunds(view: View) -> Findings:
     """In the end every refund that is not quite new is known, as the gateway knows it."""
     outcomes = {made.refund: made.outcome.value for made in view.given_back}
     return [
@@ -388,13 +420,14 @@ ALWAYS: tuple[Invariant, ...] = (
     i19_no_more_is_given_back_than_was_taken,
     i20_a_refund_is_made_once,
     i21_the_ledger_holds,
+    i22_what_waited_is_invoiced_once,
 )
 WHEN_QUIET: tuple[Invariant, ...] = (
     *ALWAYS,
-    i22_we_and_the_gateway_agree,
-    i23_no_outcome_stays_open,
-    i24_every_event_is_handed_out,
-    i25_we_and_the_gateway_agree_on_refunds,
+    i23_we_and_the_gateway_agree,
+    i24_no_outcome_stays_open,
+    i25_every_event_is_handed_out,
+    i26_we_and_the_gateway_agree_on_refunds,
 )
 
 

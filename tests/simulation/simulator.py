@@ -26,6 +26,7 @@ from subscriptions import (
     OneOff,
     Reminder,
     Retries,
+    Seller,
     StorageError,
 )
 from subscriptions.balance import BALANCE_ENTRY
@@ -39,12 +40,13 @@ from subscriptions.ids import PaymentId
 from subscriptions.invoices import INVOICE
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.payments import PAYMENT, ChargeIntent, Outcome, PaymentSnapshot
+from subscriptions.pending_items import PENDING_ITEM
 from subscriptions.records import Kind, Record
 from subscriptions.refunds import REFUND
 from subscriptions.storage import Query, Storage
 from subscriptions.testing import TestClock, counting_ids
 from subscriptions.testing.crashes import Crash, CrashingGateway, CrashingStorage, Points
-from tests.simulation.invariants import WHEN_QUIET, Sent, View, broken
+from tests.simulation.invariants import WAITED, WHEN_QUIET, Sent, View, broken
 
 R = TypeVar("R", bound=Record)
 
@@ -105,12 +107,6 @@ class WatchedGateway(FakeGateway):
         self.sent.append(Sent(self._time(), intent, payment, invoice))
         return super().charge(intent)
 
-    def heal(self) -> None:
-        """Forget what was scripted: from now on calls are answered as the tokens say."""
-        self._scripts.clear()
-        self._refunds.scripts.clear()
-        self._ignored = 0
-
 
 @define
 class Simulation:
@@ -131,9 +127,11 @@ class Simulation:
     _customers: list[str] = field(init=False, factory=list[str])
     _prices: list[str] = field(init=False, factory=list[str])
     _crashes: int = field(init=False, default=0)
+    _window_hours: int = field(init=False, default=0)
 
     def __attrs_post_init__(self) -> None:
         self.random = Random(self.seed)
+        self._window_hours = self.random.choice([0, 0, 5, 50])
         lag = timedelta(seconds=self.random.choice([0, 60]))
         self.gateway = WatchedGateway(self.clock, self.storage, list_lag=lag)
         self._start()
@@ -166,7 +164,7 @@ class Simulation:
 
     def heal(self) -> None:
         """End all faults, let two months pass, and check what must hold then."""
-        self.gateway.heal()
+        self.gateway.forget_scripts()
         pause, times = HEALING
         for _ in range(times):
             self.clock.now += pause
@@ -192,6 +190,7 @@ class Simulation:
             tuple(self._handed_out),
             self._crashes,
             tuple(self._surprises),
+            self._all(PENDING_ITEM),
         )
 
     # ---- what customers and the host do -----------------------------------------------------
@@ -300,6 +299,39 @@ class Simulation:
         """Give some open invoice up."""
         if found := self._some(self.billing.invoices.list(status="open")):
             self.billing.invoices.mark_uncollectible(found.id, reason="hopeless")
+
+    def wait(self) -> None:
+        """Let something wait for some customer's next invoice, or a reduction."""
+        amount = Money.of(self.random.choice(["0.01", "5.00", "12.34", "-3.00"]), "EUR")
+        customer, subscription = self._customer(), None
+        if self.random.random() < 0.4 and (
+            found := self._some(self.billing.subscriptions.list(customer=customer))
+        ):
+            subscription = found.id
+        line = OneOff(WAITED, amount)
+        self.billing.invoices.add_pending_item(customer, line, subscription=subscription)
+
+    def wait_no_more(self) -> None:
+        """Take something back that waits, or invoice all that waits for a customer."""
+        if self.random.random() < 0.5:
+            self.billing.invoices.invoice_pending_items(self._customer())
+        elif found := self._some(self.billing.invoices.pending_items()):
+            self.billing.invoices.remove_pending_item(found.id)
+
+    def regenerate(self) -> None:
+        """Make some void invoice again, perhaps as a draft."""
+        if found := self._some(self.billing.invoices.list(status="void")):
+            self.billing.invoices.regenerate(found.id, finalize=self.random.random() < 0.7)
+
+    def add_lines(self) -> None:
+        """Add a line to some draft."""
+        if found := self._some(self.billing.invoices.list(status="draft")):
+            self.billing.invoices.add_lines(found.id, [OneOff("More", Money.of("1.00", "EUR"))])
+
+    def group(self) -> None:
+        """Let some customer's invoices be grouped, or not any more."""
+        grouping = self.random.choice(["each", "day"])
+        self.billing.customers.update(self._customer(), grouping=grouping)
 
     def hold(self) -> None:
         """Hold some case, until released, for three days, or until yesterday."""
@@ -410,6 +442,7 @@ class Simulation:
         self.billing = Billing(
             storage=CrashingStorage(self.storage, self.points),
             gateways={"card": CrashingGateway(self.gateway, self.points)},
+            seller=Seller(draft_window_hours=self._window_hours),
             clock=self.clock,
             ids=counting_ids(f"p{self._crashes}"),
             webhook_secrets={"card": [self.gateway.webhook_secret]},
@@ -468,8 +501,8 @@ COMMANDS: Mapping[str, tuple[int, Callable[[Simulation], None]]] = {
     "pay": (6, Simulation.pay),
     "transfer": (5, Simulation.transfer),
     "transfer at large": (3, Simulation.transfer_at_large),
-    "give back": (4, Simulation.give_back),
-    "script refund": (1, Simulation.script_refund),
+    "give back": (6, Simulation.give_back),
+    "script refund": (2, Simulation.script_refund),
     "adjust": (2, Simulation.adjust),
     "void": (2, Simulation.void),
     "write off": (2, Simulation.write_off),
@@ -477,6 +510,11 @@ COMMANDS: Mapping[str, tuple[int, Callable[[Simulation], None]]] = {
     "attach": (4, Simulation.attach),
     "detach": (1, Simulation.detach),
     "set default": (2, Simulation.set_default),
+    "wait": (4, Simulation.wait),
+    "wait no more": (1, Simulation.wait_no_more),
+    "regenerate": (2, Simulation.regenerate),
+    "add lines": (1, Simulation.add_lines),
+    "group": (1, Simulation.group),
     "hold": (2, Simulation.hold),
     "release": (2, Simulation.release),
     "script": (8, Simulation.script),
@@ -490,6 +528,8 @@ COMMANDS: Mapping[str, tuple[int, Callable[[Simulation], None]]] = {
 }
 
 IN_TRANSACTION: tuple[Callable[[Simulation], None], ...] = (
+    Simulation.wait,
+    Simulation.wait_no_more,
     Simulation.subscribe,
     Simulation.invoice_once,
     Simulation.cancel,

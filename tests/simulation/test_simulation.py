@@ -28,7 +28,7 @@ from tests.simulation.simulator import COMMANDS, Simulation
 
 STEPS = 60
 BATCHES, BATCH = 12, 25
-SEEDS_TO_CATCH_A_BUG = 60
+SEEDS_TO_CATCH_A_BUG = 150
 
 
 @pytest.fixture(autouse=True)

@@ -89,7 +89,7 @@ def test_all_that_a_migration_makes_is_known_as_ours(engine: sa.Engine) -> None:
     SqlStorage(engine, migrate=True)
     inspector = sa.inspect(engine)
     names = [*inspector.get_table_names(), *inspector.get_view_names()]
-    assert len(names) == 25
+    assert len(names) == 33
     assert all(is_ours(name) for name in names)
     assert not is_ours("accounts")
     assert not is_ours(None)

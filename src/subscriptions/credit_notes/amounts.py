@@ -10,23 +10,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from attrs import evolve, frozen
 
+from subscriptions.credit_notes import several_taxes
 from subscriptions.credit_notes.credit_note import CreditLine, CreditNote
 from subscriptions.errors import ValidationError
 from subscriptions.invoices import Invoice
 from subscriptions.money import Money, Rounding, round_fraction
-from subscriptions.taxes import TaxBehavior, TaxCategory, TaxGroup, TaxRate
+from subscriptions.taxes import TaxBehavior, TaxGroup, TaxKey, TaxRate, key_of
 
 
 @frozen
 class Amounts:
     """The lines, taxes and totals of a credit note to be.
 
-    Law: `net_minor` is the sum of the lines' nets and of the taxes' bases, `tax_minor` the sum of
-    the taxes, `total_minor` the sum of both.
+    Law: `net_minor` is the sum of the lines' nets, and of the taxes' bases where each line has one
+    tax; `tax_minor` is the sum of the taxes, `total_minor` the sum of both.
     """
 
     lines: tuple[CreditLine, ...]
@@ -77,16 +77,20 @@ def of_lines(
     (1450, 276, 1726)
     """
     standing = _standing(invoice, earlier)
+    taxes: list[int] | None = None
+    deltas = [0] * len(standing.left)
     if amounts is None:
+        deltas = list(standing.left)
         taxes = [g.tax_at(g.base_minor) - g.credited_tax_minor for g in standing.groups]
-        credited = _amounts(standing, standing.left, taxes)
     else:
-        deltas = [0] * len(standing.left)
         for place, amount in amounts.items():
             if type(place) is not int or not 0 <= place < len(deltas):
                 raise ValidationError("lines", place, f"places from 0 to {len(deltas) - 1}")
             deltas[place] = _checked(f"lines[{place}]", amount, invoice, standing.left[place])
-        credited = _amounts(standing, deltas)
+    if several_taxes.bears_several(invoice):
+        credited = _summed(*several_taxes.credit_of(invoice, earlier, deltas))
+    else:
+        credited = _amounts(standing, deltas, taxes)
     left = left_of_total(invoice, earlier)
     if not 0 < credited.total_minor <= left.minor:
         total = Money(credited.total_minor, invoice.currency)
@@ -109,8 +113,16 @@ def of_amount(invoice: Invoice, earlier: Sequence[CreditNote], amount: Money) ->
     >>> ten.net_minor, ten.tax_minor, ten.total_minor
     (840, 160, 1000)
     """
-    minor = _checked("amount", amount, invoice, left_of_total(invoice, earlier).minor)
-    return _spread(_standing(invoice, earlier), minor)
+    left_minor = left_of_total(invoice, earlier).minor
+    minor = _checked("amount", amount, invoice, left_minor)
+    standing = _standing(invoice, earlier)
+    if not several_taxes.bears_several(invoice):
+        return _spread(standing, minor)
+    deltas: Sequence[int] = standing.left
+    if minor < left_minor:
+        deltas = several_taxes.spread(invoice, standing.left, minor)
+    lines, taxes = several_taxes.credit_of(invoice, earlier, deltas)
+    return _summed(lines, several_taxes.settled(taxes, lines, minor))
 
 
 def _checked(name: str, amount: object, invoice: Invoice, left_minor: int) -> int:
@@ -186,22 +198,19 @@ class _Standing:
 
 def _standing(invoice: Invoice, earlier: Sequence[CreditNote]) -> _Standing:
     credited = [0] * len(invoice.lines)
-    taxes: Counter[tuple[TaxCategory, Decimal]] = Counter()
+    taxes: Counter[TaxKey] = Counter()
     for note in earlier:
         for each in note.lines:
             credited[each.line] += each.amount_minor
             if each.behavior is TaxBehavior.INCLUSIVE:
-                taxes[each.rate.category, each.rate.percent] -= each.amount_minor - each.net_minor
+                taxes[key_of(each.rate)] -= each.amount_minor - each.net_minor
         for group in note.taxes:
-            taxes[group.category, group.percent] += group.tax_minor
+            taxes[group.key] += group.tax_minor
     priced = [line.amount_minor - line.discount_minor for line in invoice.lines]
     groups: list[_Group] = []
-    for group in invoice.taxes:
-        key = (group.category, group.percent)
+    for group in () if several_taxes.bears_several(invoice) else invoice.taxes:
         places = [
-            place
-            for place, line in enumerate(invoice.lines)
-            if (line.rate.category, line.rate.percent) == key
+            place for place, line in enumerate(invoice.lines) if key_of(line.rate) == group.key
         ]
         inclusive = [p for p in places if invoice.lines[p].behavior is TaxBehavior.INCLUSIVE]
         exclusive = [p for p in places if p not in inclusive]
@@ -214,7 +223,7 @@ def _standing(invoice: Invoice, earlier: Sequence[CreditNote]) -> _Standing:
                 tuple(exclusive),
                 sum([priced[place] for place in exclusive]),
                 sum([credited[place] for place in exclusive]),
-                taxes[key],
+                taxes[group.key],
             )
         )
     left = tuple([whole - part for whole, part in zip(priced, credited, strict=True)])
@@ -297,9 +306,13 @@ def _amounts(
             if place in shown
         ]
     )
-    net_minor = sum(nets)
-    tax_minor = sum([group.tax_minor for group in groups])
-    return Amounts(credited, tuple(groups), net_minor, tax_minor, net_minor + tax_minor)
+    return _summed(credited, tuple(groups))
+
+
+def _summed(lines: tuple[CreditLine, ...], taxes: tuple[TaxGroup, ...]) -> Amounts:
+    net_minor = sum([line.net_minor for line in lines])
+    tax_minor = sum([group.tax_minor for group in taxes])
+    return Amounts(lines, taxes, net_minor, tax_minor, net_minor + tax_minor)
 
 
 def _net(standing: _Standing, place: int, delta: int) -> int:

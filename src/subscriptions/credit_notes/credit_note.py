@@ -32,7 +32,8 @@ class CreditNoteIssued:
 class CreditLine:
     """What is credited of one line of the invoice, which is named by its place from 0.
 
-    `amount_minor` is as the line was priced: net, or gross where `behavior` says so.
+    `amount_minor` is as the line was priced: net, or gross where `behavior` says so. `more_rates`
+    are the taxes that it bears besides `rate`.
     """
 
     line: int
@@ -44,6 +45,7 @@ class CreditLine:
     behavior: TaxBehavior
     kind: LineKind
     period: Period | None = None
+    more_rates: tuple[TaxRate, ...] = ()
 
     @property
     def amount(self) -> Money:
@@ -58,16 +60,18 @@ class CreditLine:
 
 @frozen
 class Division:
-    """Where the total of a credit note goes, in minor units; the four add up to it.
+    """Where the total of a credit note goes, in minor units; the five add up to it.
 
     `open_minor` was owed, and is owed no more. The rest was paid and is given back: it is refunded
-    to where it came from, added to the customer's balance, or paid back outside of this library.
+    to where it came from, added to the customer's balance, or paid back outside of this library;
+    and what credit grants paid returns to them, for that was no money.
     """
 
     open_minor: int
     refund_minor: int
     balance_minor: int
     outside_minor: int
+    granted_minor: int = 0
 
 
 @frozen
@@ -75,7 +79,8 @@ class CreditNote:
     """One credit note. `invoice_number` and `invoice_issued_on` name the invoice for people.
 
     `ordinal` counts the credit notes of the invoice from 1. Before it is sealed it has no number:
-    only in a plan it is seen like that.
+    only in a plan it is seen like that. It is the invoice's seller's, who is named in `seller_id`
+    (empty: the main one), and has its number in the `series`.
     """
 
     id: CreditNoteId
@@ -105,6 +110,8 @@ class CreditNote:
     commitment: str = ""
     previous_hash: str = ""
     hash: str = ""
+    seller_id: str = ""
+    series: str = ""
 
     @property
     def net(self) -> Money:
@@ -141,6 +148,11 @@ class CreditNote:
         """What is paid back outside of this library."""
         return Money(self.division.outside_minor, self.currency)
 
+    @property
+    def granted(self) -> Money:
+        """What returns to the credit grants that paid it."""
+        return Money(self.division.granted_minor, self.currency)
+
 
 CREDIT_NOTE = Kind(
     "credit_note",
@@ -154,6 +166,8 @@ CREDIT_NOTE = Kind(
         Column("net_minor", ColumnType.INTEGER, lambda c: c.net_minor, indexed=False),
         Column("tax_minor", ColumnType.INTEGER, lambda c: c.tax_minor, indexed=False),
         Column("total_minor", ColumnType.INTEGER, lambda c: c.total_minor, indexed=False),
+        Column("seller", ColumnType.TEXT, lambda c: c.seller_id, indexed=False),
+        Column("series", ColumnType.TEXT, lambda c: c.series, indexed=False),
     ),
-    unique=(("number",),),
+    unique=(("number", "seller"),),
 )

@@ -6,7 +6,7 @@ of an invoice does. Seller and customer are frozen as they are on the day of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
 from subscriptions.billing_cycles import local_date
@@ -25,9 +25,12 @@ from subscriptions.invoices import ChainBreak, Invoice, Seller
 from subscriptions.invoices.sealing import (
     chain_breaks,
     digest,
+    group_texts,
     party_commitment,
     party_of,
     seller_texts,
+    series_texts,
+    tax_texts,
 )
 from subscriptions.money import Money
 from subscriptions.records import evolve, plain_text
@@ -45,18 +48,23 @@ def divide(
     refund: Money | None = None,
     balance: Money | None = None,
     outside: Money | None = None,
+    earlier: Sequence[CreditNote] = (),
 ) -> Division:
     """Divide the total of a credit note: what is owed on the invoice first, the rest as asked for.
 
-    The rest was paid. Without any of the three it goes to the balance; what is not named is zero.
+    The rest was paid. What credit grants paid of it returns to them and is never given out as
+    money; `earlier` credit notes of the invoice gave back some of it. Without any of the three, as
+    much as the grants paid returns to them, and what is more goes to the balance. With any of them,
+    what is not named is zero, and what they leave returns to the grants.
 
-    Raises `ValidationError` for an amount below zero or of another currency, and unless the three
-    add up to the rest.
+    Raises `ValidationError` for an amount below zero or of another currency, if the three come to
+    more than was paid by other means than grants, and if they leave more than grants paid; without
+    grants that is unless they add up to the rest.
 
     >>> from subscriptions.testing.builders import an_invoice
     >>> paid_in_part = an_invoice(paid_minor=2000)
     >>> divide(paid_in_part, paid_in_part.total)
-    Division(open_minor=1451, refund_minor=0, balance_minor=2000, outside_minor=0)
+    Division(open_minor=1451, refund_minor=0, balance_minor=2000, outside_minor=0, granted_minor=0)
     """
     open_minor = min(total.minor, invoice.due_minor)
     rest = Money(total.minor - open_minor, invoice.currency)
@@ -68,16 +76,34 @@ def divide(
         if part.currency != invoice.currency or part.minor < 0:
             expected = f"an amount in {invoice.currency} of at least zero"
             raise ValidationError(name, str(part), expected)
+    divisions = [note.division for note in earlier]
+    returnable = invoice.granted_minor - sum([each.granted_minor for each in divisions])
+    out = [each.refund_minor + each.balance_minor + each.outside_minor for each in divisions]
+    money_minor = invoice.paid_minor + invoice.balance_minor - sum(out)
     if not given:
-        given = {"balance": rest}
+        given = {"balance": Money(max(rest.minor - returnable, 0), invoice.currency)}
     minors = {name: part.minor for name, part in given.items()}
-    if sum(minors.values()) != rest.minor:
+    least, most = max(rest.minor - returnable, 0), rest.minor
+    if returnable:
+        most = max(min(rest.minor, money_minor), least)
+    if not least <= sum(minors.values()) <= most:
         names = " + ".join(parts)
         together = Money(sum(minors.values()), invoice.currency)
-        raise ValidationError(names, together, f"{rest}: what of {total} was paid already")
+        raise ValidationError(names, together, _expected(invoice, total, rest, least, most))
     return Division(
-        open_minor, minors.get("refund", 0), minors.get("balance", 0), minors.get("outside", 0)
+        open_minor,
+        minors.get("refund", 0),
+        minors.get("balance", 0),
+        minors.get("outside", 0),
+        rest.minor - sum(minors.values()),
     )
+
+
+def _expected(invoice: Invoice, total: Money, rest: Money, least: int, most: int) -> str:
+    if least == most == rest.minor:
+        return f"{rest}: what of {total} was paid already"
+    low, high = Money(least, invoice.currency), Money(most, invoice.currency)
+    return f"{low} to {high}: what of {total} was paid already, and not by grants"
 
 
 def compose(
@@ -120,12 +146,16 @@ def compose(
         seller.snapshot,
         party_of(customer),
         salt,
+        seller_id=seller.id,
+        series=seller.credit_notes_of(customer.number)[0],
     )
 
 
 def issue(note: CreditNote, seller: Seller) -> Issue:
     """Return the document to be numbered, in the seller's series of credit notes."""
-    return Issue(CREDIT_NOTE, None, note, seller.credit_note_series, seller.credit_note_numbers)
+    number = None if note.party is None else note.party.number
+    series, opening = seller.credit_notes_of(number)
+    return Issue(CREDIT_NOTE, None, note, series, opening, seller.zone)
 
 
 def seal(note: CreditNote, *, number: str, previous_hash: str, at: datetime) -> Change:
@@ -227,6 +257,7 @@ def _hash(
                     line.behavior,
                     line.kind,
                     str(line.period),
+                    *tax_texts(line.rate, line.more_rates),
                 ]
                 for line in note.lines
             ],
@@ -248,6 +279,9 @@ def _hash(
                 division.refund_minor,
                 division.balance_minor,
                 division.outside_minor,
+                *([division.granted_minor] if division.granted_minor else []),
             ],
+            *series_texts(note.seller_id, note.series),
+            *group_texts(note.taxes),
         ]
     )

@@ -114,6 +114,7 @@ class _Page:
             (words.refund, division.refund_minor),
             (words.balance, division.balance_minor),
             (words.outside, division.outside_minor),
+            (words.granted, division.granted_minor),
         )
         for name, minor in parts:
             if minor:

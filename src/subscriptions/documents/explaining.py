@@ -33,7 +33,7 @@ from subscriptions.invoices import DeductionReason, Explanation, Portion, Priced
 from subscriptions.pricing import PartKind, PricePart
 from subscriptions.pricing.numbers import EXACT
 from subscriptions.proration import ProrationUnit
-from subscriptions.taxes import TaxBehavior
+from subscriptions.taxes import TaxBehavior, TaxRate
 
 
 def sentence(explanation: Explanation, *, language: str = "en") -> str:
@@ -199,13 +199,17 @@ class _Telling:
 
     def tax(self) -> str:
         line = self.line
-        if not line.rate.percent:
+        rates = [each for each in (line.rate, *line.more_rates) if each.percent]
+        if not rates:
             return ""
-        rate = percent_text(self.locale, line.rate.percent)
+        taxes = " + ".join([self.named(each) for each in rates])
         if line.behavior is TaxBehavior.INCLUSIVE:
             net = self.money(line.net_minor)
-            return f", {self.words.tax_inside.format(rate=rate, net=net)}"
-        return f", {self.words.plus_tax.format(rate=rate)}"
+            return f", {self.words.tax_inside.format(taxes=taxes, net=net)}"
+        return f", {self.words.plus_tax.format(taxes=taxes)}"
+
+    def named(self, rate: TaxRate) -> str:
+        return f"{percent_text(self.locale, rate.percent)} {rate.name or self.names.tax}"
 
     def money(self, minor: int) -> str:
         return money_format(self.locale, self.line.currency)(minor)

@@ -69,7 +69,7 @@ def taxes(
     write = money_format(locale, currency)
     for group in groups:
         base = words.on_base.format(base=write(group.base_minor))
-        name = f"{words.tax} {percent_text(locale, group.percent)} {base}"
+        name = f"{group.name or words.tax} {percent_text(locale, group.percent)} {base}"
         if group.category is TaxCategory.OUTSIDE_SCOPE:
             yield from broken(words.reason(group.category, group.reason))
             continue

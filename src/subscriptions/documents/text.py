@@ -44,7 +44,10 @@ from subscriptions.invoices import (
     Void,
     explain,
 )
+from subscriptions.payment_references import grouped
+from subscriptions.pro_forma import ProForma
 from subscriptions.proration import ProrationUnit
+from subscriptions.records import evolve
 from subscriptions.taxes import TaxBehavior
 
 
@@ -57,7 +60,24 @@ def render(invoice: Invoice, *, language: str | None = None) -> str:
     """
     party = invoice.party
     tag = language or (party.language if party is not None else "en")
-    told = _Page(invoice, words_of(tag), locale_of(tag))
+    words = words_of(tag)
+    title = words.invoice if invoice.number else f"{words.invoice} ({words.draft})"
+    return _written(_Page(invoice, words, locale_of(tag), title, (words.number, invoice.number)))
+
+
+def render_pro_forma(pro_forma: ProForma, *, language: str | None = None) -> str:
+    """Return a pro-forma invoice as a text, in the languages of `render`; it asks for no money."""
+    shown = pro_forma.shown
+    tag = language or (shown.party.language if shown.party is not None else "en")
+    words = words_of(tag)
+    number = (words.pro_forma, pro_forma.number)
+    told = _Page(
+        evolve(shown, issued_on=pro_forma.made_on), words, locale_of(tag), words.pro_forma, number
+    )
+    return _written(told)
+
+
+def _written(told: _Page) -> str:
     return page(
         told.head(),
         told.customer(),
@@ -74,11 +94,11 @@ class _Page:
     invoice: Invoice
     words: Words
     locale: Locale
+    title: str
+    number: tuple[str, str | None]
 
     def head(self) -> Iterator[str]:
-        words, invoice = self.words, self.invoice
-        title = words.invoice if invoice.number else f"{words.invoice} ({words.draft})"
-        return heading(invoice.seller, title, words, self.locale)
+        return heading(self.invoice.seller, self.title, self.words, self.locale)
 
     def customer(self) -> Iterator[str]:
         return recipient(self.invoice.party, self.words, self.locale)
@@ -87,7 +107,7 @@ class _Page:
         words, invoice = self.words, self.invoice
         day = day_format(self.locale)
         pairs = [
-            (words.number, invoice.number),
+            self.number,
             (words.customer_number, None if invoice.party is None else invoice.party.number),
             (words.issued_on, None if invoice.issued_on is None else day(invoice.issued_on)),
             (words.due_on, None if invoice.due_on is None else day(invoice.due_on)),
@@ -122,6 +142,8 @@ class _Page:
         if invoice.balance_minor:
             name = words.balance if invoice.balance_minor > 0 else words.to_balance
             yield apart(name, write(-invoice.balance_minor))
+        if invoice.granted_minor:
+            yield apart(words.granted, write(-invoice.granted_minor))
         if invoice.credited_minor:
             yield apart(words.credited, write(-invoice.credited_minor))
         if invoice.paid_minor:
@@ -151,7 +173,8 @@ class _Page:
     def _open(self, amount: str) -> Iterator[str]:
         invoice = self.invoice
         # Who is charged automatically has no term; see `compose`.
-        if invoice.collecting is not None or (invoice.terms_days == 0 and not invoice.dunning):
+        at_once = invoice.terms_days == 0 and not invoice.dunning and not invoice.sent
+        if invoice.collecting is not None or at_once:
             yield self.words.charged.format(amount=amount)
             return
         if invoice.due_on is not None and invoice.seller is not None and invoice.seller.iban:
@@ -167,6 +190,7 @@ class _Page:
             (words.account_holder, seller.name),
             ("IBAN", _grouped(seller.iban)),
             (words.reference, self.invoice.number or ""),
+            (f"{words.reference} (RF)", grouped(self.invoice.payment_reference or "")),
         )
         yield from facts(account, indent=2)
 

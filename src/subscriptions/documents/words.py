@@ -20,6 +20,7 @@ class Words:
 
     invoice: str
     draft: str
+    pro_forma: str
     number: str
     customer_number: str
     issued_on: str
@@ -55,6 +56,7 @@ class Words:
     part_of_period: str
     billed_earlier: str
     balance: str
+    granted: str
     to_balance: str
     credited: str
 
@@ -88,6 +90,7 @@ class Words:
 ENGLISH: Final = Words(
     invoice="Invoice",
     draft="Draft",
+    pro_forma="Pro forma invoice",
     number="Invoice number",
     customer_number="Customer number",
     issued_on="Date of issue",
@@ -123,6 +126,7 @@ ENGLISH: Final = Words(
     part_of_period="{count} of {whole} days of {amount}",
     billed_earlier="{amount} billed earlier",
     balance="Paid from your balance",
+    granted="Paid from your credit grants",
     to_balance="Added to your balance",
     credited="Credited",
 )
@@ -130,6 +134,7 @@ ENGLISH: Final = Words(
 GERMAN: Final = Words(
     invoice="Rechnung",
     draft="Entwurf",
+    pro_forma="Proforma-Rechnung",
     number="Rechnungsnummer",
     customer_number="Kundennummer",
     issued_on="Rechnungsdatum",
@@ -165,6 +170,7 @@ GERMAN: Final = Words(
     part_of_period="{count} von {whole} Tagen von {amount}",
     billed_earlier="bereits berechnet: {amount}",
     balance="Mit Ihrem Guthaben verrechnet",
+    granted="Mit gewährtem Guthaben verrechnet",
     to_balance="Ihrem Guthaben hinzugefügt",
     credited="Korrigiert",
 )
@@ -172,6 +178,7 @@ GERMAN: Final = Words(
 FRENCH: Final = Words(
     invoice="Facture",
     draft="Brouillon",
+    pro_forma="Facture pro forma",
     number="Numéro de facture",
     customer_number="Numéro de client",
     issued_on="Date d’émission",
@@ -207,6 +214,7 @@ FRENCH: Final = Words(
     part_of_period="{count} jours sur {whole} de {amount}",
     billed_earlier="déjà facturé : {amount}",
     balance="Réglé par votre solde",
+    granted="Réglé par vos crédits accordés",
     to_balance="Ajouté à votre solde",
     credited="Avoir",
 )
@@ -214,6 +222,7 @@ FRENCH: Final = Words(
 SPANISH: Final = Words(
     invoice="Factura",
     draft="Borrador",
+    pro_forma="Factura proforma",
     number="Número de factura",
     customer_number="Número de cliente",
     issued_on="Fecha de emisión",
@@ -249,6 +258,7 @@ SPANISH: Final = Words(
     part_of_period="{count} de {whole} días de {amount}",
     billed_earlier="ya facturado: {amount}",
     balance="Pagado con su saldo",
+    granted="Pagado con sus créditos concedidos",
     to_balance="Añadido a su saldo",
     credited="Rectificado",
 )
@@ -256,6 +266,7 @@ SPANISH: Final = Words(
 ITALIAN: Final = Words(
     invoice="Fattura",
     draft="Bozza",
+    pro_forma="Fattura proforma",
     number="Numero fattura",
     customer_number="Codice cliente",
     issued_on="Data di emissione",
@@ -291,6 +302,7 @@ ITALIAN: Final = Words(
     part_of_period="{count} giorni su {whole} di {amount}",
     billed_earlier="già fatturato: {amount}",
     balance="Pagato con il Suo saldo",
+    granted="Pagato con i crediti a Lei concessi",
     to_balance="Aggiunto al Suo saldo",
     credited="Nota di credito",
 )
@@ -298,6 +310,7 @@ ITALIAN: Final = Words(
 DUTCH: Final = Words(
     invoice="Factuur",
     draft="Concept",
+    pro_forma="Pro-formafactuur",
     number="Factuurnummer",
     customer_number="Klantnummer",
     issued_on="Factuurdatum",
@@ -333,6 +346,7 @@ DUTCH: Final = Words(
     part_of_period="{count} van {whole} dagen van {amount}",
     billed_earlier="al gefactureerd: {amount}",
     balance="Betaald uit uw tegoed",
+    granted="Betaald uit toegekend tegoed",
     to_balance="Toegevoegd aan uw tegoed",
     credited="Gecrediteerd",
 )
@@ -340,6 +354,7 @@ DUTCH: Final = Words(
 POLISH: Final = Words(
     invoice="Faktura",
     draft="Szkic",
+    pro_forma="Faktura pro forma",
     number="Numer faktury",
     customer_number="Numer klienta",
     issued_on="Data wystawienia",
@@ -375,6 +390,7 @@ POLISH: Final = Words(
     part_of_period="{count} z {whole} dni z {amount}",
     billed_earlier="już zafakturowano: {amount}",
     balance="Opłacono z salda",
+    granted="Opłacono z przyznanych środków",
     to_balance="Dodano do salda",
     credited="Skorygowano",
 )
@@ -413,6 +429,7 @@ class CorrectionWords:
     refund: str
     balance: str
     outside: str
+    granted: str
 
 
 ENGLISH_CORRECTION: Final = CorrectionWords(
@@ -426,6 +443,7 @@ ENGLISH_CORRECTION: Final = CorrectionWords(
     refund="Refunded to your payment method",
     balance="Added to your balance",
     outside="Paid back by other means",
+    granted="Returned to your credit grants",
 )
 
 GERMAN_CORRECTION: Final = CorrectionWords(
@@ -439,6 +457,7 @@ GERMAN_CORRECTION: Final = CorrectionWords(
     refund="Auf Ihr Zahlungsmittel erstattet",
     balance="Ihrem Guthaben hinzugefügt",
     outside="Auf anderem Weg zurückgezahlt",
+    granted="Zurück zum gewährten Guthaben",
 )
 
 CORRECTION: Final = {"de": GERMAN_CORRECTION, "en": ENGLISH_CORRECTION}
@@ -500,8 +519,8 @@ ENGLISH_ARITHMETIC: Final = ArithmeticWords(
     reached="less {amount} already reached",
     not_paid="limited to what was paid",
     discount="less {amount} ({name})",
-    plus_tax="plus {rate} VAT",
-    tax_inside="including {rate} VAT: {net} net",
+    plus_tax="plus {taxes}",
+    tax_inside="including {taxes}: {net} net",
     credited="line {line} of invoice {number}",
     counted="{count} in events: {events}",
 )
@@ -525,8 +544,8 @@ GERMAN_ARITHMETIC: Final = ArithmeticWords(
     reached="abzüglich bereits erreichter {amount}",
     not_paid="begrenzt auf das, was bezahlt wurde",
     discount="abzüglich {amount} ({name})",
-    plus_tax="zuzüglich {rate} USt.",
-    tax_inside="einschließlich {rate} USt.: netto {net}",
+    plus_tax="zuzüglich {taxes}",
+    tax_inside="einschließlich {taxes}: netto {net}",
     credited="Position {line} der Rechnung {number}",
     counted="{count}; Anzahl der Ereignisse: {events}",
 )

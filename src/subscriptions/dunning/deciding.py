@@ -36,9 +36,13 @@ from subscriptions.ids import CustomerId, DunningCaseId, InvoiceId, Subscription
 from subscriptions.records import evolve, plain_text
 
 
-def case_id(tenant: str, invoice: InvoiceId, attempt: int) -> DunningCaseId:
-    """Derive the id of the case that begins after the `attempt`-th attempt on an invoice."""
-    return DunningCaseId(derived_id("dun", tenant, invoice, str(attempt)))
+def case_id(tenant: str, invoice: InvoiceId, attempt: int, reopened: int = 0) -> DunningCaseId:
+    """Derive the id of the case that begins after the `attempt`-th attempt on an invoice.
+
+    `reopened` is how often money that had paid it was taken back: each may begin a case.
+    """
+    again = (str(reopened),) if reopened else ()
+    return DunningCaseId(derived_id("dun", tenant, invoice, str(attempt), *again))
 
 
 def start(
@@ -50,9 +54,10 @@ def start(
     subscription: SubscriptionId | None,
     attempt: int,
     at: datetime,
+    reopened: int = 0,
 ) -> Change:
     """Decide to begin a case for an invoice that failed at `at`."""
-    id = case_id(tenant, invoice, attempt)
+    id = case_id(tenant, invoice, attempt, reopened)
     case = DunningCase(id, tenant, 1, customer, invoice, subscription, policy, at)
     return created(DUNNING_CASE, case, DunningStarted(id, customer, invoice, policy.name))
 

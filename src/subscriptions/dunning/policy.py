@@ -9,7 +9,7 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from subscriptions.errors import ValidationError
-from subscriptions.records import plain_text
+from subscriptions.records import evolve, plain_text
 
 DAYS_MAX = 730
 
@@ -119,6 +119,9 @@ class Step:
 class DunningPolicy:
     """A ladder.
 
+    With `try_backup` a customer's backup method is tried once for each invoice after a soft
+    decline, before anything else is done.
+
     `final` is done `final_after_days` after the failure, by default after the last
     retry or reminder; one action or several, in order.
 
@@ -134,6 +137,7 @@ class DunningPolicy:
     final: tuple[FinalAction, ...] = field(default=(CancelSubscription(),), converter=_final)
     final_after_days: int | None = None
     name: str = "default"
+    try_backup: bool = True
 
     def __attrs_post_init__(self) -> None:
         plain_text("name", self.name, length_max=100)
@@ -150,6 +154,21 @@ class DunningPolicy:
             raise ValidationError(
                 "final_after_days", self.final_after_days, f"not before the last step, day {last}"
             )
+
+    def retried_on(self, days: Iterable[int]) -> DunningPolicy:
+        """Return the same ladder with other retries; what ends it comes when it would have come.
+
+        Retries that would come after that are left out.
+
+        >>> policy = DunningPolicy(retries=Retries.after_days(1, 9), final_after_days=14)
+        >>> held = policy.retried_on(())
+        >>> held.retries, held.final_after_days
+        (Retries(days=()), 14)
+        """
+        last = max((*self.retries.days, *[step.after_days for step in self.steps]), default=0)
+        end = last if self.final_after_days is None else self.final_after_days
+        kept = tuple([day for day in days if day <= end])
+        return evolve(self, retries=Retries(kept), final_after_days=end)
 
     def schedule(self, *, failed_at: datetime) -> tuple[Step, ...]:
         """Return what would happen, and when, if nothing were paid; ordered by time.

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
+from subscriptions.disputes import DEFAULT_POLICY as DEFAULT_DISPUTES
+from subscriptions.disputes import DisputePolicy
 from subscriptions.engine import namespaces
 from subscriptions.engine.clock import Clock, RandomIds, system_clock
 from subscriptions.engine.core import Engine
 from subscriptions.engine.plans import Plan
 from subscriptions.engine.procedures import run_async, run_sync
+from subscriptions.engine.sweeping import SweepReport
 from subscriptions.engine.work import RunReport
 from subscriptions.errors import ValidationError
 from subscriptions.gateways import PaymentGateway, Secret
@@ -20,6 +23,7 @@ from subscriptions.gateways.bank_transfer import BankTransfer
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
+from subscriptions.money import Rounding
 from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
 from subscriptions.proration import Proration
 from subscriptions.records import Record, plain_text
@@ -27,7 +31,10 @@ from subscriptions.serialization import kind_named
 from subscriptions.storage import AsyncStorage, Storage
 from subscriptions.storage.memory import MemoryStorage
 from subscriptions.storage.threaded import ThreadedStorage
-from subscriptions.taxes import NO_TAX, TaxRates
+from subscriptions.tax_ids import DEFAULT_POLICY, TaxIdPolicy
+from subscriptions.tax_quotes import DEFAULT_QUOTES, TaxQuotePolicy
+from subscriptions.tax_services import TaxIdValidator, TaxProvider
+from subscriptions.taxes import NO_TAX, TaxPolicy, TaxRates
 from subscriptions.usecases.flows import DEFAULT_SAFETY, Safety
 
 R = TypeVar("R", bound=Record)
@@ -41,12 +48,25 @@ class Billing:
     Without arguments everything is in memory, and the gateway `card` is a scripted one that moves
     no money. `storage` makes it durable; `gateways` are named, and `transfer` is there unless
     another one takes its name. `seller` is printed on invoices and gives the zone of days,
-    `taxes` says which rate is valid where and when. `clock` and `ids` are for tests.
+    `taxes` says which rate is valid where and when, or as a `TaxPolicy` who is charged which.
+    `rounding` is that of the tax of new documents, half away from zero by default. `clock` and
+    `ids` are for tests. `sellers` are other legal entities, each with an id and series of its own:
+    a customer may be one of theirs.
     `webhook_secrets` are each gateway's, to tell its messages from forged ones.
 
     `proration` is how a change in the middle of a period is billed if it says nothing else: by
     days, on the next invoice. `safety` is what no bill of a subscription exceeds without a person's
     look: it is parked instead, with an event, until it is unparked.
+
+    `tax_ids` is asked about the tax ids of customers, when they are new and then from time to time
+    as `tax_id_policy` says; without it nobody is asked, and a tax id may be any text.
+
+    `tax_provider` is an outside tax engine: with one, invoices are drafts until it has quoted their
+    taxes, which is done right after the commit. While it is down they wait, as long as
+    `tax_quote_policy` says.
+
+    `disputes` is what a dispute does by itself: by default the invoice is owed again as soon as the
+    money is gone, and the card is held.
 
     Raises `ValidationError` for an argument that is not what it should be.
 
@@ -67,25 +87,39 @@ class Billing:
         storage: Storage | None = None,
         gateways: Mapping[str, PaymentGateway] | None = None,
         seller: Seller | None = None,
-        taxes: TaxRates = NO_TAX,
+        sellers: Sequence[Seller] = (),
+        taxes: TaxRates | TaxPolicy = NO_TAX,
         clock: Clock = system_clock,
         ids: IdSource | None = None,
         tenant: str = "default",
         webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
         proration: Proration = DEFAULT_PRORATION,
         safety: Safety = DEFAULT_SAFETY,
+        tax_ids: TaxIdValidator | None = None,
+        tax_id_policy: TaxIdPolicy = DEFAULT_POLICY,
+        tax_provider: TaxProvider | None = None,
+        tax_quote_policy: TaxQuotePolicy = DEFAULT_QUOTES,
+        rounding: Rounding = Rounding.HALF_UP,
+        disputes: DisputePolicy = DEFAULT_DISPUTES,
     ) -> None:
         self.engine = Engine(
             _checked(storage or MemoryStorage()),
             _with_transfer(gateways),
             _setting("seller", Seller, Seller() if seller is None else seller),
-            _setting("taxes", TaxRates, taxes),
+            _taxes(taxes, seller, sellers),
             _callable("clock", clock),
             ids or RandomIds(),
             plain_text("tenant", tenant),
             webhook_secrets or {},
             _setting("proration", Proration, proration),
             _setting("safety", Safety, safety),
+            sellers=_others(sellers, seller),
+            tax_ids=_validator(tax_ids),
+            tax_id_policy=_setting("tax_id_policy", TaxIdPolicy, tax_id_policy),
+            tax_provider=_provider(tax_provider),
+            tax_quotes=_setting("tax_quote_policy", TaxQuotePolicy, tax_quote_policy),
+            rounding=_setting("rounding", Rounding, rounding),
+            disputes=_setting("disputes", DisputePolicy, disputes),
         )
         self.customers = namespaces.Customers(self.engine)
         self.payment_methods = namespaces.PaymentMethods(self.engine)
@@ -120,6 +154,28 @@ class Billing:
         Raises `ValidationError` for a naive datetime, `StorageError` if the storage fails.
         """
         return run_sync(self.engine.run(until, progress))
+
+    def sweep(
+        self,
+        gateway: str | None = None,
+        *,
+        since: datetime | None = None,
+        at: datetime | None = None,
+    ) -> SweepReport:
+        """Compare what gateways have with the books, and take in what these do not know.
+
+        Goes through each gateway's list of charges that carry our metadata, from `since` on (by
+        default thirty days), or through that of one `gateway`. A charge for an invoice of ours that
+        the books lack, as after a restored backup, is adopted as the attempt that it was, and pays
+        the invoice; what that does not need stays unallocated. What is known otherwise is merged, a
+        different amount set aside, a charge for an unknown invoice put on the review list. Nothing
+        is charged for it, another tenant's charges are left alone, and doing it again does nothing
+        twice.
+
+        Raises `ValidationError` for an unknown gateway or a naive `since`, `StorageError` within a
+        transaction, and what the gateway raises that cannot list; what came before is kept then.
+        """
+        return run_sync(self.engine.sweep(gateway, since, at))
 
     def commit(self, plan: Plan[R]) -> R:
         """Do exactly what a preview showed; returns the record that it is about.
@@ -176,25 +232,39 @@ class AsyncBilling:
         storage: AsyncStorage | Storage | None = None,
         gateways: Mapping[str, PaymentGateway] | None = None,
         seller: Seller | None = None,
-        taxes: TaxRates = NO_TAX,
+        sellers: Sequence[Seller] = (),
+        taxes: TaxRates | TaxPolicy = NO_TAX,
         clock: Clock = system_clock,
         ids: IdSource | None = None,
         tenant: str = "default",
         webhook_secrets: Mapping[str, Sequence[Secret]] | None = None,
         proration: Proration = DEFAULT_PRORATION,
         safety: Safety = DEFAULT_SAFETY,
+        tax_ids: TaxIdValidator | None = None,
+        tax_id_policy: TaxIdPolicy = DEFAULT_POLICY,
+        tax_provider: TaxProvider | None = None,
+        tax_quote_policy: TaxQuotePolicy = DEFAULT_QUOTES,
+        rounding: Rounding = Rounding.HALF_UP,
+        disputes: DisputePolicy = DEFAULT_DISPUTES,
     ) -> None:
         self.engine = Engine(
             _asynchronous(_checked(storage or MemoryStorage())),
             _with_transfer(gateways),
             _setting("seller", Seller, Seller() if seller is None else seller),
-            _setting("taxes", TaxRates, taxes),
+            _taxes(taxes, seller, sellers),
             _callable("clock", clock),
             ids or RandomIds(),
             plain_text("tenant", tenant),
             webhook_secrets or {},
             _setting("proration", Proration, proration),
             _setting("safety", Safety, safety),
+            sellers=_others(sellers, seller),
+            tax_ids=_validator(tax_ids),
+            tax_id_policy=_setting("tax_id_policy", TaxIdPolicy, tax_id_policy),
+            tax_provider=_provider(tax_provider),
+            tax_quotes=_setting("tax_quote_policy", TaxQuotePolicy, tax_quote_policy),
+            rounding=_setting("rounding", Rounding, rounding),
+            disputes=_setting("disputes", DisputePolicy, disputes),
         )
         self.customers = namespaces.AsyncCustomers(self.engine)
         self.payment_methods = namespaces.AsyncPaymentMethods(self.engine)
@@ -221,6 +291,16 @@ class AsyncBilling:
     ) -> RunReport:
         """Do everything that falls due, as `Billing.run` does."""
         return await run_async(self.engine.run(until, progress))
+
+    async def sweep(
+        self,
+        gateway: str | None = None,
+        *,
+        since: datetime | None = None,
+        at: datetime | None = None,
+    ) -> SweepReport:
+        """Compare what gateways have with the books, as `Billing.sweep` does."""
+        return await run_async(self.engine.sweep(gateway, since, at))
 
     async def commit(self, plan: Plan[R]) -> R:
         """Do exactly what a preview showed, as `Billing.commit` does."""
@@ -258,6 +338,49 @@ def _setting(name: str, kind: type[T], value: T) -> T:
     if not isinstance(value, kind):
         raise ValidationError(name, value, f"a {kind.__name__}")
     return value
+
+
+def _taxes(
+    taxes: TaxRates | TaxPolicy, seller: Seller | None, sellers: Sequence[Seller]
+) -> TaxRates | TaxPolicy:
+    if isinstance(taxes, TaxPolicy):
+        for each in (seller or Seller(), *_others(sellers, seller).values()):
+            if not each.address.country:
+                expected = f"the country of seller {each.id!r}, which a TaxPolicy must know"
+                raise ValidationError("seller.address.country", "", expected)
+    elif not isinstance(taxes, TaxRates):
+        raise ValidationError("taxes", taxes, "a TaxRates or a TaxPolicy")
+    return taxes
+
+
+def _others(sellers: Sequence[Seller], main: Seller | None) -> Mapping[str, Seller]:
+    """Return the other sellers by their ids, of which none may come twice."""
+    if isinstance(sellers, Seller) or not isinstance(sellers, Iterable):
+        raise ValidationError("sellers", sellers, "a list of Sellers")
+    others: dict[str, Seller] = {}
+    for each in sellers:
+        _setting("sellers", Seller, each)
+        if each.id in {*others, (main or Seller()).id}:
+            raise ValidationError("sellers", each.id, "an id of its own for each seller")
+        others[each.id] = each
+    return others
+
+
+def _provider(given: TaxProvider | None) -> TaxProvider | None:
+    if given is not None and not callable(getattr(given, "quote", None)):
+        raise ValidationError("tax_provider", given, "a TaxProvider, with a method named quote")
+    return given
+
+
+def _validator(given: TaxIdValidator | None) -> TaxIdValidator | None:
+    if given is None:
+        return None
+    if not callable(getattr(given, "check", None)):
+        raise ValidationError("tax_ids", given, "a TaxIdValidator, such as Vies()")
+    prefixes: object = given.prefixes
+    if not isinstance(prefixes, frozenset) or not prefixes:
+        raise ValidationError("tax_ids.prefixes", prefixes, "prefixes, as in frozenset({'DE'})")
+    return given
 
 
 def _callable(name: str, value: T) -> T:

@@ -2,7 +2,9 @@
 
 An intent whose key is young is sent, and sent again after silence: within the replay window a
 replay is a question. An older one may have been executed by a process that died, so the gateway is
-asked what became of it, and only a proven absence allows another attempt.
+asked what became of it, and only a proven absence allows another attempt. So is it before an intent
+is sent that is new, but of a time that has long passed: a run may catch up after a backup was
+restored, and the gateway knows what was charged meanwhile.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TypeAlias, TypeVar
 
 from attrs import frozen
 
+from subscriptions.engine.authorizing import NotCaptured, ask_about_held
 from subscriptions.engine.procedures import Procedure, blocking
 from subscriptions.gateways import (
     AbsentForSure,
@@ -30,14 +33,16 @@ from subscriptions.payments import (
     Payment,
     PaymentSnapshot,
     Processing,
+    asked_first,
     charge_intent,
     last_call,
+    leaves_no_gap,
     replayable,
 )
 
 log = logging.getLogger("subscriptions")
 
-Answer: TypeAlias = PaymentSnapshot | AbsentForSure
+Answer: TypeAlias = PaymentSnapshot | AbsentForSure | NotCaptured
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -122,7 +127,7 @@ def _ask(asked: Asked, gateway: PaymentGateway, at: datetime, now: datetime) -> 
         log.exception("gateway %s did not answer about %s", payment.gateway, payment.id)
         return _silence(payment, at)
     match answer:
-        case PaymentSnapshot():
+        case PaymentSnapshot() | NotCaptured():
             return answer
         case Found(snapshot=snapshot):
             return snapshot
@@ -141,8 +146,10 @@ def _ask(asked: Asked, gateway: PaymentGateway, at: datetime, now: datetime) -> 
 
 def _answer(
     asked: Asked, gateway: PaymentGateway, at: datetime, now: datetime
-) -> PaymentSnapshot | Reconciled:
+) -> PaymentSnapshot | Reconciled | NotCaptured:
     payment = asked.payment
+    if payment.authorization is not None:
+        return ask_about_held(payment, gateway, wanted=asked.wanted, at=at, now=now)
     intent = charge_intent(payment)
     match payment.state:
         case Processing():
@@ -154,9 +161,17 @@ def _answer(
             return gateway.void(intent)
         case _:
             window = gateway.capabilities.replay_window
-            if replayable(payment, at=at, now=now, window=window):
-                return gateway.charge(intent)
-            return gateway.reconcile(intent, payment.reference)
+            if not replayable(payment, at=at, now=now, window=window):
+                return gateway.reconcile(intent, payment.reference)
+            if asked_first(payment, now=now, window=window):
+                # It may have been charged by a run whose records a restored backup does not have.
+                found = gateway.reconcile(intent, payment.reference)
+                time = at if isinstance(gateway, FollowsTime) else now
+                if not isinstance(found, AbsentForSure):
+                    return found
+                if not leaves_no_gap(found.as_of, now=time, window=window):
+                    return CannotTell("the list is too old to prove anything")
+            return gateway.charge(intent)
 
 
 def _silence(payment: Payment, at: datetime) -> PaymentSnapshot:

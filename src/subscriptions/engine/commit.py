@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import TypeVar
 
-from subscriptions import credit_notes, customers, invoices
+from subscriptions import credit_notes, customers, invoices, pro_forma
 from subscriptions.billing_cycles import local_date
 from subscriptions.credit_notes import CreditNote
 from subscriptions.customers import CUSTOMER, Customer
@@ -21,6 +21,7 @@ from subscriptions.events import Recorded, record
 from subscriptions.invoice_numbering import Series
 from subscriptions.invoices import Invoice
 from subscriptions.number_series import NUMBER_SERIES, advanced
+from subscriptions.pro_forma import ProForma
 from subscriptions.storage import Query, Storage, UnitOfWork
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ def _number(
         before = stored.get(id)
         moment = at if before is None or before.last_at is None else max(at, before.last_at)
         series = issues[id][0].opening if before is None else before.series
-        on = local_date(moment, zone)
+        on = local_date(moment, issues[id][0].zone or zone)
         numbers, series = yield from _take(unit, issues[id], series, tenant=tenant, on=on)
         last_hash = "" if before is None else before.last_hash
         for issue, number in zip(issues[id], numbers, strict=True):
@@ -109,6 +110,8 @@ def _seal(issue: Issue, *, number: str, previous_hash: str, at: datetime) -> Cha
     document = issue.after
     if isinstance(document, Customer):
         return customers.numbered(document, number=number)
+    if isinstance(document, ProForma):
+        return pro_forma.numbered(document, number=number)
     if isinstance(document, CreditNote):
         return credit_notes.seal(document, number=number, previous_hash=previous_hash, at=at)
     if not isinstance(document, Invoice):

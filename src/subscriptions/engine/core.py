@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from subscriptions.billing_cycles import first_instant
+from subscriptions.billing_cycles import Period, first_instant
 from subscriptions.customer_files import FileFormat
-from subscriptions.decisions import Change, Decision, created, unpark
-from subscriptions.engine import commit, imports
+from subscriptions.decisions import Change, Decision, created
+from subscriptions.disputes import DEFAULT_POLICY as DEFAULT_DISPUTES
+from subscriptions.disputes import DisputePolicy
+from subscriptions.engine import commit, imports, receiving, sweeping
 from subscriptions.engine.clock import Clock
 from subscriptions.engine.deliveries import Deliveries
 from subscriptions.engine.gather import Batch
@@ -28,25 +30,38 @@ from subscriptions.engine.metering import Recorder
 from subscriptions.engine.migrating import Migrator
 from subscriptions.engine.plans import Plan, check_fresh
 from subscriptions.engine.procedures import Procedure, blocking, call
-from subscriptions.engine.reporting import audit_numbers, ledger
+from subscriptions.engine.receiving import Receipt
+from subscriptions.engine.reporting import audit_numbers, ledger, tax_report
+from subscriptions.engine.statements import (
+    StatementFormat,
+    StatementImport,
+    StatementSource,
+)
+from subscriptions.engine.statements import read as read_statement
+from subscriptions.engine.sweeping import SweepReport
 from subscriptions.engine.work import DUE, RunReport, Worker
 from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
-from subscriptions.gateways import PaymentGateway, Refunds, Secret
+from subscriptions.gateways import Authorizes, PaymentGateway, Refunds, Secret
 from subscriptions.idempotency import COMMAND, CommandRecord, command_id
 from subscriptions.ids import IdSource
-from subscriptions.invoices import Seller
+from subscriptions.invoices import INVOICE, Seller
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.migrations import MIGRATION, Migration
-from subscriptions.payments import PAYMENT
+from subscriptions.money import Rounding
 from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
 from subscriptions.proration import Proration
 from subscriptions.records import AnyKind, Kind, Record, Ref, aware, plain_text
-from subscriptions.refunds import REFUND, RefundSnapshot
 from subscriptions.reports.ledger import Ledger
 from subscriptions.reports.numbers import NumberFinding
+from subscriptions.reports.oss import Shop
+from subscriptions.reports.tax import TaxBooks, TaxReport
 from subscriptions.storage import Found, JoinsHost, Query, Reader, Storage, UnitOfWork
-from subscriptions.taxes import TaxRates
+from subscriptions.tax_ids import DEFAULT_POLICY, TaxIdPolicy
+from subscriptions.tax_quotes import DEFAULT_QUOTES, TaxQuotePolicy
+from subscriptions.tax_services import TaxIdValidator, TaxProvider
+from subscriptions.taxes import TaxPolicy, TaxRates
 from subscriptions.usage import Usage
+from subscriptions.usecases import parking
 from subscriptions.usecases.flows import (
     DEFAULT_SAFETY,
     Command,
@@ -60,6 +75,7 @@ from subscriptions.usecases.flows import (
 )
 from subscriptions.usecases.imports import ImportReport
 from subscriptions.usecases.migrations import Cohort, MigrationReport
+from subscriptions.usecases.statements import StatementReport
 from subscriptions.usecases.usage import UsageReport
 
 log = logging.getLogger("subscriptions")
@@ -94,7 +110,7 @@ class Engine:
     storage: Storage
     gateways: Mapping[str, PaymentGateway]
     seller: Seller
-    taxes: TaxRates
+    taxes: TaxRates | TaxPolicy
     clock: Clock
     ids: IdSource
     tenant: str
@@ -103,6 +119,13 @@ class Engine:
     safety: Safety = DEFAULT_SAFETY
     deliveries: Deliveries = field(factory=Deliveries)
     reached: Reached = field(factory=Reached)
+    sellers: Mapping[str, Seller] = field(factory=dict[str, Seller])
+    tax_ids: TaxIdValidator | None = None
+    tax_id_policy: TaxIdPolicy = DEFAULT_POLICY
+    tax_provider: TaxProvider | None = None
+    tax_quotes: TaxQuotePolicy = DEFAULT_QUOTES
+    disputes: DisputePolicy = DEFAULT_DISPUTES
+    rounding: Rounding = Rounding.HALF_UP
     _open: ContextVar[Transaction | None] = field(
         init=False, factory=lambda: ContextVar("transaction", default=None)
     )
@@ -122,12 +145,30 @@ class Engine:
             proration=self.proration,
             safety=self.safety if checked else None,
             refunding=refunding,
+            authorizing=frozenset(
+                [n for n, each in self.gateways.items() if isinstance(each, Authorizes)]
+            ),
+            sellers=self.sellers,
+            tax_id_policy=self.tax_id_policy,
+            quotes_tax=self.tax_provider is not None,
+            tax_quotes=self.tax_quotes,
+            disputes=self.disputes,
+            tax_id_prefixes=frozenset() if self.tax_ids is None else self.tax_ids.prefixes,
+            rounding=self.rounding,
         )
 
     @property
     def worker(self) -> Worker:
         """Who does due work on this storage."""
-        return Worker(self.storage, self.gateways, self.tenant, self.seller.zone, self.context)
+        return Worker(
+            self.storage,
+            self.gateways,
+            self.tenant,
+            self.seller.zone,
+            self.context,
+            validator=self.tax_ids,
+            provider=self.tax_provider,
+        )
 
     @property
     def acts(self) -> bool:
@@ -359,6 +400,33 @@ class Engine:
             yield from self.deliver()
         return report
 
+    def import_statement(
+        self,
+        source: StatementSource,
+        format: StatementFormat | None,
+        *,
+        account: str | None,
+        gateway: str,
+        book: bool,
+        at: datetime | None,
+    ) -> Procedure[StatementReport]:
+        """Import a bank statement; in an open transaction it is part of that."""
+        moment, opened = self._time(at), self._transaction()
+        given = read_statement(source, format, account)
+        importing = StatementImport(
+            self.storage, self.context(moment), None if opened is None else opened.unit
+        )
+        try:
+            report = yield from importing.run(given, gateway=gateway, book=book)
+        finally:
+            # What was committed before something failed is acted on all the same.
+            if opened is None and importing.changes:
+                yield from self.act(importing.changes, moment)
+        if opened is not None:
+            opened.changes += importing.changes
+            opened.at = moment if opened.at is None else max(moment, opened.at)
+        return report
+
     def record_usage(self, events: Iterable[Usage], at: datetime | None) -> Procedure[UsageReport]:
         """Record usage in bulk; in an open transaction it is part of that."""
         _check_iterable(events)
@@ -434,7 +502,13 @@ class Engine:
         opened = self._transaction()
         unit = None if opened is None else opened.unit
         return (
-            yield from audit_numbers(self.storage, unit, tenant=self.tenant, seller=self.seller)
+            yield from audit_numbers(
+                self.storage,
+                unit,
+                tenant=self.tenant,
+                seller=self.seller,
+                others=tuple(self.sellers.values()),
+            )
         )
 
     def ledger(self, until: date | datetime | None) -> Procedure[Ledger]:
@@ -443,6 +517,16 @@ class Engine:
         unit = None if opened is None else opened.unit
         instant = None if until is None else self._instant(until)
         return (yield from ledger(self.storage, unit, tenant=self.tenant, until=instant))
+
+    def tax_report(self, period: Period) -> Procedure[TaxReport]:
+        """Add up the tax of the documents of a period; nothing is written."""
+        given: object = period
+        if not isinstance(given, Period):
+            raise ValidationError("period", given, "a Period, from its first day to the day after")
+        opened = self._transaction()
+        unit = None if opened is None else opened.unit
+        books = TaxBooks(period, Shop(self.taxes))
+        return (yield from tax_report(self.storage, unit, books, tenant=self.tenant))
 
     # ---- time -------------------------------------------------------------------------------
 
@@ -517,50 +601,64 @@ class Engine:
 
     def receive(
         self, gateway: str, raw: bytes, headers: Mapping[str, str], at: datetime | None
-    ) -> Procedure[bool]:
-        """Take in a gateway's message: verify it, merge what it says; returns whether it was ours.
+    ) -> Procedure[Receipt]:
+        """Keep a gateway's message, then look at it: its effect is one, however often it comes.
 
-        Raises `WebhookRefused` for a message that is not genuine. A message that comes twice or
-        late changes nothing.
+        Raises `WebhookRefused` for a message that is not genuine; that is not kept.
         """
         now = self._time(at)
         adapter = self.gateway(gateway)
         event = adapter.parse_webhook(raw, headers, secrets=self.secrets.get(gateway, ()), now=now)
-        if event.refund is not None:
-            return (yield from self._receive_refund(gateway, event.refund, now))
-        snapshot = event.snapshot
-        if snapshot is None or snapshot.attempt_id is None:
-            return False
-        id = snapshot.attempt_id
-        payment = (yield from call(self.storage.load, self.tenant, PAYMENT, [id])).get(id)
-        if payment is None or payment.gateway != gateway:
-            return False
-        changes = yield from self.worker.settle(payment, snapshot, now)
-        yield from self.act(changes, now)
-        return True
+        return (yield from receiving.take_in(self, gateway, event, now))
 
-    def _receive_refund(
-        self, gateway: str, snapshot: RefundSnapshot, now: datetime
-    ) -> Procedure[bool]:
-        id = snapshot.refund_id
-        if id is None:
-            return False
-        refund = (yield from call(self.storage.load, self.tenant, REFUND, [id])).get(id)
-        if refund is None or refund.gateway != gateway:
-            return False
-        changes = yield from self.worker.settle_refund(refund, snapshot, now)
-        yield from self.act(changes, now)
-        return True
+    def sweep(
+        self, gateway: str | None, since: datetime | None, at: datetime | None
+    ) -> Procedure[SweepReport]:
+        """Compare what gateways list as ours with the books, and take in what these do not know."""
+        if not self.acts:
+            raise StorageError("a sweep has transactions of its own; leave the transaction first")
+        names = list(self.gateways) if gateway is None else [gateway]
+        report = SweepReport()
+        for name in names:
+            yield from sweeping.sweep(self, name, since, self._time(at), report)
+        yield from self.deliver()
+        return report
+
+    def prune_messages(self, older_than: timedelta, at: datetime | None) -> Procedure[int]:
+        """Drop what messages said that were over long ago; returns of how many."""
+        if not self.acts:
+            raise StorageError("pruning has transactions of its own; leave the transaction first")
+        return (yield from receiving.prune(self, older_than, self._time(at)))
+
+    def stored(self, kind: Kind[R], ids: Sequence[str]) -> Procedure[list[R]]:
+        """Return the records that there are, as the open transaction has them."""
+        found = yield from call(self._reader().load, self.tenant, kind, ids)
+        return [found[id] for id in ids if id in found]
+
+    def decided(self, command: Command[R], at: datetime) -> Procedure[list[Change]]:
+        """Commit what a command without a key decides, or let the open transaction commit it.
+
+        Nothing that it makes due is done yet, unless it is the transaction that does it at its end.
+        """
+        context, opened = self.context(at), self._transaction()
+        if opened is None:
+            _, changes = yield from self._commit(command, "", context, None)
+            return changes
+        _, changes = yield from self._decide(opened.unit, command, "", context, None)
+        opened.changes += changes
+        opened.at = at if opened.at is None else max(at, opened.at)
+        return changes
 
     def release(self, kind: AnyKind, id: str, at: datetime | None) -> Procedure[Any]:
         """Release a parked record, and do what is due for it."""
 
-        def flow(_: Context) -> Flow[Decision]:
-            record = yield from Get(kind, id)
-            return Decision((unpark(kind, record),), about=Ref(kind, id))
+        def flow(context: Context) -> Flow[Decision]:
+            return parking.release(kind, id, context)
 
         yield from self.execute(Command(kind, flow, at), "")
-        if self.acts or DUE.get(kind) is not None:
+        quoted = kind is INVOICE and self.tax_provider is not None
+        by_itself = DUE.get(kind) is not None and not quoted
+        if kind in self.worker.kinds and (self.acts or by_itself):
             # A person has looked at it, so what was too much for a run is not too much now.
             yield from self._catch_up(Ref(kind, id), self._time(at), checked=False)
         return (yield from self._answer(kind, id))

@@ -6,9 +6,9 @@ Nothing is decided here. Each noun stands twice, once for each driver, one line 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from subscriptions.billing_cycles import Interval
+from subscriptions.billing_cycles import Interval, Period
 from subscriptions.customer_files import FileFormat
 from subscriptions.engine.binding import (
     Asks,
@@ -24,37 +24,53 @@ from subscriptions.engine.binding import (
 from subscriptions.engine.deliveries import Subscriber
 from subscriptions.engine.imports import Source
 from subscriptions.engine.procedures import run_async, run_sync
+from subscriptions.engine.receiving import Receipt
 from subscriptions.engine.requests import requested
+from subscriptions.engine.statements import StatementFormat, StatementSource
 from subscriptions.invoices import ChainBreak
 from subscriptions.migrations import Migration
 from subscriptions.records import plain_text
 from subscriptions.reports import questions as reports
 from subscriptions.reports.ledger import Ledger
 from subscriptions.reports.numbers import NumberFinding
+from subscriptions.reports.tax import TaxReport
 from subscriptions.usage import Usage as UsageRow
 from subscriptions.usecases import (
+    allocations,
+    authorizations,
     balance,
     cancelling,
     catalog,
     coupons,
     credit_notes,
     customers,
+    disputes,
     documents,
     dunning,
     entitlements,
     events,
+    grants,
+    inbox,
     invoices,
     migrations,
     pausing,
+    payment_history,
     payment_methods,
     payments,
+    pending_items,
+    pro_formas,
     refunds,
+    resolving,
+    review,
+    statements,
     subscriptions,
+    upcoming,
     usage,
     usage_so_far,
 )
 from subscriptions.usecases.imports import ImportReport
 from subscriptions.usecases.migrations import MigrationReport
+from subscriptions.usecases.statements import StatementReport
 from subscriptions.usecases.usage import UsageReport
 
 
@@ -66,6 +82,8 @@ class Customers(Namespace):
     update = Does(customers.update)
     tag = Does(customers.tag)
     untag = Does(customers.untag)
+    check_tax_id = Does(customers.check_tax_id)
+    record_tax_id_check = Does(customers.record_tax_id_check)
     list = Lists(customers.list_)
 
     def import_(
@@ -98,6 +116,8 @@ class AsyncCustomers(Namespace):
     update = AsyncDoes(customers.update)
     tag = AsyncDoes(customers.tag)
     untag = AsyncDoes(customers.untag)
+    check_tax_id = AsyncDoes(customers.check_tax_id)
+    record_tax_id_check = AsyncDoes(customers.record_tax_id_check)
     list = AsyncLists(customers.list_)
 
     async def import_(
@@ -118,6 +138,7 @@ class PaymentMethods(Namespace):
     attach = Does(payment_methods.attach)
     detach = Does(payment_methods.detach)
     set_default = Does(payment_methods.set_default)
+    set_backup = Does(payment_methods.set_backup)
     get = Asks(payment_methods.get)
     list = Lists(payment_methods.list_)
 
@@ -128,6 +149,7 @@ class AsyncPaymentMethods(Namespace):
     attach = AsyncDoes(payment_methods.attach)
     detach = AsyncDoes(payment_methods.detach)
     set_default = AsyncDoes(payment_methods.set_default)
+    set_backup = AsyncDoes(payment_methods.set_backup)
     get = AsyncAsks(payment_methods.get)
     list = AsyncLists(payment_methods.list_)
 
@@ -283,6 +305,8 @@ class Subscriptions(Namespace):
     set_next_billing = Does(subscriptions.set_next_billing)
     transfer = Does(subscriptions.transfer)
     set_catch_up = Does(subscriptions.set_catch_up)
+    set_payment_method = Does(subscriptions.set_payment_method)
+    set_collection_method = Does(subscriptions.set_collection_method)
     pause = Does(pausing.pause)
     resume = Does(pausing.resume)
     extend_trial = Does(pausing.extend_trial)
@@ -308,6 +332,8 @@ class AsyncSubscriptions(Namespace):
     set_next_billing = AsyncDoes(subscriptions.set_next_billing)
     transfer = AsyncDoes(subscriptions.transfer)
     set_catch_up = AsyncDoes(subscriptions.set_catch_up)
+    set_payment_method = AsyncDoes(subscriptions.set_payment_method)
+    set_collection_method = AsyncDoes(subscriptions.set_collection_method)
     pause = AsyncDoes(pausing.pause)
     resume = AsyncDoes(pausing.resume)
     extend_trial = AsyncDoes(pausing.extend_trial)
@@ -382,17 +408,32 @@ class Invoices(Namespace):
     pay = Does(invoices.pay)
     void = Does(invoices.void)
     mark_uncollectible = Does(invoices.mark_uncollectible)
+    regenerate = Does(invoices.regenerate)
+    send = Does(invoices.send)
+    add_lines = Does(invoices.add_lines)
+    upcoming = Asks(upcoming.upcoming)
+    add_pending_item = Does(pending_items.add)
+    remove_pending_item = Does(pending_items.remove)
+    pending_items = Lists(pending_items.list_)
+    invoice_pending_items = Does(invoices.invoice_pending_items)
+    pro_forma = Does(pro_formas.create)
+    get_pro_forma = Asks(pro_formas.get)
+    pro_forma_text = Asks(pro_formas.text)
+    pro_formas = Lists(pro_formas.list_)
     text = Asks(documents.text)
     explain = Asks(documents.explain)
     get = Asks(invoices.get)
     list = Lists(invoices.list_)
 
-    def verify(self) -> tuple[ChainBreak, ...]:
+    def verify(self, id: str | None = None) -> tuple[ChainBreak, ...]:
         """Return the invoices and credit notes that do not fit into the chain of their series.
 
         Each was sealed with a hash of its content and of the one before it, so that a change, an
-        insertion and a removal show. Nothing wrong is an empty tuple.
+        insertion and a removal show. Nothing wrong is an empty tuple. With `id` only the seal of
+        that invoice is checked; raises `NotFound` for an unknown one.
         """
+        if id is not None:
+            return run_sync(self.engine.ask(invoices.verify(id)))
         found = run_sync(self.engine.audit_numbers())
         return tuple(each.finding for each in found if isinstance(each.finding, ChainBreak))
 
@@ -405,13 +446,27 @@ class AsyncInvoices(Namespace):
     pay = AsyncDoes(invoices.pay)
     void = AsyncDoes(invoices.void)
     mark_uncollectible = AsyncDoes(invoices.mark_uncollectible)
+    regenerate = AsyncDoes(invoices.regenerate)
+    send = AsyncDoes(invoices.send)
+    add_lines = AsyncDoes(invoices.add_lines)
+    upcoming = AsyncAsks(upcoming.upcoming)
+    add_pending_item = AsyncDoes(pending_items.add)
+    remove_pending_item = AsyncDoes(pending_items.remove)
+    pending_items = AsyncLists(pending_items.list_)
+    invoice_pending_items = AsyncDoes(invoices.invoice_pending_items)
+    pro_forma = AsyncDoes(pro_formas.create)
+    get_pro_forma = AsyncAsks(pro_formas.get)
+    pro_forma_text = AsyncAsks(pro_formas.text)
+    pro_formas = AsyncLists(pro_formas.list_)
     text = AsyncAsks(documents.text)
     explain = AsyncAsks(documents.explain)
     get = AsyncAsks(invoices.get)
     list = AsyncLists(invoices.list_)
 
-    async def verify(self) -> tuple[ChainBreak, ...]:
+    async def verify(self, id: str | None = None) -> tuple[ChainBreak, ...]:
         """Return the invoices that do not fit into their chain, as `Invoices.verify` does."""
+        if id is not None:
+            return await run_async(self.engine.ask(invoices.verify(id)))
         found = await run_async(self.engine.audit_numbers())
         return tuple(each.finding for each in found if isinstance(each.finding, ChainBreak))
 
@@ -430,6 +485,11 @@ class Balance(Namespace):
 
     adjust = Does(balance.adjust)
     entries = Lists(balance.entries)
+    grant = Does(grants.grant)
+    void_grant = Does(grants.void_grant)
+    get_grant = Asks(grants.get_grant)
+    grant_entries = Lists(grants.grant_entries)
+    grants = Lists(grants.list_grants)  # last: from here on the name is this
 
 
 class AsyncCreditNotes(Namespace):
@@ -446,28 +506,125 @@ class AsyncBalance(Namespace):
 
     adjust = AsyncDoes(balance.adjust)
     entries = AsyncLists(balance.entries)
+    grant = AsyncDoes(grants.grant)
+    void_grant = AsyncDoes(grants.void_grant)
+    get_grant = AsyncAsks(grants.get_grant)
+    grant_entries = AsyncLists(grants.grant_entries)
+    grants = AsyncLists(grants.list_grants)  # last: from here on the name is this
 
 
 class Payments(Namespace):
     """What customers paid, and every attempt."""
 
     record = Does(payments.record)
+    allocate = Does(allocations.allocate)
+    deallocate = Does(allocations.deallocate)
+    put_on_balance = Does(allocations.put_on_balance)
+    unallocated = Lists(allocations.unallocated)
+    history = Asks(payment_history.history)
+    assign = Does(statements.assign)
+    dismiss = Does(statements.dismiss)
+    unmatched = Asks(statements.unmatched)
+    proposals = Asks(statements.proposals)
+    get_bank_line = Asks(statements.get_line)
+    bank_lines = Lists(statements.bank_lines)
+    authorize = Does(authorizations.authorize)
+    capture = Does(authorizations.capture)
+    release = Does(authorizations.release)
+    resolve = Does(resolving.resolve)
+    close_review = Does(review.close)
+    review = Lists(review.list_)
     refund = Does(refunds.refund)
     get_refund = Asks(refunds.get)
     refunds = Lists(refunds.list_)
+    record_dispute = Does(disputes.record_dispute)
+    record_return = Does(disputes.record_return)
+    close_dispute = Does(disputes.close_dispute)
+    get_dispute = Asks(disputes.get)
+    disputes = Lists(disputes.list_)
     get = Asks(payments.get)
     list = Lists(payments.list_)
+
+    def import_statement(
+        self,
+        source: StatementSource,
+        *,
+        format: StatementFormat | None = None,
+        account: str | None = None,
+        gateway: str = "transfer",
+        book: bool = True,
+        at: datetime | None = None,
+    ) -> StatementReport:
+        """Import a bank statement: lines, or a CSV or CAMT.053 file with them; returns a report.
+
+        `source` is an iterable of `subscriptions.statements.StatementLine`, a text, bytes, an open
+        file or a `Path`; `format` is "camt.053", "csv" or a `CsvFormat` that says what a bank calls
+        its columns (default: as the file begins). `account` is the seller's own account, by default
+        as the file says.
+
+        Each line is kept once, however often its statement is imported. One that names open
+        invoices of one customer and brings exactly what they come to is recorded as a payment of
+        them, unless `book` is off; the rest waits in `unmatched`. Money that went out is kept and
+        pays nothing. Inside `transaction()` all of it is part of that.
+
+        Raises `ValidationError` for what is no statement, before anything is stored, `OSError` for
+        a file that cannot be read.
+        """
+        return run_sync(
+            self.engine.import_statement(
+                source, format, account=account, gateway=gateway, book=book, at=at
+            )
+        )
 
 
 class AsyncPayments(Namespace):
     """What customers paid, and every attempt."""
 
     record = AsyncDoes(payments.record)
+    allocate = AsyncDoes(allocations.allocate)
+    deallocate = AsyncDoes(allocations.deallocate)
+    put_on_balance = AsyncDoes(allocations.put_on_balance)
+    unallocated = AsyncLists(allocations.unallocated)
+    history = AsyncAsks(payment_history.history)
+    assign = AsyncDoes(statements.assign)
+    dismiss = AsyncDoes(statements.dismiss)
+    unmatched = AsyncAsks(statements.unmatched)
+    proposals = AsyncAsks(statements.proposals)
+    get_bank_line = AsyncAsks(statements.get_line)
+    bank_lines = AsyncLists(statements.bank_lines)
+    authorize = AsyncDoes(authorizations.authorize)
+    capture = AsyncDoes(authorizations.capture)
+    release = AsyncDoes(authorizations.release)
+    resolve = AsyncDoes(resolving.resolve)
+    close_review = AsyncDoes(review.close)
+    review = AsyncLists(review.list_)
     refund = AsyncDoes(refunds.refund)
     get_refund = AsyncAsks(refunds.get)
     refunds = AsyncLists(refunds.list_)
+    record_dispute = AsyncDoes(disputes.record_dispute)
+    record_return = AsyncDoes(disputes.record_return)
+    close_dispute = AsyncDoes(disputes.close_dispute)
+    get_dispute = AsyncAsks(disputes.get)
+    disputes = AsyncLists(disputes.list_)
     get = AsyncAsks(payments.get)
     list = AsyncLists(payments.list_)
+
+    async def import_statement(
+        self,
+        source: StatementSource,
+        *,
+        format: StatementFormat | None = None,
+        account: str | None = None,
+        gateway: str = "transfer",
+        book: bool = True,
+        at: datetime | None = None,
+    ) -> StatementReport:
+        """Import a bank statement, as `Payments.import_statement` does."""
+        return await run_async(
+            self.engine.import_statement(
+                source, format, account=account, gateway=gateway, book=book, at=at
+            )
+        )
 
 
 class Dunning(Namespace):
@@ -515,6 +672,14 @@ class Reports(Namespace):
         """
         return run_sync(self.engine.ledger(until))
 
+    def tax(self, period: Period) -> TaxReport:
+        """Add up the tax of a period, by seller, country, category and rate, and the OSS return.
+
+        Invoices and credit notes count on the day they were issued, void ones once more, reversed.
+        Raises `ValidationError` for anything but a `Period`.
+        """
+        return run_sync(self.engine.tax_report(period))
+
 
 class Events(Namespace):
     """What happened."""
@@ -543,6 +708,10 @@ class AsyncReports(Namespace):
         """Book every document and movement of money, as `Reports.ledger` does."""
         return await run_async(self.engine.ledger(until))
 
+    async def tax(self, period: Period) -> TaxReport:
+        """Add up the tax of a period, as `Reports.tax` does."""
+        return await run_async(self.engine.tax_report(period))
+
 
 class AsyncEvents(Namespace):
     """What happened."""
@@ -557,26 +726,52 @@ class AsyncEvents(Namespace):
 class Webhooks(Namespace):
     """What gateways tell by themselves."""
 
+    replay = Does(inbox.replay)
+    get = Asks(inbox.get)
+    list = Lists(inbox.list_)
+
     def receive(
         self, gateway: str, raw: bytes, headers: Mapping[str, str], *, at: datetime | None = None
-    ) -> bool:
-        """Take in a gateway's message; returns whether it was about a payment of ours.
+    ) -> Receipt:
+        """Take in a gateway's message: verify it, keep it, then do what it tells.
 
-        The signature is checked on the raw bytes. A message that comes twice, late or out of order
-        does no harm. Raises `WebhookRefused` (answer with 400), and `ValidationError` for an
-        unknown gateway.
+        The signature is checked on the raw bytes. What is kept is what was read of it, not the body
+        as it came. Answer the gateway with success whatever the receipt says: a message about
+        something unknown is tried again, one that nobody here reads is kept and ignored, and what
+        goes wrong after it was kept is for the next run. A message that comes twice, late or out of
+        order does no harm.
+
+        Raises `WebhookRefused` for a message that is not genuine (answer with 400; it is not kept),
+        `ValidationError` for an unknown gateway, and `StorageError` if it could not be kept (answer
+        with 500: the gateway sends it again).
         """
         return run_sync(self.engine.receive(gateway, raw, headers, at))
+
+    def prune(self, *, older_than: timedelta, at: datetime | None = None) -> int:
+        """Drop what messages said that are older and over; returns of how many.
+
+        That they came is kept, so that each still counts once. What waits for a person stays.
+        Raises `ValidationError` for less than the three days in which a message may be tried again.
+        """
+        return run_sync(self.engine.prune_messages(older_than, at))
 
 
 class AsyncWebhooks(Namespace):
     """What gateways tell by themselves."""
 
+    replay = AsyncDoes(inbox.replay)
+    get = AsyncAsks(inbox.get)
+    list = AsyncLists(inbox.list_)
+
     async def receive(
         self, gateway: str, raw: bytes, headers: Mapping[str, str], *, at: datetime | None = None
-    ) -> bool:
+    ) -> Receipt:
         """Take in a gateway's message, as `Webhooks.receive` does."""
         return await run_async(self.engine.receive(gateway, raw, headers, at))
+
+    async def prune(self, *, older_than: timedelta, at: datetime | None = None) -> int:
+        """Drop what messages said that are older and over, as `Webhooks.prune` does."""
+        return await run_async(self.engine.prune_messages(older_than, at))
 
 
 class SubscriptionPreviews(Namespace):

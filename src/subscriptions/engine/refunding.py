@@ -21,6 +21,7 @@ from subscriptions.gateways import (
     ReconciledRefund,
     Refunds,
 )
+from subscriptions.payments import MARGIN, leaves_no_gap
 from subscriptions.refunds import (
     Pending,
     Refund,
@@ -95,10 +96,20 @@ def _answer(
     intent = refund_intent(refund)
     window = gateway.capabilities.replay_window
     young = replayable(refund, at=at, now=now, window=window)
-    if young and not isinstance(refund.state, Pending):
+    fresh = young and not isinstance(refund.state, Pending)
+    if fresh and now - refund.fresh_at < window - MARGIN:
         return refunds.refund(intent)
     found: ReconciledRefund = refunds.reconcile_refund(intent, refund.reference)
-    return found.snapshot if isinstance(found, FoundRefund) else found
+    if isinstance(found, FoundRefund):
+        return found.snapshot
+    if not fresh or not isinstance(found, AbsentForSure):
+        return found
+    # It is new, but of a time that has long passed: as with a charge, it may have been made by a
+    # run whose records were lost.
+    time = at if isinstance(gateway, FollowsTime) else now
+    if not leaves_no_gap(found.as_of, now=time, window=window):
+        return CannotTell("the list is too old to prove anything")
+    return refunds.refund(intent)
 
 
 def _silence(refund: Refund, at: datetime) -> RefundSnapshot:

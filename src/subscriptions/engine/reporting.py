@@ -2,56 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
-from subscriptions.credit_notes import CREDIT_NOTE
+from subscriptions.credit_notes import CREDIT_NOTE, CreditNote
+from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.engine.procedures import Procedure, call
-from subscriptions.invoices import INVOICE, Seller
-from subscriptions.number_series import NUMBER_SERIES
+from subscriptions.invoices import INVOICE, Invoice, Seller
+from subscriptions.number_series import NUMBER_SERIES, NumberSeries
+from subscriptions.pro_forma import PRO_FORMA, ProForma
 from subscriptions.records import Kind, Record
 from subscriptions.reports.ledger import BOOKED, Books, Ledger
-from subscriptions.reports.numbers import Link, NumberFinding, findings, link, link_of_note
+from subscriptions.reports.numbers import (
+    NumberFinding,
+    findings,
+    link,
+    link_of_note,
+    number_findings,
+    range_findings,
+)
+from subscriptions.reports.tax import TaxBooks, TaxReport
 from subscriptions.storage import Query, Reader, Storage, UnitOfWork
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 PAGE = 1000
 
 
 def audit_numbers(
-    storage: Storage, opened: UnitOfWork | None, *, tenant: str, seller: Seller
+    storage: Storage,
+    opened: UnitOfWork | None,
+    *,
+    tenant: str,
+    seller: Seller,
+    others: Sequence[Seller] = (),
 ) -> Procedure[tuple[NumberFinding, ...]]:
-    """Audit every final invoice and credit note against its series, in one state of the storage.
+    """Audit all that has a number against its series, in one state of the storage.
 
     A number that is taken while others are being read would look like a gap, so this is done in a
     unit of work: that of the open transaction, or one of its own, which writes nothing.
     """
+    sellers = (seller, *others)
     if opened is not None:
-        return (yield from _audit(opened, tenant, seller))
+        return (yield from _audit(opened, tenant, sellers))
     unit = yield from call(storage.begin)
     try:
-        return (yield from _audit(unit, tenant, seller))
+        return (yield from _audit(unit, tenant, sellers))
     finally:
         yield from call(unit.rollback)
 
 
-def _audit(reader: Reader, tenant: str, seller: Seller) -> Procedure[tuple[NumberFinding, ...]]:
-    stored = yield from _pages(reader, NUMBER_SERIES, tenant)
-    invoices = findings(
-        (yield from _links(reader, INVOICE, link, tenant)),
-        [record for record in stored if "/invoice/" in record.id],
-        opening=seller.invoice_numbers,
-        opening_id=seller.invoice_series,
+def _audit(
+    reader: Reader, tenant: str, sellers: Sequence[Seller]
+) -> Procedure[tuple[NumberFinding, ...]]:
+    stored: dict[str, list[NumberSeries]] = {}
+    for record in (yield from _pages(reader, NUMBER_SERIES, tenant)):
+        # seller/kind/pattern, and a customer's number behind that
+        stored.setdefault(record.id.split("/", 2)[1], []).append(record)
+    found = findings(
+        (yield from _kept(reader, INVOICE, link, tenant)),
+        stored.get("invoice", []),
+        openings={each.invoice_series: each.invoice_numbers for each in sellers},
     )
-    notes = findings(
-        (yield from _links(reader, CREDIT_NOTE, link_of_note, tenant)),
-        [record for record in stored if "/credit_note/" in record.id],
-        opening=seller.credit_note_numbers,
-        opening_id=seller.credit_note_series,
+    found += findings(
+        (yield from _kept(reader, CREDIT_NOTE, link_of_note, tenant)),
+        stored.get("credit_note", []),
+        openings={each.credit_note_series: each.credit_note_numbers for each in sellers},
     )
-    return (*invoices, *notes)
+    if "pro_forma" in stored:
+        given: dict[str, list[str]] = {}
+        for series, number in (yield from _kept(reader, PRO_FORMA, _series_and_number, tenant)):
+            given.setdefault(series, []).append(number)
+        for record in stored["pro_forma"]:
+            found += tuple(number_findings(given.get(record.id, []), record))
+    if "customer" in stored:
+        numbers = yield from _kept(reader, CUSTOMER, _number, tenant)
+        ranges = {each.customer_series: each.customer_numbers for each in sellers}
+        for record in stored["customer"]:
+            if record.id in ranges:
+                found += tuple(range_findings(numbers, record, opening=ranges[record.id]))
+    return found
 
 
 def ledger(
@@ -65,6 +97,36 @@ def ledger(
         return (yield from _books(unit, tenant, until))
     finally:
         yield from call(unit.rollback)
+
+
+def tax_report(
+    storage: Storage, opened: UnitOfWork | None, books: TaxBooks, *, tenant: str
+) -> Procedure[TaxReport]:
+    """Add up the tax of all documents of a period, in one state of the storage, page by page."""
+    if opened is not None:
+        return (yield from _taxed(opened, books, tenant))
+    unit = yield from call(storage.begin)
+    try:
+        return (yield from _taxed(unit, books, tenant))
+    finally:
+        yield from call(unit.rollback)
+
+
+def _taxed(reader: Reader, books: TaxBooks, tenant: str) -> Procedure[TaxReport]:
+    kinds: tuple[Kind[Invoice] | Kind[CreditNote], ...] = (INVOICE, CREDIT_NOTE)
+    # What was issued before the period may have been declared void in it.
+    until = ("issued_on", books.period.end - timedelta(days=1))
+    for kind in kinds:
+        cursor: str | None = None
+        while True:
+            query: Query[Any] = Query(kind, tenant, until=until, after=cursor, limit=PAGE)
+            page = yield from call(reader.find, query)
+            for record in page.items:
+                books.add(record)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+    return books.close()
 
 
 def _books(reader: Reader, tenant: str, until: datetime | None) -> Procedure[Ledger]:
@@ -81,18 +143,26 @@ def _books(reader: Reader, tenant: str, until: datetime | None) -> Procedure[Led
     return books.close()
 
 
-def _links(
-    reader: Reader, kind: Kind[R], link_of: Callable[[R], Link | None], tenant: str
-) -> Procedure[list[Link]]:
-    """Keep of each page of documents only the links."""
-    links: list[Link] = []
+def _series_and_number(pro_forma: ProForma) -> tuple[str, str] | None:
+    return None if pro_forma.number is None else (pro_forma.series, pro_forma.number)
+
+
+def _number(customer: Customer) -> str | None:
+    return customer.number
+
+
+def _kept(
+    reader: Reader, kind: Kind[R], keep: Callable[[R], T | None], tenant: str
+) -> Procedure[list[T]]:
+    """Keep of each page of records only what the audit needs."""
+    kept: list[T] = []
     cursor: str | None = None
     while True:
         page = yield from call(reader.find, Query(kind, tenant, after=cursor, limit=PAGE))
-        links += [each for each in map(link_of, page.items) if each is not None]
+        kept += [each for each in map(keep, page.items) if each is not None]
         cursor = page.next_cursor
         if cursor is None:
-            return links
+            return kept
 
 
 def _pages(reader: Reader, kind: Kind[R], tenant: str) -> Procedure[list[R]]:

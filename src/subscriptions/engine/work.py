@@ -16,22 +16,45 @@ from typing import Any, TypeAlias
 from attrs import define, evolve, field, frozen
 
 from subscriptions.billing_cycles import local_date
-from subscriptions.decisions import Change, Decision, park
+from subscriptions.customers import CUSTOMER, Customer
+from subscriptions.decisions import Change, Decision
+from subscriptions.disputes import DISPUTE
 from subscriptions.dunning import DUNNING_CASE
 from subscriptions.engine import commit
+from subscriptions.engine.authorizing import NotCaptured
 from subscriptions.engine.charging import Answer, Asked, ask
 from subscriptions.engine.gather import Batch, together
 from subscriptions.engine.procedures import Procedure, call
+from subscriptions.engine.quoting import Silence, ask_quotes
 from subscriptions.engine.refunding import RefundAnswer, ask_refunds
-from subscriptions.errors import Conflict, DomainError, Duplicate, StorageError
+from subscriptions.engine.validating import TOGETHER, Answered, ask_about
+from subscriptions.errors import Conflict, DomainError, Duplicate, StorageError, ValidationError
 from subscriptions.gateways import AbsentForSure, PaymentGateway
+from subscriptions.grants import GRANT
+from subscriptions.ids import derived_id
+from subscriptions.inbox import INBOUND
 from subscriptions.invoices import INVOICE, Invoice, Open
 from subscriptions.lifecycle import SUBSCRIPTION, Subscription
-from subscriptions.payments import PAYMENT, Payment, PaymentSnapshot
+from subscriptions.payments import PAYMENT, Payment
 from subscriptions.records import AnyKind, Record
-from subscriptions.refunds import REFUND, Refund, RefundSnapshot
+from subscriptions.refunds import REFUND, Refund
 from subscriptions.storage import Storage, UnitOfWork, due
-from subscriptions.usecases import dunning, invoices, payments, refunds, renewals
+from subscriptions.tax_ids import normalized
+from subscriptions.tax_quotes import TaxAnswer, TaxRequest
+from subscriptions.tax_services import TaxIdValidator, TaxProvider
+from subscriptions.usecases import (
+    customers,
+    disputes,
+    dunning,
+    grants,
+    inbox,
+    invoices,
+    parking,
+    payments,
+    refunds,
+    renewals,
+    tax_quotes,
+)
 from subscriptions.usecases.flows import Context, Flow
 
 log = logging.getLogger("subscriptions")
@@ -45,12 +68,20 @@ _Decided: TypeAlias = tuple[list[Any], list[int], list[int], list[Change]]
 
 # What is due, in the order in which it is done within one instant.
 DUE: Mapping[AnyKind, Step | None] = {
+    CUSTOMER: None,  # a validator is asked about the tax id, before bills are made; see `_checked`
+    # Credit that ends or begins at an instant did so before the invoices of that instant.
+    GRANT: grants.advance,
     SUBSCRIPTION: renewals.advance,
     INVOICE: invoices.advance,
+    # What a gateway has told by itself need not be asked.
+    INBOUND: inbox.advance,
     PAYMENT: None,  # the gateway is asked first; see `_asked`
     REFUND: None,  # likewise; see `_refunds_asked`
+    DISPUTE: disputes.advance,  # after the success of its payment, before anybody is written to
     DUNNING_CASE: dunning.advance,
 }
+
+_WITHOUT_VALIDATOR = tuple([kind for kind in DUE if kind is not CUSTOMER])
 
 
 @frozen
@@ -107,6 +138,13 @@ class Worker:
     tenant: str
     zone: str
     context: Callable[[datetime], Context]
+    validator: TaxIdValidator | None = None
+    provider: TaxProvider | None = None
+
+    @property
+    def kinds(self) -> tuple[AnyKind, ...]:
+        """What falls due, in its order; nobody looks for customers where nobody can be asked."""
+        return _WITHOUT_VALIDATOR if self.validator is None else tuple(DUE)
 
     def until(
         self,
@@ -139,7 +177,7 @@ class Worker:
         report = RunReport()
         while records:
             changes: list[Change] = []
-            for kind in DUE:
+            for kind in self.kinds:
                 ready = [
                     record
                     for each, record in records
@@ -149,30 +187,9 @@ class Worker:
                     changes += yield from self._batch(kind, ready, at, report)
             records = [(change.kind, change.after) for change in changes if change.kind in DUE]
 
-    def settle(
-        self, payment: Payment, snapshot: PaymentSnapshot, at: datetime
-    ) -> Procedure[list[Change]]:
-        """Merge what a gateway said by itself of a payment; it may say nothing new."""
-        return (yield from self._told(_Work(PAYMENT, payment, _answered(snapshot), due=False), at))
-
-    def settle_refund(
-        self, refund: Refund, snapshot: RefundSnapshot, at: datetime
-    ) -> Procedure[list[Change]]:
-        """Merge what a gateway said by itself of a refund; it may say nothing new."""
-        told = _Work(REFUND, refund, _refund_answered(snapshot), due=False)
-        return (yield from self._told(told, at))
-
-    def _told(self, told: _Work, at: datetime) -> Procedure[list[Change]]:
-        work = [told]
-        changes: list[Change] = []
-        while work:
-            done, work = yield from self._commit(work, at, RunReport())
-            changes += done
-        return changes
-
     def _earliest(self, until: datetime) -> Procedure[datetime | None]:
         earliest: datetime | None = None
-        for kind in DUE:
+        for kind in self.kinds:
             page = yield from call(
                 self.storage.find, due(kind, self.tenant, now=earliest or until, limit=1)
             )
@@ -181,7 +198,7 @@ class Worker:
         return earliest
 
     def _instant(self, instant: datetime, report: RunReport) -> Procedure[None]:
-        kinds = iter(DUE)
+        kinds = iter(self.kinds)
         while (kind := next(kinds, None)) is not None:
             while True:
                 query = due(kind, self.tenant, now=instant, limit=BATCH)
@@ -192,12 +209,16 @@ class Worker:
                 if kind is DUNNING_CASE:
                     # A retry comes before the reminder of its day, and so does its outcome: why
                     # write if the charge succeeds? So the payments are done before the next step.
-                    kinds = iter(DUE)
+                    kinds = iter(self.kinds)
                     break
 
     def _batch(
         self, kind: AnyKind, records: Sequence[Any], at: datetime, report: RunReport
     ) -> Procedure[list[Change]]:
+        if kind is CUSTOMER:
+            return (yield from self._checked(records, at, report))
+        if kind is INVOICE and self.provider is not None:
+            return (yield from self._quoted(records, at, report))
         step = DUE[kind]
         if step is not None:
             work = [_Work(kind, record, step) for record in records]
@@ -205,11 +226,57 @@ class Worker:
             work = yield from self._refunds_asked(records, at)
         else:
             work = yield from self._asked(records, at)
+        return (yield from self._committed(work, at, report))
+
+    def _committed(
+        self, work: list[_Work], at: datetime, report: RunReport
+    ) -> Procedure[list[Change]]:
         changes: list[Change] = []
         while work:
             done, work = yield from self._commit(work, at, report)
             changes += done
         report.count(changes)
+        return changes
+
+    def _checked(
+        self, records: Sequence[Customer], at: datetime, report: RunReport
+    ) -> Procedure[list[Change]]:
+        """Ask about tax ids, a few at a time: what was asked before a crash is asked again."""
+        validator = self.validator
+        assert validator is not None
+        records = _in_turn(records, at, lambda each: each.tax_id_check and each.tax_id_check.tries)
+        context, silent = self.context(at), Counter[str]()
+        changes: list[Change] = []
+        for start in range(0, len(records), TOGETHER):
+            some = records[start : start + TOGETHER]
+            requesters = [_requester(each, context) for each in some]
+            answers = yield from ask_about(some, requesters, validator, silent)
+            work = [_Work(CUSTOMER, each.customer, _said(each, validator.name)) for each in answers]
+            changes += yield from self._committed(work, at, report)
+        return changes
+
+    def _quoted(
+        self, records: Sequence[Invoice], at: datetime, report: RunReport
+    ) -> Procedure[list[Change]]:
+        """Ask a tax engine about the drafts that wait for it, and do what is due of the others."""
+        provider = self.provider
+        assert provider is not None
+        waiting = [each for each in records if each.taxing is not None]
+        others = [_Work(INVOICE, each, invoices.advance) for each in records if each.taxing is None]
+        changes = yield from self._committed(others, at, report)
+        waiting, silence = _in_turn(waiting, at, lambda each: each.taxing.tries), Silence()
+        for start in range(0, len(waiting), TOGETHER):
+            some = waiting[start : start + TOGETHER]
+            context, batch = self.context(at), Batch(self.storage, self.tenant)
+            found = yield from batch.run([tax_quotes.request(each.id, context) for each in some])
+            # What cannot be asked fails again where it is decided, and is parked there.
+            requests = [each if isinstance(each, TaxRequest) else None for each in found]
+            answers = yield from ask_quotes(requests, provider, silence)
+            work = [
+                _Work(INVOICE, invoice, _quote(request, answer, provider.name))
+                for invoice, request, answer in zip(some, requests, answers, strict=True)
+            ]
+            changes += yield from self._committed(work, at, report)
         return changes
 
     def _asked(self, records: Sequence[Payment], at: datetime) -> Procedure[list[_Work]]:
@@ -250,7 +317,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever one record breaks, the others go on
             return (yield from self._one_by_one(work, error, at, report))
         for index in accepted:
-            if work[index].due and not results[index].changes:
+            if not results[index].changes:
                 changes += yield from self._nothing(work[index], at, report)
         for each, result in zip(work, results, strict=True):
             if isinstance(result, Exception):
@@ -286,7 +353,7 @@ class Worker:
         for each in work:
             found = yield from call(self.storage.load, self.tenant, each.kind, [each.id])
             record = found.get(each.id)
-            if record is not None and (not each.due or record.due_at is not None):
+            if record is not None and record.due_at is not None:
                 fresh.append(evolve(each, record=record))
         return fresh
 
@@ -310,13 +377,10 @@ class Worker:
 
     def _set_aside(self, work: _Work, reason: str, at: datetime) -> Procedure[list[Change]]:
         def set_aside(unit: UnitOfWork) -> Procedure[list[Change]]:
-            found = yield from call(unit.load, self.tenant, work.kind, [work.id])
-            record = found.get(work.id)
-            if record is None or record.due_at is None:
-                return []
-            parked = Decision((park(work.kind, record, reason=reason),))
+            flow = parking.set_aside(work.kind, work.id, reason=reason, context=self.context(at))
+            decision = yield from Batch(unit, self.tenant).one(flow)
             return (
-                yield from commit.write(unit, [parked], tenant=self.tenant, zone=self.zone, at=at)
+                yield from commit.write(unit, [decision], tenant=self.tenant, zone=self.zone, at=at)
             )
 
         try:
@@ -329,13 +393,12 @@ class Worker:
 
 @frozen
 class _Work:
-    """One record and what is to be done about it; `due` says that time asks for it."""
+    """One record and what is to be done about it."""
 
     kind: AnyKind
     record: Any
     step: Step
     tries: int = 0
-    due: bool = True
 
     @property
     def id(self) -> str:
@@ -348,10 +411,45 @@ def _wanted(payment: Payment, invoices: Mapping[str, Invoice]) -> bool:
     if payment.invoice is None:
         return True
     invoice = invoices[payment.invoice]
-    return isinstance(invoice.state, Open) and invoice.due_minor >= payment.amount_minor
+    if not isinstance(invoice.state, Open):
+        return False
+    # More may be held than is owed: only a part is taken then.
+    return payment.authorization is not None or invoice.due_minor >= payment.own_minor
+
+
+def _requester(customer: Customer, context: Context) -> str:
+    """Return in whose name to ask: without one there is no receipt, but an answer."""
+    try:
+        return normalized(context.seller_of(customer).tax_id)
+    except ValidationError:
+        return ""  # a seller that is not known here; that is for his invoices to say
+
+
+def _in_turn(records: Sequence[Any], at: datetime, tries: Callable[[Any], int]) -> list[Any]:
+    """Return records as each was written last: new ones in their order, then those asked in vain.
+
+    These are in another order at each instant. Where the first few are silent the rest is not
+    asked, and it must not be the same few each time.
+    """
+    latest = {each.id: each for each in records}
+    new = [each for each in latest.values() if not tries(each)]
+    old = [each for each in latest.values() if tries(each)]
+    return [*new, *sorted(old, key=lambda each: derived_id("turn", each.id, str(at)))]
+
+
+def _quote(request: TaxRequest | None, answer: TaxAnswer, source: str) -> Step:
+    return lambda id, context: tax_quotes.settle(id, request, answer, source, context)
+
+
+def _said(answered: Answered, source: str) -> Step:
+    return lambda id, context: customers.settle_tax_id(
+        id, answered.tax_id, answered.answer, source=source, context=context
+    )
 
 
 def _answered(answer: Answer) -> Step:
+    if isinstance(answer, NotCaptured):
+        return payments.not_captured
     if isinstance(answer, AbsentForSure):
         return payments.absent
     return lambda id, context: payments.settle(id, answer, context)

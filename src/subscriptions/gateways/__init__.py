@@ -16,9 +16,11 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from attrs import field, frozen
 
+from subscriptions.disputes import DisputeSnapshot
 from subscriptions.errors import ValidationError
+from subscriptions.money import Currency, Money
 from subscriptions.payment_methods import MethodDetails
-from subscriptions.payments import ChargeIntent, PaymentSnapshot
+from subscriptions.payments import CaptureIntent, ChargeIntent, PaymentSnapshot
 from subscriptions.refunds import RefundIntent, RefundSnapshot
 
 WINDOW_MIN = timedelta(hours=2)
@@ -33,17 +35,33 @@ class Capabilities:
     past it a replay would be a second charge. `collects` is False for a gateway whose money the
     customer sends (a bank transfer): it is never asked to charge. `in_flight_max` is how many
     charges may be under way at once.
+
+    The rest is for a gateway that `Authorizes`: whether a part of what is held may be captured,
+    whether more than one capture is possible, and how long an authorisation is good at least.
+
+    `minimums` are the least amounts that it charges, one for each currency that has one.
     """
 
     replay_window: timedelta = timedelta(hours=24)
     collects: bool = True
     in_flight_max: int = 1
+    partial_capture: bool = False
+    multi_capture: bool = False
+    authorization_validity: timedelta | None = None
+    minimums: tuple[Money, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if self.in_flight_max < 1:
             raise ValidationError("in_flight_max", self.in_flight_max, "at least 1")
         if self.collects and self.replay_window < WINDOW_MIN:
             raise ValidationError("replay_window", self.replay_window, f"at least {WINDOW_MIN}")
+
+    def minimum_minor(self, currency: Currency) -> int:
+        """Return the least amount that it charges in a currency, in minor units; at least one."""
+        for amount in self.minimums:
+            if amount.currency == currency:
+                return amount.minor
+        return 1
 
 
 @frozen
@@ -94,13 +112,16 @@ class GatewayEvent:
     """A verified message of a gateway: a hint, which is merged and may come twice.
 
     `id` is the gateway's own id of the message. `snapshot` is None for messages that are not about
-    a payment, `refund` for those that are not about a refund.
+    a payment, `refund` for those that are not about a refund, `dispute` for those that are not
+    about a dispute. That a debit fails after it had succeeded is told as a dispute, of kind
+    `RETURN`: a decline would be an older word, and a success wins.
     """
 
     id: str
     type: str
     snapshot: PaymentSnapshot | None
     refund: RefundSnapshot | None = None
+    dispute: DisputeSnapshot | None = None
 
 
 class PaymentGateway(Protocol):
@@ -145,7 +166,11 @@ class PaymentGateway(Protocol):
         ...
 
     def list_since(self, instant: datetime, /) -> Iterator[PaymentSnapshot]:
-        """List every charge that carries our metadata and is not older than `instant`."""
+        """List every charge that carries our metadata and is not older than `instant`.
+
+        Each with its `attempt_id`, and with the `tenant` and the `invoice` of its metadata, so that
+        a sweep knows whose it is. It is read as it comes, and may be long.
+        """
         ...
 
     def parse_webhook(
@@ -182,6 +207,55 @@ class Refunds(Protocol):
         self, intent: RefundIntent, gateway_ref: str | None, /
     ) -> ReconciledRefund:
         """Say what became of a refund, without moving money; `AbsentForSure` needs proof."""
+        ...
+
+
+@runtime_checkable
+class Authorizes(Protocol):
+    """A gateway that can hold an amount first and take it later.
+
+    What is not certain of an authorisation is asked by `reconcile`, and what waits for the customer
+    is stopped by `void`, as of a charge. Its snapshots say `expires_at` and `capturable`.
+    """
+
+    def authorize(self, intent: ChargeIntent, /) -> PaymentSnapshot:
+        """Hold an amount, at most once for each key within the replay window; take no money.
+
+        `AUTHORIZED` says that it is held, until `expires_at`. All else is as of `charge`.
+        """
+        ...
+
+    def capture(self, intent: CaptureIntent, /) -> PaymentSnapshot:
+        """Take what is held or a part of it, at most once for each key within the replay window.
+
+        The same intent again returns the first answer and moves no money. The answer carries the
+        intent's amount and `attempt_id`. Never more than is held is taken: what the gateway refuses
+        is declined, with code `authorization_expired` if it comes too late. Afterwards `reconcile`
+        of the authorisation finds `SUCCEEDED` with what was captured.
+        """
+        ...
+
+    def release(self, intent: ChargeIntent, /) -> PaymentSnapshot:
+        """Make sure that nothing more is held; what was captured stays captured.
+
+        Returns `DECLINED_SOFT` with code `voided` if nothing was captured, `SUCCEEDED` with what
+        was, and a `capturable` of zero; `UNKNOWN` in silence. Again it returns the same.
+        """
+        ...
+
+
+@runtime_checkable
+class ReportsDisputes(Protocol):
+    """A gateway that can list disputes and debits that came back; a sweep asks it.
+
+    One that cannot tells of them by its messages alone, and what gets lost stays lost.
+    """
+
+    def list_disputes_since(self, instant: datetime, /) -> Iterator[DisputeSnapshot]:
+        """List every dispute of our charges that changed at or after `instant`, as it stands now.
+
+        Each names its payment by our `attempt_id`, or by the reference of its charge.
+        """
         ...
 
 

@@ -12,17 +12,23 @@ from attrs import frozen
 
 from subscriptions.decisions import Change, changed
 from subscriptions.errors import InvalidTransition, ValidationError
-from subscriptions.ids import CreditNoteId, PaymentId
+from subscriptions.ids import CreditNoteId, InvoiceId, PaymentId
 from subscriptions.invoices.events import (
+    AttemptCounted,
     CollectionEnded,
     CollectionStarted,
     Event,
     InvoiceCredited,
+    InvoiceDisputeEnded,
     InvoiceDunningEnded,
+    InvoiceLeftForLater,
     InvoiceMarkedUncollectible,
     InvoiceOverdue,
     InvoicePaid,
     InvoicePartlyPaid,
+    InvoiceReopened,
+    InvoiceReplaced,
+    InvoiceSent,
     InvoiceVoided,
 )
 from subscriptions.invoices.invoice import (
@@ -32,6 +38,7 @@ from subscriptions.invoices.invoice import (
     InvoiceState,
     Open,
     Paid,
+    Sending,
     Uncollectible,
     Void,
 )
@@ -54,12 +61,45 @@ class EndCollection:
 
 
 @frozen
+class CountAttempt:
+    """An attempt is known of that the books did not know; `live` says that its outcome is open."""
+
+    payment: PaymentId
+    ordinal: int
+    live: bool
+
+
+@frozen
 class ApplyPayment:
     """Money is allocated to it."""
 
     payment: PaymentId
     amount_minor: int
     at: datetime
+
+
+@frozen
+class TakeBack:
+    """Money that had been allocated to it is gone: a dispute, or a debit that came back.
+
+    `held` says that it is not to be charged by itself then: a dispute is not a retry.
+    """
+
+    payment: PaymentId
+    amount_minor: int
+    held: bool
+
+
+@frozen
+class EndDispute:
+    """It is short of nothing any more because of disputes of this payment."""
+
+    payment: PaymentId
+
+
+@frozen
+class LeaveForLater:
+    """What is owed is too little to be charged alone."""
 
 
 @frozen
@@ -97,36 +137,77 @@ class MarkUncollectible:
     at: datetime
 
 
+@frozen
+class Replace:
+    """It was void; make it again as another invoice."""
+
+    by: InvoiceId
+
+
+@frozen
+class Send:
+    """Send it to an address once more."""
+
+    recipient: str
+    at: datetime
+
+
 Command: TypeAlias = (
     StartCollection
     | EndCollection
+    | CountAttempt
     | ApplyPayment
+    | TakeBack
+    | EndDispute
+    | LeaveForLater
     | ApplyCredit
     | StartDunning
     | EndDunning
     | MarkVoid
     | MarkUncollectible
+    | Replace
+    | Send
 )
 
 
 ALLOWED: dict[type[InvoiceState], frozenset[type[Command]]] = {
-    Draft: frozenset(),
+    # A draft that is not wanted has no number to keep, but it stays to be seen.
+    Draft: frozenset({MarkVoid}),
     Open: frozenset(
         {
             StartCollection,
             EndCollection,
+            CountAttempt,
             ApplyPayment,
+            TakeBack,
+            EndDispute,
+            LeaveForLater,
             ApplyCredit,
             StartDunning,
             EndDunning,
             MarkVoid,
             MarkUncollectible,
+            Send,
         }
     ),
     # An attempt may still be under way when the invoice is paid otherwise or given up.
-    Paid: frozenset({EndCollection, ApplyCredit, EndDunning}),
-    Void: frozenset({EndDunning}),
-    Uncollectible: frozenset({EndCollection, ApplyPayment, ApplyCredit, EndDunning, MarkVoid}),
+    Paid: frozenset(
+        {EndCollection, CountAttempt, TakeBack, EndDispute, ApplyCredit, EndDunning, Send}
+    ),
+    Void: frozenset({EndDispute, CountAttempt, EndDunning, Replace}),
+    Uncollectible: frozenset(
+        {
+            EndCollection,
+            CountAttempt,
+            ApplyPayment,
+            TakeBack,
+            EndDispute,
+            ApplyCredit,
+            EndDunning,
+            MarkVoid,
+            Send,
+        }
+    ),
 }
 
 
@@ -164,8 +245,16 @@ def _events(invoice: Invoice, command: Command) -> tuple[Event, ...]:
             if invoice.collecting != payment:
                 raise _refused(invoice, command)
             return (CollectionEnded(id, customer, payment),)
+        case CountAttempt(payment=payment, ordinal=ordinal):
+            return (AttemptCounted(id, customer, payment, ordinal),)
         case ApplyPayment():
             return _apply_payment(invoice, command)
+        case TakeBack():
+            return _take_back(invoice, command)
+        case EndDispute(payment=payment):
+            if payment not in invoice.disputed:
+                raise _refused(invoice, command)
+            return (InvoiceDisputeEnded(id, customer, payment),)
         case ApplyCredit():
             return _apply_credit(invoice, command)
         case StartDunning():
@@ -185,6 +274,17 @@ def _events(invoice: Invoice, command: Command) -> tuple[Event, ...]:
         case MarkUncollectible(reason=reason):
             reason = plain_text("reason", reason)
             return (InvoiceMarkedUncollectible(id, customer, invoice.amount_due, reason),)
+        case LeaveForLater():
+            if invoice.small or invoice.dunning:
+                raise _refused(invoice, command)
+            return (InvoiceLeftForLater(id, customer, invoice.amount_due),)
+        case Replace(by=by):
+            # What never had a number was no document, and once is enough.
+            if invoice.number is None or invoice.replaced_by is not None:
+                raise _refused(invoice, command)
+            return (InvoiceReplaced(id, customer, by),)
+        case Send():
+            return (InvoiceSent(id, customer, len(invoice.sendings) + 1),)
         case other:
             assert_never(other)
 
@@ -200,6 +300,18 @@ def _apply_payment(invoice: Invoice, command: ApplyPayment) -> tuple[Event, ...]
         )
     amount = Money(command.amount_minor, invoice.currency)
     return (InvoicePartlyPaid(invoice.id, invoice.customer, amount, invoice.amount_due - amount),)
+
+
+def _take_back(invoice: Invoice, command: TakeBack) -> tuple[Event, ...]:
+    amount = Money(command.amount_minor, invoice.currency)
+    if not 0 < command.amount_minor <= invoice.paid_minor:
+        raise ValidationError("amount", amount, f"more than zero, at most {invoice.paid}")
+    owed = evolve(invoice, state=Open()).amount_due + amount
+    return (
+        InvoiceReopened(
+            invoice.id, invoice.customer, invoice.subscription, command.payment, amount, owed
+        ),
+    )
 
 
 def _apply_credit(invoice: Invoice, command: ApplyCredit) -> tuple[Event, ...]:
@@ -221,10 +333,19 @@ def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:
     match command:
         case StartCollection(payment=payment):
             return evolve(
-                invoice, collecting=payment, attempts=invoice.attempts + 1, version=version
+                invoice,
+                collecting=payment,
+                attempts=invoice.attempts + 1,
+                charge_at=None,
+                version=version,
             )
         case EndCollection():
             return evolve(invoice, collecting=None, version=version)
+        case CountAttempt(payment=payment, ordinal=ordinal, live=live):
+            # The next attempt is to have another id than any that was ever made.
+            collecting = payment if live and invoice.collecting is None else invoice.collecting
+            attempts = max(invoice.attempts, ordinal)
+            return evolve(invoice, attempts=attempts, collecting=collecting, version=version)
         case ApplyPayment(payment=payment, amount_minor=amount_minor, at=at):
             return evolve(
                 invoice,
@@ -233,18 +354,38 @@ def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:
                 collecting=None if invoice.collecting == payment else invoice.collecting,
                 version=version,
             )
+        case TakeBack(payment=payment, amount_minor=amount_minor, held=held):
+            disputed = invoice.disputed
+            return evolve(
+                invoice,
+                paid_minor=invoice.paid_minor - amount_minor,
+                state=Open() if isinstance(invoice.state, Paid) else invoice.state,
+                disputed=(*disputed, payment) if held and payment not in disputed else disputed,
+                reopened=invoice.reopened + 1,
+                version=version,
+            )
+        case EndDispute(payment=payment):
+            left = tuple([each for each in invoice.disputed if each != payment])
+            return evolve(invoice, disputed=left, version=version)
         case ApplyCredit(at=at) if isinstance(event, InvoicePaid):
             return evolve(invoice, state=Paid(at), version=version)
         case ApplyCredit(total_minor=total_minor):
             credited_minor = invoice.credited_minor + min(total_minor, invoice.due_minor)
             return evolve(invoice, credited_minor=credited_minor, version=version)
         case StartDunning():
-            return evolve(invoice, dunning=True, version=version)
+            return evolve(invoice, dunning=True, charge_at=None, version=version)
         case EndDunning():
             return evolve(invoice, dunning=False, version=version)
         case MarkVoid(reason=reason, at=at):
             return evolve(invoice, state=Void(at, reason), version=version)
         case MarkUncollectible(reason=reason, at=at):
             return evolve(invoice, state=Uncollectible(at, reason), version=version)
+        case LeaveForLater():
+            return evolve(invoice, small=True, charge_at=None, version=version)
+        case Replace(by=by):
+            return evolve(invoice, replaced_by=by, version=version)
+        case Send(recipient=recipient, at=at):
+            sendings = (*invoice.sendings, Sending(at, recipient))
+            return evolve(invoice, sendings=sendings, version=version)
         case other:
             assert_never(other)

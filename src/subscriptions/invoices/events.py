@@ -21,6 +21,16 @@ class InvoiceDrafted:
 
 
 @frozen
+class InvoiceTaxPending:
+    """A draft waits, because a tax engine was asked in vain, `tries` times; it is asked again."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    reason: str
+    tries: int
+
+
+@frozen
 class InvoiceFinalized:
     """An invoice was numbered and is owed from now on; it never changes again."""
 
@@ -54,6 +64,27 @@ class InvoicePartlyPaid:
 
 
 @frozen
+class InvoiceReopened:
+    """Money that had paid the invoice is gone, so that much is owed again: `amount_due` in all."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    subscription: SubscriptionId | None
+    payment: PaymentId
+    amount: Money
+    amount_due: Money
+
+
+@frozen
+class InvoiceDisputeEnded:
+    """The invoice is short of nothing any more because of disputes of this payment."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    payment: PaymentId
+
+
+@frozen
 class CollectionStarted:
     """A further attempt to charge the invoice began."""
 
@@ -69,6 +100,16 @@ class CollectionEnded:
     invoice: InvoiceId
     customer: CustomerId
     payment: PaymentId
+
+
+@frozen
+class AttemptCounted:
+    """An attempt on the invoice turned up that the books did not know; it was its `ordinal`-th."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    payment: PaymentId
+    ordinal: int
 
 
 @frozen
@@ -99,6 +140,36 @@ class InvoiceVoided:
 
 
 @frozen
+class InvoiceLeftForLater:
+    """What is owed is too little to be charged alone: it waits for the customer's next charge."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    amount_due: Money
+
+
+@frozen
+class InvoiceReplaced:
+    """A void invoice was made again: the other one says what is owed instead."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    by: InvoiceId
+
+
+@frozen
+class InvoiceSent:
+    """The host is to send the invoice, for the `ordinal`-th time that it was asked to.
+
+    To whom is on the invoice: `invoice.sendings[ordinal - 1].recipient`.
+    """
+
+    invoice: InvoiceId
+    customer: CustomerId
+    ordinal: int
+
+
+@frozen
 class InvoiceCredited:
     """A credit note took something off the invoice: of what was owed, or of what was paid."""
 
@@ -122,11 +193,17 @@ class InvoiceMarkedUncollectible:
 Event: TypeAlias = (
     InvoicePaid
     | InvoicePartlyPaid
+    | InvoiceReopened
+    | InvoiceDisputeEnded
     | CollectionStarted
     | CollectionEnded
+    | AttemptCounted
     | InvoiceOverdue
     | InvoiceDunningEnded
     | InvoiceVoided
+    | InvoiceLeftForLater
+    | InvoiceReplaced
+    | InvoiceSent
     | InvoiceCredited
     | InvoiceMarkedUncollectible
 )

@@ -151,6 +151,8 @@ class Explanation:
     """The line of which a credit gives back a part."""
     credited_number: str | None = None
     """The number of that line's invoice, if it was given."""
+    more_rates: tuple[TaxRate, ...] = ()
+    """The taxes on the same net besides `rate`."""
 
     @property
     def amount(self) -> Money:
@@ -231,6 +233,7 @@ def explain(
         line.usage,
         line.credits,
         credited_number,
+        line.more_rates,
     )
 
 

@@ -5,6 +5,7 @@ Amounts are minor units of `currency` (fields end in `_minor`); the properties g
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -14,15 +15,16 @@ from typing import TypeAlias, assert_never
 from attrs import field, frozen
 
 from subscriptions.billing_cycles import Period, first_instant, zone_info
-from subscriptions.customers import Address
+from subscriptions.customers import Address, CollectionMethod
 from subscriptions.discounts import DiscountShare
 from subscriptions.errors import ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId, PriceId, ProductId, SubscriptionId
 from subscriptions.invoice_numbering import Reset, Series
 from subscriptions.money import Currency, Money, Rounding
+from subscriptions.payment_references import creditor_reference
 from subscriptions.proration import ProrationUnit
-from subscriptions.records import Column, ColumnType, Kind, plain_text
-from subscriptions.taxes import TaxBehavior, TaxGroup, TaxRate
+from subscriptions.records import Column, ColumnType, Kind, evolve, plain_text
+from subscriptions.taxes import TaxBehavior, TaxFlag, TaxGroup, TaxRate, TaxTreatment
 
 
 @frozen
@@ -41,7 +43,11 @@ class Seller:
     """Who sells: what is printed on invoices, the zone of its days, its number series.
 
     `terms_days` is how many days a customer has who pays by himself. Each series is kept for ever
-    under (seller, kind, pattern); another pattern begins another series.
+    under (seller, kind, pattern); another pattern begins another series. A pattern of invoices or
+    credit notes with `{customer}` in it gives each customer a series of his own, by his number.
+
+    What is billed for a period stays a draft for `draft_window_hours`, and then becomes final by
+    itself. Pro-forma invoices have numbers only if there are `pro_forma_numbers`.
     """
 
     name: str = "Seller"
@@ -55,17 +61,38 @@ class Seller:
     invoice_numbers: Series = Series("INV-{year}-{counter:05}", reset=Reset.YEARLY)
     customer_numbers: Series = Series("{counter:06}")
     credit_note_numbers: Series = Series("CN-{year}-{counter:05}", reset=Reset.YEARLY)
+    pro_forma_numbers: Series | None = None
+    draft_window_hours: int = 0
     snapshot: SellerSnapshot = field(init=False, eq=False, repr=False)
     """What is printed of it on an invoice of now."""
+    _invoices: tuple[str, Series] = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         printed = SellerSnapshot(self.name, self.address, self.tax_id, self.email, self.iban)
         object.__setattr__(self, "snapshot", printed)
+        # Each invoice of a run asks for it.
+        object.__setattr__(self, "_invoices", (self.invoice_series, self.invoice_numbers))
         plain_text("seller.name", self.name, length_max=200)
-        plain_text("seller.id", self.id, length_max=40)
+        if "/" in plain_text("seller.id", self.id, length_max=40):
+            raise ValidationError("seller.id", self.id, "a name without slashes")
         zone_info(self.zone)
         if not 0 <= self.terms_days <= 365:  # noqa: PLR2004 - a year
             raise ValidationError("seller.terms_days", self.terms_days, "0 to 365 days")
+        if (
+            type(self.draft_window_hours) is not int
+            or not 0 <= self.draft_window_hours <= _DRAFT_WINDOW_MAX
+        ):
+            expected = f"0 to {_DRAFT_WINDOW_MAX} hours"
+            raise ValidationError("seller.draft_window_hours", self.draft_window_hours, expected)
+        if self.customer_numbers.per_customer:
+            pattern = self.customer_numbers.pattern
+            raise ValidationError("seller.customer_numbers", pattern, "no {customer}: it is one")
+        for name in ("invoice_numbers", "credit_note_numbers", "pro_forma_numbers"):
+            series: Series | None = getattr(self, name)
+            if series is not None and _RUNS_TOGETHER.search(series.pattern):
+                # Number 1 of customer 11 would be number 11 of customer 1.
+                expected = "something other than digits between {customer} and {counter}"
+                raise ValidationError(f"seller.{name}", series.pattern, expected)
 
     @property
     def invoice_series(self) -> str:
@@ -81,6 +108,41 @@ class Seller:
     def credit_note_series(self) -> str:
         """The id of the series of its credit notes."""
         return f"{self.id}/credit_note/{self.credit_note_numbers.pattern}"
+
+    def invoices_of(self, customer: str | None) -> tuple[str, Series]:
+        """Return the id of the series for invoices of a customer's number, and how it starts.
+
+        Raises `ValidationError` for a series for each customer without such a number.
+        """
+        return _of(*self._invoices, customer)
+
+    def credit_notes_of(self, customer: str | None) -> tuple[str, Series]:
+        """Return the id of the series for credit notes of a customer's number, and its start."""
+        return _of(self.credit_note_series, self.credit_note_numbers, customer)
+
+    def pro_formas_of(self, customer: str | None) -> tuple[str, Series]:
+        """Return the id of the series for pro-forma invoices of a customer's number, and its start.
+
+        Raises `ValidationError` if they have no numbers.
+        """
+        numbers = self.pro_forma_numbers
+        if numbers is None:
+            raise ValidationError("seller.pro_forma_numbers", None, "a series")
+        return _of(f"{self.id}/pro_forma/{numbers.pattern}", numbers, customer)
+
+
+def _of(id: str, numbers: Series, customer: str | None) -> tuple[str, Series]:
+    if not numbers.per_customer:
+        return id, numbers
+    return f"{id}/{customer}", numbers.of_customer(customer or "")
+
+
+# The day belongs to a fixed number of digits, and so does the month.
+_RUNS_TOGETHER = re.compile(
+    r"\{customer\}([0-9]|\{year\}|\{month\})*\{counter|"
+    r"\{counter[^}]*\}([0-9]|\{year\}|\{month\})*\{customer"
+)
+_DRAFT_WINDOW_MAX = 24 * 31
 
 
 @frozen
@@ -167,7 +229,9 @@ class Charge:
     `amount_minor` is what the price says: net or gross as `behavior` says, before `discounts`.
     `unit_price` in major units is what is printed; None where a quantity times a price would
     mislead. `product` is what coupons ask for. `phase` is the place of the price's introductory
-    phase that counted; None for what lasts.
+    phase that counted; None for what lasts. `more_rates` are taxes on the same net besides `rate`,
+    `tax_flag` says what was missing where tax is charged for lack of evidence. `tax_category` says
+    what is sold where no price does; it is empty where the rates were given with the item.
     """
 
     description: str
@@ -187,6 +251,20 @@ class Charge:
     credits: LineRef | None = None
     usage: Measured | None = None
     phase: int | None = None
+    more_rates: tuple[TaxRate, ...] = ()
+    tax_flag: TaxFlag | None = None
+    tax_category: str = "standard"
+
+    def taxed(self, treatment: TaxTreatment) -> Charge:
+        """Return the charge as a treatment taxes it; itself if it is so already."""
+        if treatment.rate is self.rate and len(treatment.rates) == 1 and treatment.flag is None:
+            return self
+        return evolve(
+            self,
+            rate=treatment.rate,
+            more_rates=treatment.more_rates,
+            tax_flag=treatment.flag,
+        )
 
 
 @frozen
@@ -195,7 +273,9 @@ class Line:
 
     `amount_minor` is before `discounts`, the shares of the document's discounts that it bears.
     `subscription` and `item` say whose line it is, `part` which part of a whole it is, `phase`
-    which introductory phase of the price counted; None for what lasts.
+    which introductory phase of the price counted; None for what lasts. `more_rates` are taxes on
+    the same net besides `rate`. `tax_flag` says that tax was charged for lack of evidence, and of
+    which, so that a person may look.
     """
 
     description: str
@@ -216,6 +296,17 @@ class Line:
     credits: LineRef | None = None
     usage: Measured | None = None
     phase: int | None = None
+    product: ProductId | None = None
+    """What scopes of grants ask for; it follows from the price."""
+    more_rates: tuple[TaxRate, ...] = ()
+    tax_flag: TaxFlag | None = None
+    tax_category: str = "standard"
+    """What is sold, where no price says so; empty where its rates were given with the item."""
+
+    @property
+    def rates(self) -> tuple[TaxRate, ...]:
+        """All taxes on the line's net."""
+        return (self.rate, *self.more_rates) if self.more_rates else (self.rate,)
 
     @property
     def amount(self) -> Money:
@@ -294,14 +385,48 @@ STATUS: dict[type[InvoiceState], Status] = {
 
 
 @frozen
+class Taxing:
+    """A draft waits for a tax engine: how often that was asked in vain, and why it said nothing.
+
+    `gives_back` says that what the invoice credits is given back as money once it is final.
+    """
+
+    tries: int = 0
+    reason: str = ""
+    gives_back: bool = False
+
+
+@frozen
+class Sending:
+    """An invoice was to be sent to an address, by the host."""
+
+    at: datetime
+    recipient: str
+
+
+@frozen
 class Invoice:
     """One invoice. `collecting` is the one attempt whose outcome is open, if there is one.
 
     `balance_minor` is what the customer's balance paid of it; where the total is negative, so is
     it: the customer got that. `credited_minor` is what credit notes took off what was owed;
-    what they gave back of what was paid is on them alone. `activates` says that a subscription
+    what they gave back of what was paid is on them alone. `granted_minor` is what credit grants
+    paid after the balance. `activates` says that a subscription
     waits for it to be paid. `finalize_at` is when a draft becomes final by itself. `dunning` says
     that a dunning case looks after it; then the invoice itself is due no more.
+
+    Once it is final, `seller_id` says whose it is (empty: the main seller's) and `series` in which
+    series its number is. `replaces` names the void invoice that it was made instead of, which names
+    it in `replaced_by`. `sendings` are the times when it was asked to be sent again.
+
+    `disputed` are the payments that it is short of because they are disputed: while there are any
+    it is not charged by itself. `reopened` counts how often money that had paid it was taken back.
+
+    `collection_method` says whether it is charged or sent. A `small` one comes to less than the
+    gateway charges: it waits for the customer's next charge, and is not dunned. At `charge_at` it
+    is charged together with the small ones that wait.
+
+    A draft with `taxing` waits for a tax engine; `tax_quote` is whose quote it has, and which.
     """
 
     id: InvoiceId
@@ -338,6 +463,19 @@ class Invoice:
     activates: bool = False
     finalize_at: datetime | None = None
     credited_minor: int = 0
+    granted_minor: int = 0
+    seller_id: str = ""
+    series: str = ""
+    replaces: InvoiceId | None = None
+    replaced_by: InvoiceId | None = None
+    sendings: tuple[Sending, ...] = ()
+    disputed: tuple[PaymentId, ...] = ()
+    reopened: int = 0
+    collection_method: CollectionMethod = CollectionMethod.CHARGE_AUTOMATICALLY
+    small: bool = False
+    charge_at: datetime | None = None
+    taxing: Taxing | None = None
+    tax_quote: str = ""
 
     @property
     def status(self) -> Status:
@@ -370,9 +508,24 @@ class Invoice:
         return Money(self.balance_minor, self.currency)
 
     @property
+    def granted(self) -> Money:
+        """What credit grants paid; `balance.grant_entries` says which."""
+        return Money(self.granted_minor, self.currency)
+
+    @property
     def credited(self) -> Money:
         """What credit notes took off what was owed; not what they gave back of what was paid."""
         return Money(self.credited_minor, self.currency)
+
+    @property
+    def sent(self) -> bool:
+        """Whether the customer pays it by himself, though there may be something to charge."""
+        return self.collection_method is CollectionMethod.SEND_INVOICE
+
+    @property
+    def payment_reference(self) -> str | None:
+        """The RF creditor reference to write on a transfer; None while it has no number."""
+        return None if self.number is None else creditor_reference(self.number)
 
     @property
     def subscriptions(self) -> tuple[SubscriptionId, ...]:
@@ -390,7 +543,8 @@ class Invoice:
             case Draft() | Void() | Paid():
                 return 0
             case Open() | Uncollectible():
-                return self.total_minor - self.balance_minor - self.paid_minor - self.credited_minor
+                settled = self.balance_minor + self.granted_minor + self.paid_minor
+                return self.total_minor - settled - self.credited_minor
             case other:
                 assert_never(other)
 
@@ -420,11 +574,14 @@ class Invoice:
         if (
             self.due_on is None
             or self.dunning
+            or self.small
             or self.collecting is not None
             or self.parked is not None
             or not isinstance(self.state, Open)
         ):
             return None
+        if self.charge_at is not None:
+            return self.charge_at
         return first_instant(self.due_on + timedelta(days=1), self.zone)
 
 
@@ -445,6 +602,9 @@ INVOICE = Kind(
         Column("total_minor", ColumnType.INTEGER, lambda i: i.total_minor, indexed=False),
         Column("paid_minor", ColumnType.INTEGER, lambda i: i.paid_minor, indexed=False),
         Column("due_minor", ColumnType.INTEGER, lambda i: i.due_minor, indexed=False),
+        Column("seller", ColumnType.TEXT, lambda i: i.seller_id, indexed=False),
+        Column("series", ColumnType.TEXT, lambda i: i.series, indexed=False),
     ),
-    unique=(("number",),),
+    # No seller gives a number twice, not even in two series of his.
+    unique=(("number", "seller"),),
 )

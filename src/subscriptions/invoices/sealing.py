@@ -23,6 +23,7 @@ from subscriptions.invoices.events import (
     InvoiceDrafted,
     InvoiceFinalized,
     InvoicePaid,
+    InvoiceTaxPending,
 )
 from subscriptions.invoices.invoice import (
     INVOICE,
@@ -35,10 +36,18 @@ from subscriptions.invoices.invoice import (
     Party,
     Seller,
     SellerSnapshot,
+    Taxing,
 )
 from subscriptions.money import Currency, Money, Rounding
 from subscriptions.records import evolve
-from subscriptions.taxes import TaxableLine, TaxBehavior, TaxRate, TaxTotals, tax_totals
+from subscriptions.taxes import (
+    TaxableLine,
+    TaxBehavior,
+    TaxGroup,
+    TaxRate,
+    TaxTotals,
+    tax_totals,
+)
 
 
 @frozen
@@ -52,13 +61,16 @@ class Issuing:
 
 def totals_of(charges: Sequence[Charge], *, rounding: Rounding = Rounding.HALF_UP) -> TaxTotals:
     """Return net, tax and total of charges by EN 16931; raises `ValidationError` for none."""
-    if len(charges) == 1:
+    if len(charges) == 1 and not charges[0].more_rates:
         only = charges[0]
         return _totals_of_one(_taxable(only), only.rate, only.behavior, rounding)
     if not charges:
         raise ValidationError("lines", (), "at least one line")
     return tax_totals(
-        [TaxableLine(_taxable(each), each.rate, each.behavior) for each in charges],
+        [
+            TaxableLine(_taxable(each), each.rate, each.behavior, each.more_rates)
+            for each in charges
+        ],
         rounding=rounding,
     )
 
@@ -119,10 +131,15 @@ def compose(
                 each.credits,
                 each.usage,
                 each.phase,
+                each.product,
+                each.more_rates,
+                each.tax_flag,
+                each.tax_category,
             )
             for each, net_minor in zip(charges, totals.line_nets_minor, strict=True)
         ]
     )
+    final = issuing is not None
     return Invoice(
         id,
         customer.tenant,
@@ -137,14 +154,21 @@ def compose(
         totals.gross_minor,
         rounding,
         seller.zone,
-        0 if automatic else seller.terms_days,
+        0 if automatic else terms_of(customer, seller),
         seller=None if issuing is None else seller.snapshot,
         party=None if issuing is None else party_of(customer),
         salt="" if issuing is None else issuing.salt,
         attempts=0 if issuing is None or issuing.collecting is None else 1,
         collecting=None if issuing is None else issuing.collecting,
         balance_minor=0 if issuing is None else issuing.balance_minor,
+        seller_id=seller.id if final else "",
+        series=seller.invoices_of(customer.number)[0] if final else "",
     )
+
+
+def terms_of(customer: Customer, seller: Seller) -> int:
+    """Return how many days a customer has who pays by himself: his own terms, or the seller's."""
+    return seller.terms_days if customer.terms_days is None else customer.terms_days
 
 
 def draft(
@@ -159,6 +183,28 @@ def draft(
     return Change(
         INVOICE, before, after, (InvoiceDrafted(invoice.id, invoice.customer, invoice.total),)
     )
+
+
+def wait_for_quote(invoice: Invoice, *, at: datetime) -> Change:
+    """Decide to keep a composed invoice as a draft until a tax engine was asked, which is due now.
+
+    `invoice` is new, or a stored draft with what was changed of it.
+    """
+    before = invoice if invoice.version else None
+    return draft(evolve(invoice, taxing=Taxing()), before=before, finalize_at=at)
+
+
+def put_off(invoice: Invoice, *, tries: int, reason: str, until: datetime) -> Change:
+    """Decide that a draft waits on, because nobody could say how it is taxed."""
+    waiting = Taxing() if invoice.taxing is None else invoice.taxing
+    after = evolve(
+        invoice,
+        version=invoice.version + 1,
+        taxing=evolve(waiting, tries=tries, reason=reason[:200]),
+        finalize_at=until,
+    )
+    event = InvoiceTaxPending(invoice.id, invoice.customer, reason[:200], tries)
+    return Change(INVOICE, invoice, after, (event,))
 
 
 def finalize(
@@ -180,16 +226,21 @@ def finalize(
         invoice,
         seller=seller.snapshot,
         party=party_of(customer),
+        zone=seller.zone,
         salt=salt,
         attempts=0 if collecting is None else 1,
         collecting=collecting,
+        seller_id=seller.id,
+        series=seller.invoices_of(customer.number)[0],
     )
     return issue(after, seller, before=invoice if invoice.version else None)
 
 
 def issue(invoice: Invoice, seller: Seller, *, before: Invoice | None = None) -> Issue:
     """Return the document to be numbered: an invoice that is composed with all that it freezes."""
-    return Issue(INVOICE, before, invoice, seller.invoice_series, seller.invoice_numbers)
+    number = None if invoice.party is None else invoice.party.number
+    series, opening = seller.invoices_of(number)
+    return Issue(INVOICE, before, invoice, series, opening, seller.zone)
 
 
 def party_of(customer: Customer) -> Party:
@@ -212,8 +263,8 @@ def seal(
 
     The hash covers all that is frozen and the hash of the predecessor; of the customer only a
     salted commitment, which is kept: the chain still verifies when salt and customer are erased.
-    An invoice of which nothing is to be paid, because it is zero or the customer's balance covers
-    it, is paid at once.
+    An invoice of which nothing is to be paid, because it is zero or the customer's balance and
+    grants cover it, is paid at once.
     """
     issued_on = local_date(at, invoice.zone)
     due_on = issued_on + timedelta(days=invoice.terms_days)
@@ -228,7 +279,7 @@ def seal(
             due_on,
         ),
     )
-    settled = invoice.total_minor <= invoice.balance_minor
+    settled = invoice.total_minor <= invoice.balance_minor + invoice.granted_minor
     if settled:
         paid = InvoicePaid(
             invoice.id, invoice.customer, invoice.subscription, number, invoice.total
@@ -313,6 +364,14 @@ def _hash(
         f"{_PART}{invoice.net_minor}{_UNIT}{invoice.tax_minor}{_UNIT}{invoice.total_minor}"
         f"{_UNIT}{invoice.balance_minor}"
     )
+    rare = series_texts(invoice.seller_id, invoice.series)
+    if invoice.replaces is not None:
+        rare.append(["replaces", invoice.replaces])
+    if invoice.granted_minor:
+        rare.append(["granted", invoice.granted_minor])
+    rare += group_texts(invoice.taxes)
+    if rare:
+        texts.append(_encode(rare))
     return sha256(_UNIT.join(texts).encode()).hexdigest()
 
 
@@ -328,9 +387,15 @@ def _line_text(line: Line) -> str:
         f"{_UNIT}{line.amount_minor}{_UNIT}{line.net_minor}{_UNIT}{line.currency.code}"
         f"{_UNIT}{line.rate.category}{_UNIT}{line.rate.percent!s}{_UNIT}{line.rate.reason or ''}"
         f"{_UNIT}{line.behavior}{_UNIT}{line.period!s}{_UNIT}{line.price or ''}"
+        f"{_UNIT}{line.product or ''}"
         f"{_UNIT}{line.kind}{_UNIT}{line.subscription or ''}{_UNIT}{line.item!s}"
         f"{_UNIT + _encode(rare) if rare else ''}"
     )
+
+
+def series_texts(seller: str, series: str) -> list[object]:
+    """Return what a seal covers of the series of a document: nothing if it names none."""
+    return [["seller", seller], ["series", series]] if seller or series else []
 
 
 def _line_texts(line: Line) -> list[object]:
@@ -353,7 +418,27 @@ def _line_texts(line: Line) -> list[object]:
             texts.append(["usage before", usage.before_minor, usage.taken_back])
     if line.phase is not None:
         texts.append(["phase", line.phase])
+    texts += tax_texts(line.rate, line.more_rates)
+    if line.tax_flag is not None:
+        texts.append(["tax flag", line.tax_flag])
+    if line.tax_category != "standard":
+        texts.append(["tax category", line.tax_category])
     return texts
+
+
+def tax_texts(rate: TaxRate, more_rates: Sequence[TaxRate]) -> list[object]:
+    """Return what a seal covers of a line's taxes besides its rate: nothing for most lines."""
+    texts: list[object] = [["tax name", rate.name]] if rate.name else []
+    if more_rates:
+        rates = [[each.category, str(each.percent), each.reason, each.name] for each in more_rates]
+        texts.append(["more rates", rates])
+    return texts
+
+
+def group_texts(groups: Sequence[TaxGroup]) -> list[object]:
+    """Return what a seal covers of the names of taxes: nothing for VAT, which has none."""
+    names = [[place, group.name] for place, group in enumerate(groups) if group.name]
+    return [["tax names", names]] if names else []
 
 
 def _commitment(invoice: Invoice) -> str:

@@ -17,7 +17,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 
-from attrs import frozen
+from attrs import field, frozen
 
 from subscriptions.alignment import shared
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
@@ -55,7 +55,7 @@ from subscriptions.proration import (
     between,
 )
 from subscriptions.records import evolve
-from subscriptions.taxes import TaxRate
+from subscriptions.taxes import TaxRate, TaxTreatment
 
 
 @frozen
@@ -71,7 +71,8 @@ class Conditions:
     """What a change depends on besides the items: when, how, at which rate of tax.
 
     `usage` is what metered items used so far, by item number; `paid` what was paid of the invoices
-    of debits, needed where credits are capped by that.
+    of debits, needed where credits are capped by that, and of those that are void. `treatments` are
+    the taxes of the prices that are not just taxed at `rate`.
     """
 
     at: datetime
@@ -80,6 +81,12 @@ class Conditions:
     prices: Mapping[str, Price]
     usage: Mapping[int, Sequence[UsageOf]]
     paid: Mapping[InvoiceId, PaidShare]
+    treatments: Mapping[str, TaxTreatment] = field(factory=dict[str, TaxTreatment])
+
+    def treatment_of(self, price: PriceId) -> TaxTreatment:
+        """Return how what is charged for a price is taxed."""
+        found = self.treatments.get(price)
+        return TaxTreatment((self.rate,)) if found is None else found
 
 
 @frozen
@@ -242,7 +249,8 @@ def _before_billing(
         )
         items.append(item)
         if price.setup_minor:
-            pending.append(setup_charge(item, price, subscription, conditions.rate))
+            treatment = conditions.treatment_of(price.id)
+            pending.append(setup_charge(item, price, subscription, treatment))
     return Outcome(tuple(items), subscription.debits, tuple(pending))
 
 
@@ -380,7 +388,8 @@ class _Work:
             since=self.since(metered=price.meter is not None, arrears=price.arrears),
         )
         if price.setup_minor:
-            self.pending.append(setup_charge(item, price, self.subscription, self.conditions.rate))
+            treatment = self.conditions.treatment_of(price.id)
+            self.pending.append(setup_charge(item, price, self.subscription, treatment))
         if price.arrears:
             return item
         stub = item.next_period
@@ -472,6 +481,7 @@ class _Work:
             subscription=self.subscription,
             usage=conditions.usage.get(item.number, ()),
             unit=conditions.policy.unit,
+            treatment=conditions.treatments.get(price.id),
             until=conditions.at if conditions.policy.unit is ProrationUnit.SECOND else None,
         )
         self.pending += [each for each in charges if each.amount_minor]
@@ -516,7 +526,7 @@ class _Work:
                 self.debits[place] = evolve(debit, end=part)
             else:
                 del self.debits[place]
-            if self.conditions.policy.cap is Cap.PAID:
+            if self.conditions.policy.cap is Cap.PAID or debit.invoice in self.conditions.paid:
                 given = min(given, self._paid_of(debit))
             if given:
                 self.pending.append(self._credit_line(debit, self.rests[-1], given, at))
@@ -551,6 +561,7 @@ class _Work:
             item=debit.item,
             part=self._part_of(rest, -debit.whole_minor, unit),
             credits=None if debit.invoice is None else LineRef(debit.invoice, debit.line),
+            more_rates=debit.more_rates,
         )
 
     def _forget(self, debit: Debit) -> None:
@@ -602,13 +613,14 @@ class _Work:
                 for place, (_, share) in enumerate(chain[1:])
                 if share is not None and cuts[place] != cuts[place + 1]
             )
+            treatment = self.conditions.treatment_of(item.price)
             self.debits.append(
                 Debit(
                     item.number,
                     item.price,
                     rest.whole,
                     chain[-1][0],
-                    self.conditions.rate,
+                    treatment.rate,
                     price.tax_behavior,
                     len(self.pending),
                     None,
@@ -618,13 +630,14 @@ class _Work:
                     rest.grants,
                     rest.end,
                     rest.unit,
+                    treatment.more_rates,
                 )
             )
             self.pending.append(
                 Charge(
                     price.name,
                     cuts[0],
-                    self.conditions.rate,
+                    treatment.rate,
                     price.tax_behavior,
                     item.quantity,
                     None,
@@ -637,6 +650,8 @@ class _Work:
                     shares,
                     self._part(rest, item, chain[0][0]),
                     phase=phase_for(price, max(0, item.billed - 1)),
+                    more_rates=treatment.more_rates,
+                    tax_flag=treatment.flag,
                 )
             )
 
@@ -709,12 +724,14 @@ def _counted(before: Item, after: Item, *, in_period: bool) -> Item:
     return evolve(after, billed=billed, last_minor=before.last_minor, had=had, free=before.free)
 
 
-def setup_charge(item: Item, price: Price, subscription: Subscription, rate: TaxRate) -> Charge:
+def setup_charge(
+    item: Item, price: Price, subscription: Subscription, treatment: TaxTreatment
+) -> Charge:
     """Return the setup fee of a price: once, with the next invoice."""
     return Charge(
         price.name,
         price.setup_minor,
-        rate,
+        treatment.rate,
         price.tax_behavior,
         unit_price=Decimal(price.setup_minor).scaleb(-subscription.currency.exponent),
         price=item.price,
@@ -722,6 +739,8 @@ def setup_charge(item: Item, price: Price, subscription: Subscription, rate: Tax
         product=price.product,
         subscription=subscription.id,
         item=item.number,
+        more_rates=treatment.more_rates,
+        tax_flag=treatment.flag,
     )
 
 

@@ -29,7 +29,7 @@ from subscriptions.money import Currency
 from subscriptions.pricing import Events
 from subscriptions.proration import ProrationUnit, between, position
 from subscriptions.records import evolve
-from subscriptions.taxes import TaxRate
+from subscriptions.taxes import TaxRate, TaxTreatment
 
 _ZERO, _ONE = Fraction(), Fraction(1)
 
@@ -38,7 +38,8 @@ _ZERO, _ONE = Fraction(), Fraction(1)
 class UsageOf:
     """What was used of an item's meter in a segment; `events` as the price model wants them.
 
-    `known` and `known_events` are the part of it that was billed earlier, for late usage.
+    `known` and `known_events` are the part of it that was billed earlier, for late usage; that is
+    taxed as on the day on which its own period ended, which is its `treatment`.
     """
 
     period: Period
@@ -47,6 +48,7 @@ class UsageOf:
     events: Events | None = None
     known: Decimal | None = None
     known_events: Events | None = None
+    treatment: TaxTreatment | None = None
 
 
 def charge_period(
@@ -58,6 +60,7 @@ def charge_period(
     subscription: Subscription,
     usage: Sequence[UsageOf] = (),
     unit: ProrationUnit = ProrationUnit.DAY,
+    treatment: TaxTreatment | None = None,
     until: datetime | None = None,
 ) -> list[Charge]:
     """Return the charges of an item for a period that is billed whole, or a stub of one.
@@ -66,8 +69,11 @@ def charge_period(
     ones, which costs what it adds to what was billed for its own period. A minimum is trued up, and
     what was billed ahead is taken off. A stub is cut by days, or by thirtieths where that is the
     `unit`: it begins and ends with a day, so seconds are days. Only in arrears may it begin with an
-    instant, the item's `since`, and end with one, `until`, and then seconds are counted.
+    instant, the item's `since`, and end with one, `until`, and then seconds are counted. With a
+    `treatment` that is how it is taxed, at several rates perhaps, and not the `rate`.
     """
+    if treatment is not None:
+        rate = treatment.rate
     if item.meter is not None:
         charges = [_used(item, price, used, rate, subscription) for used in usage]
     else:
@@ -78,6 +84,11 @@ def charge_period(
         )
         missing = _true_up(item, price, period, rate, charges, part=least)
         charges += [evolve(each, subscription=subscription.id) for each in missing]
+    if treatment is not None and (treatment.more_rates or treatment.flag is not None):
+        charges = [each.taxed(treatment) for each in charges]
+    for place, used in enumerate(usage):
+        if used.treatment is not None:
+            charges[place] = charges[place].taxed(used.treatment)
     return charges
 
 
@@ -310,6 +321,7 @@ def debits_of(
                 invoice,
                 grants=_grants(charge, coupons) if coupons else (),
                 unit=ProrationUnit.DAY if charge.part is None else charge.part.unit,
+                more_rates=charge.more_rates,
             )
             for place, charge in enumerate(charges)
             if charge.kind is LineKind.PERIOD

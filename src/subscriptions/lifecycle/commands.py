@@ -9,7 +9,8 @@ from attrs import frozen
 
 from subscriptions.billing_cycles import Period
 from subscriptions.coupons import AppliedCoupon
-from subscriptions.ids import CouponId, CustomerId, InvoiceId
+from subscriptions.customers import CollectionMethod
+from subscriptions.ids import CouponId, CustomerId, InvoiceId, PaymentMethodId
 from subscriptions.invoices import Charge
 from subscriptions.lifecycle.subscription import (
     Active,
@@ -234,6 +235,14 @@ class SetCatchUp:
 
 
 @frozen
+class SetPayment:
+    """Let it be paid by this method and in this way; None for the customer's."""
+
+    payment_method: PaymentMethodId | None
+    collection_method: CollectionMethod | None
+
+
+@frozen
 class AnswerSurvey:
     """Say why it was cancelled: a word of the host's list, and the customer's own."""
 
@@ -286,6 +295,7 @@ Command: TypeAlias = (
     | Transfer
     | SetEnd
     | SetCatchUp
+    | SetPayment
     | AnswerSurvey
     | MarkPastDue
     | ClearPastDue
@@ -306,6 +316,7 @@ _ANY_TIME: frozenset[type[Command]] = frozenset(
         Transfer,
         SetEnd,
         SetCatchUp,
+        SetPayment,
         AnswerSurvey,
     }
 )
@@ -326,6 +337,7 @@ ALLOWED: dict[type[Contract], frozenset[type[Command]]] = {
             End,
             UndoCancel,
             Cancel,
+            SetPayment,
             AnswerSurvey,
             ClearPastDue,
             # What is planned for it, and only that: it comes once the first payment has.

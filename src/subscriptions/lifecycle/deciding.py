@@ -42,6 +42,7 @@ from subscriptions.lifecycle.commands import (
     ScheduleChange,
     SetCatchUp,
     SetEnd,
+    SetPayment,
     SkipPeriods,
     Transfer,
     UndoCancel,
@@ -67,6 +68,7 @@ from subscriptions.lifecycle.events import (
     SubscriptionEnded,
     SubscriptionPastDue,
     SubscriptionPaused,
+    SubscriptionPaymentSet,
     SubscriptionReactivated,
     SubscriptionRecovered,
     SubscriptionRenewed,
@@ -286,6 +288,8 @@ def _event(  # noqa: PLR0915 - one case each
             return EndSet(id, customer, end)
         case SetCatchUp(policy=policy, periods_max=periods_max):
             return CatchUpSet(id, customer, policy, periods_max)
+        case SetPayment(payment_method=method, collection_method=how):
+            return SubscriptionPaymentSet(id, customer, method, how)
         case AnswerSurvey(answer=answer, comment=comment):
             plain_text("answer", answer, length_max=200)
             plain_text("comment", comment, length_max=5000, empty=True)
@@ -393,11 +397,14 @@ def apply(  # noqa: PLR0915 - one case each
                 version=version,
             )
         case SubscriptionTransferred(to=to, zone=zone):
-            return evolve(sub, customer=to, zone=zone, version=version)
+            # What the one before paid by is not the new one's.
+            return evolve(sub, customer=to, zone=zone, payment_method=None, version=version)
         case EndSet(on=end):
             return evolve(sub, ends_on=end, version=version)
         case CatchUpSet(policy=policy, periods_max=periods_max):
             return evolve(sub, catch_up=policy, catch_up_max=periods_max, version=version)
+        case SubscriptionPaymentSet(payment_method=method, collection_method=how):
+            return evolve(sub, payment_method=method, collection_method=how, version=version)
         case SurveyAnswered(answer=answer, comment=comment):
             return evolve(sub, survey=Survey(answer, comment), version=version)
         case SubscriptionPastDue(invoice=invoice):

@@ -9,7 +9,8 @@ from attrs import frozen
 
 from subscriptions.billing_cycles import Period
 from subscriptions.coupons import AppliedCoupon
-from subscriptions.ids import CouponId, CustomerId, InvoiceId, SubscriptionId
+from subscriptions.customers import CollectionMethod
+from subscriptions.ids import CouponId, CustomerId, InvoiceId, PaymentMethodId, SubscriptionId
 from subscriptions.invoices import Charge
 from subscriptions.lifecycle.subscription import (
     CatchUp,
@@ -303,6 +304,16 @@ class CatchUpSet:
 
 
 @frozen
+class SubscriptionPaymentSet:
+    """It is paid by this method and in this way from now on; None for the customer's."""
+
+    subscription: SubscriptionId
+    customer: CustomerId
+    payment_method: PaymentMethodId | None
+    collection_method: CollectionMethod | None
+
+
+@frozen
 class SurveyAnswered:
     """The customer said why it was cancelled."""
 
@@ -376,6 +387,7 @@ Event: TypeAlias = (
     | SubscriptionTransferred
     | EndSet
     | CatchUpSet
+    | SubscriptionPaymentSet
     | SurveyAnswered
     | SubscriptionPastDue
     | SubscriptionRecovered

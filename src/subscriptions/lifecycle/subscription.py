@@ -13,9 +13,10 @@ from attrs import Factory, field, frozen
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
 from subscriptions.contract_terms import Terms
 from subscriptions.coupons import AppliedCoupon
+from subscriptions.customers import CollectionMethod
 from subscriptions.discounts import PercentOff
 from subscriptions.errors import ValidationError
-from subscriptions.ids import CustomerId, InvoiceId, PriceId, SubscriptionId
+from subscriptions.ids import CustomerId, InvoiceId, PaymentMethodId, PriceId, SubscriptionId
 from subscriptions.invoices import Charge
 from subscriptions.money import Currency, Money, round_fraction
 from subscriptions.pricing.numbers import MOST_QUANTITY, read_quantity
@@ -153,6 +154,7 @@ class Debit:
     place among what is pending. `cycle` is how the period was counted, where its item is counted
     otherwise since. `grants` are the discounts of the period. `charged_to` is where `end` was at
     first: what lies between them has been credited. A stub was cut out of its cycle by the `unit`.
+    `more_rates` are the taxes besides `rate` that were charged.
     """
 
     item: int
@@ -169,6 +171,7 @@ class Debit:
     grants: tuple[Grant, ...] = ()
     charged_to: Fraction = _ONE
     unit: ProrationUnit = ProrationUnit.DAY
+    more_rates: tuple[TaxRate, ...] = ()
 
 
 @frozen
@@ -367,8 +370,9 @@ class Subscription:
 
     `schedule` are changes to come, in order; `pending` is what waits for the next invoice, `debits`
     what was charged for periods that are not over. The `discounts` count for the invoices to come.
-    It ends by itself when the day `ends_on` begins: a fixed term is over. When usage since the last
-    invoice comes to `threshold`, it is billed.
+    It is paid by its own `payment_method` and in its own `collection_method`, or as the customer's
+    are where these are None. It ends by itself when the day `ends_on` begins: a fixed term is over.
+    When usage since the last invoice comes to `threshold`, it is billed.
     """
 
     id: SubscriptionId
@@ -400,10 +404,17 @@ class Subscription:
     usage_check_at: datetime | None = None
     survey: Survey | None = None
     last_item: int = field(default=Factory(lambda self: _last_number(self.items), takes_self=True))
+    payment_method: PaymentMethodId | None = None
+    collection_method: CollectionMethod | None = None
     due_day: date | None = field(init=False, eq=False, repr=False)
     """The day on which something is to happen, in the zone of the subscription."""
     due_at: datetime | None = field(init=False, eq=False, repr=False)
     """The instant at which it is due; None if nothing is due any more, or parked."""
+
+    @property
+    def pays_its_own_way(self) -> bool:
+        """Whether it has a way to pay of its own, so that its invoices are its own as well."""
+        return self.payment_method is not None or self.collection_method is not None
 
     def __attrs_post_init__(self) -> None:
         if not self.items:

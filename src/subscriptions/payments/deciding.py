@@ -19,8 +19,16 @@ from subscriptions.ids import (
     gateway_key,
 )
 from subscriptions.money import Currency, Money
+from subscriptions.payments.authorizing import (
+    VALIDITY,
+    captured,
+    check_amount,
+    merge_held,
+    release,
+)
 from subscriptions.payments.events import (
     PaymentActionRequired,
+    PaymentAuthorized,
     PaymentFailed,
     PaymentIntended,
     PaymentNotExecuted,
@@ -41,6 +49,8 @@ from subscriptions.payments.payment import (
     PAYMENT,
     ActionRequired,
     Allocation,
+    Authorized,
+    Capturing,
     Declined,
     Intended,
     Payment,
@@ -50,34 +60,15 @@ from subscriptions.payments.payment import (
     Unknown,
     Voided,
 )
+from subscriptions.payments.timing import (
+    ACTION_WINDOW,
+    PROCESSING_POLL,
+    VOID_AGAIN,
+    backoff,
+    key_is_young,
+    last_call_with_key,
+)
 from subscriptions.records import evolve
-
-MARGIN = timedelta(hours=1)
-
-
-TIMEOUT = timedelta(seconds=30)
-
-
-ACTION_WINDOW = timedelta(days=7)
-
-
-PROCESSING_POLL = timedelta(days=1)
-
-
-VOID_AGAIN = timedelta(hours=1)
-
-
-# Ask again after five minutes, an hour, six hours, then daily without end.
-BACKOFF = (timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
-
-
-def backoff(tries: int) -> timedelta:
-    """Return how long to wait after the `tries`-th silence: 5 min, 1 h, 6 h, then daily.
-
-    >>> backoff(1), backoff(99)
-    (datetime.timedelta(seconds=300), datetime.timedelta(days=1))
-    """
-    return BACKOFF[min(tries, len(BACKOFF)) - 1]
 
 
 def payment_id(tenant: str, invoice: InvoiceId, ordinal: int) -> PaymentId:
@@ -98,8 +89,13 @@ def intend(
     method_ref: str,
     at: datetime,
     now: datetime,
+    also: tuple[Allocation, ...] = (),
 ) -> Change:
-    """Decide to charge a method for an invoice: the intent that is committed before the call."""
+    """Decide to charge a method for an invoice: the intent that is committed before the call.
+
+    `amount_minor` is all that is charged; `also` says how much of it is for other invoices, which
+    are too small to be charged alone.
+    """
     if amount_minor <= 0:
         raise ValidationError("amount", Money(amount_minor, currency), "more than zero")
     id = payment_id(tenant, invoice, ordinal)
@@ -118,17 +114,22 @@ def intend(
         method,
         method_ref,
         keyed_at=now,
+        also=also,
     )
     event = PaymentIntended(id, customer, invoice, Money(amount_minor, currency))
     return created(PAYMENT, payment, event)
 
 
 def charge_intent(payment: Payment) -> ChargeIntent:
-    """Return what the gateway is asked, from the frozen facts alone: equal bytes every time."""
+    """Return what the gateway is asked, from the frozen facts alone: equal bytes every time.
+
+    It asks for a charge, or for an authorisation if the payment is to be authorised first.
+    """
+    held = payment.authorization
     return ChargeIntent(
         payment.id,
-        gateway_key(payment.tenant, "charge", payment.id),
-        payment.amount,
+        gateway_key(payment.tenant, "charge" if held is None else "authorize", payment.id),
+        payment.amount if held is None else payment.authorized,
         payment.method_ref,
         payment.customer,
         {"tenant": payment.tenant, "attempt": payment.id, "invoice": payment.invoice or ""},
@@ -146,24 +147,6 @@ def replayable(payment: Payment, *, at: datetime, now: datetime, window: timedel
     """
     keyed_at = payment.keyed_at or payment.intended_at
     return key_is_young(payment.intended_at, keyed_at, at=at, now=now, window=window)
-
-
-def key_is_young(
-    first_at: datetime, keyed_at: datetime, *, at: datetime, now: datetime, window: timedelta
-) -> bool:
-    """Return whether a key may be sent: it is younger than the window, by work and by clock.
-
-    `first_at` is the time of the work that first sent it, `keyed_at` what the clock said then.
-    """
-    return max(at - first_at, now - keyed_at) < window - MARGIN
-
-
-def last_call_with_key(
-    first_at: datetime, keyed_at: datetime, *, window: timedelta, simulated: bool
-) -> datetime:
-    """Return the latest instant at which a call with a key may still have been under way."""
-    start = first_at if simulated else max(first_at, keyed_at)
-    return start + window - MARGIN + TIMEOUT
 
 
 def last_call(payment: Payment, *, window: timedelta, simulated: bool = False) -> datetime:
@@ -188,7 +171,12 @@ def merge(payment: Payment, snapshot: PaymentSnapshot, *, at: datetime) -> Chang
         raise ValidationError("attempt_id", snapshot.attempt_id, f"{payment.id}, as was asked for")
     if snapshot.amount.currency != payment.currency:
         raise CurrencyMismatch(payment.currency.code, snapshot.amount.currency.code)
-    if snapshot.amount.minor != payment.amount_minor:
+    held = payment.authorization
+    if held is not None:
+        check_amount(payment, held, snapshot)
+        if isinstance(payment.state, Authorized | Capturing) or held.release is not None:
+            return merge_held(payment, held, snapshot, at=at)
+    elif snapshot.amount.minor != payment.amount_minor:
         raise ValidationError("amount", snapshot.amount, f"{payment.amount} as was asked for")
     state, event = _answer(payment, snapshot, at=at)
     if type(state) not in ALLOWED[type(payment.state)]:
@@ -199,6 +187,9 @@ def merge(payment: Payment, snapshot: PaymentSnapshot, *, at: datetime) -> Chang
         reference=snapshot.gateway_ref or payment.reference,
         version=payment.version + 1,
     )
+    if held is not None and isinstance(state, Succeeded):
+        until = snapshot.expires_at or at + VALIDITY
+        after = captured(after, held, snapshot.amount, until=until, at=at)
     return changed(PAYMENT, payment, after, event)
 
 
@@ -208,7 +199,11 @@ def _answer(
     id, customer, invoice = payment.id, payment.customer, payment.invoice
     match snapshot.outcome:
         case Outcome.SUCCEEDED:
-            return Succeeded(at), PaymentSucceeded(id, customer, invoice, payment.amount)
+            return Succeeded(at), PaymentSucceeded(id, customer, invoice, snapshot.amount)
+        case Outcome.AUTHORIZED if payment.authorization is not None:
+            until = snapshot.expires_at or at + VALIDITY
+            held = PaymentAuthorized(id, customer, invoice, payment.authorized, until)
+            return Authorized(at, until), held
         case Outcome.DECLINED_SOFT | Outcome.DECLINED_HARD:
             hard = snapshot.outcome is Outcome.DECLINED_HARD
             decline = snapshot.decline
@@ -237,7 +232,8 @@ def _answer(
                 PaymentNotExecuted(id, customer, invoice, tries, send_at),
             )
         # What was asked before and is not reached now is as unknown as before: it is asked again.
-        case Outcome.UNKNOWN | Outcome.NOT_EXECUTED | Outcome.REQUIRES_ACTION:
+        # Nobody asked for an authorisation: that is no answer.
+        case Outcome.UNKNOWN | Outcome.NOT_EXECUTED | Outcome.REQUIRES_ACTION | Outcome.AUTHORIZED:
             before = payment.state
             tries = before.tries + 1 if isinstance(before, Unknown) else 1
             ask_at = at + backoff(tries)
@@ -265,7 +261,9 @@ def withdraw(payment: Payment, *, at: datetime) -> Change | None:
             state = Unknown(since, at, tries)
         case ActionRequired(url=url):
             state = ActionRequired(url, at)
-        case Processing() | Succeeded() | Declined() | Voided():
+        case Authorized():
+            return release(payment, at=at)
+        case Processing() | Capturing() | Succeeded() | Declined() | Voided():
             return None
         case other:
             assert_never(other)

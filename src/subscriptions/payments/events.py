@@ -8,6 +8,7 @@ from attrs import frozen
 
 from subscriptions.ids import (
     CustomerId,
+    DisputeId,
     InvoiceId,
     PaymentId,
     RefundId,
@@ -45,6 +46,47 @@ class PaymentFailed:
     amount: Money
     code: str
     hard: bool
+
+
+@frozen
+class PaymentAuthorized:
+    """The amount is held and may be captured until `expires_at`; no money has moved."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    amount: Money
+    expires_at: datetime
+
+
+@frozen
+class PaymentCaptureIntended:
+    """A capture was committed; the gateway is asked next."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    amount: Money
+
+
+@frozen
+class PaymentCaptureFailed:
+    """The gateway would not capture, and still holds what was authorised."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    amount: Money
+    code: str
+
+
+@frozen
+class PaymentRestReleased:
+    """What was authorised and not captured is not held any more."""
+
+    payment: PaymentId
+    customer: CustomerId
+    amount: Money
 
 
 @frozen
@@ -118,6 +160,34 @@ class PaymentAllocated:
 
 
 @frozen
+class PaymentDeallocated:
+    """Money that paid an invoice does so no more: it was not meant for it, or it is gone."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId
+    amount: Money
+
+
+@frozen
+class PaymentPutOnBalance:
+    """More was paid than was owed: the rest is to the customer's credit."""
+
+    payment: PaymentId
+    customer: CustomerId
+    amount: Money
+
+
+@frozen
+class PaymentTakenOffBalance:
+    """What it put to the customer's credit is wanted otherwise: for an invoice, or given back."""
+
+    payment: PaymentId
+    customer: CustomerId
+    amount: Money
+
+
+@frozen
 class PaymentRefundReserved:
     """A part of the payment is to be given back; nothing else may take this part."""
 
@@ -144,4 +214,67 @@ class PaymentRefundReleased:
     payment: PaymentId
     customer: CustomerId
     refund: RefundId
+    amount: Money
+
+
+@frozen
+class PaymentAdopted:
+    """A charge came into the books that they did not know; the gateway's list or message told."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId
+    amount: Money
+    gateway: str
+
+
+@frozen
+class PaymentQuarantined:
+    """The gateway says another amount or currency than was asked for; a person must look at it."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    asked: Money
+    said: Money
+    outcome: str
+    reference: str | None
+
+
+@frozen
+class PaymentResolved:
+    """A person found out what became of the attempt, and said so."""
+
+    payment: PaymentId
+    customer: CustomerId
+    invoice: InvoiceId | None
+    outcome: str
+    reason: str
+
+
+@frozen
+class PaymentDisputed:
+    """Somebody wants a part of the payment back, or has taken it back."""
+
+    payment: PaymentId
+    customer: CustomerId
+    dispute: DisputeId
+    amount: Money
+
+
+@frozen
+class PaymentWithheld:
+    """Disputes have taken a further part of the payment."""
+
+    payment: PaymentId
+    customer: CustomerId
+    amount: Money
+
+
+@frozen
+class PaymentRestored:
+    """A part that disputes had taken is there again."""
+
+    payment: PaymentId
+    customer: CustomerId
     amount: Money

@@ -52,6 +52,7 @@ def intend(
     now: datetime,
     invoice: InvoiceId | None = None,
     from_balance: bool = False,
+    off_balance_minor: int = 0,
 ) -> Change:
     """Decide to give back a part of a payment: the intent that is committed before the call.
 
@@ -77,6 +78,7 @@ def intend(
         keyed_at=now,
         invoice=invoice,
         from_balance=from_balance,
+        off_balance_minor=off_balance_minor,
     )
     return created(REFUND, refund, RefundIntended(id, payment.customer, payment.id, amount))
 

@@ -54,7 +54,10 @@ class RefundIntent:
 
 @frozen
 class RefundSnapshot:
-    """What the gateway says of a refund now; merging works in any order, any number of times."""
+    """What the gateway says of a refund now; merging works in any order, any number of times.
+
+    `tenant` is what the intent's metadata said, as far as the gateway gives it back.
+    """
 
     outcome: RefundOutcome
     amount: Money
@@ -62,6 +65,7 @@ class RefundSnapshot:
     refund_id: RefundId | None = None
     gateway_ref: str | None = None
     failure: RefundFailure | None = None
+    tenant: str | None = None
 
     def __attrs_post_init__(self) -> None:
         if (self.outcome is RefundOutcome.FAILED) != (self.failure is not None):

@@ -83,7 +83,8 @@ class Refund:
     What the gateway is asked is frozen when it is intended: `charge_ref`, `intended_at` and the
     amount. `fresh_at` and `keyed_at` say since when its key counts as young: by the time of the
     work, and by the clock. `from_balance` says that its amount was taken off the customer's balance
-    and returns there if it fails; `invoice` is the invoice that had put it there.
+    and returns there if it fails; `invoice` is the invoice that had put it there. So it is with
+    `off_balance_minor`, which the payment itself had put there: it was more than was owed.
     """
 
     id: RefundId
@@ -105,6 +106,7 @@ class Refund:
     from_balance: bool = False
     reference: str | None = None
     parked: str | None = None
+    off_balance_minor: int = 0
 
     @property
     def amount(self) -> Money:

@@ -7,15 +7,18 @@ due. Where that differs, money was lost or made, and `difference` says where.
 
 | account | debit | credit |
 | --- | --- | --- |
-| `CASH` | money that came in | money that went out |
+| `CASH` | money that came in | money that went out, or was taken by a dispute |
 | `RECEIVABLE`, by invoice | invoiced | paid, credited, written off |
 | `REVENUE`, `TAX` | credited | invoiced |
 | `BALANCE`, by customer | used | given |
-| `DEPOSITS`, by payment | allocated | received |
+| `GRANTS`, by grant | used, expired, taken back | granted, returned |
+| `GRANTED` | granted | expired, taken back |
+| `DEPOSITS`, by payment | allocated, put on the balance, disputed | received |
 | `CREDITS_PAYABLE`, by invoice | put on the balance | credited of what was paid |
 | `REFUNDS_PAYABLE`, by refund | paid out | taken off the balance for it |
 | `GIVEN_BACK` | given back though the invoice stays paid | |
 | `ADJUSTMENTS` | given to a balance by the seller | taken from it |
+| `DISPUTED`, by payment | taken by disputes though the invoice stays paid | |
 | `OUTSIDE` | | paid back outside of this library |
 | `WRITTEN_OFF` | given up as uncollectible | |
 """
@@ -35,6 +38,8 @@ from subscriptions.balance import BALANCE_ENTRY, BalanceEntry, Cause
 from subscriptions.credit_notes import CREDIT_NOTE, CreditNote
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.errors import ValidationError
+from subscriptions.grants import GRANT_ENTRY, GrantEntry
+from subscriptions.grants import Cause as GrantCause
 from subscriptions.ids import CustomerId
 from subscriptions.invoices import INVOICE, Draft, Invoice, Uncollectible, Void
 from subscriptions.money import Currency, Money
@@ -51,11 +56,14 @@ class Account(StrEnum):
     REVENUE = "revenue"
     TAX = "tax"
     BALANCE = "balance"
+    GRANTS = "grants"
+    GRANTED = "granted"
     DEPOSITS = "deposits"
     CREDITS_PAYABLE = "credits_payable"
     REFUNDS_PAYABLE = "refunds_payable"
     GIVEN_BACK = "given_back"
     ADJUSTMENTS = "adjustments"
+    DISPUTED = "disputed"
     OUTSIDE = "outside"
     WRITTEN_OFF = "written_off"
 
@@ -94,7 +102,7 @@ class Entry:
         return Money(minor, self.currency)
 
 
-Booked: TypeAlias = Invoice | CreditNote | Payment | Refund | BalanceEntry
+Booked: TypeAlias = Invoice | CreditNote | Payment | Refund | BalanceEntry | GrantEntry
 
 BOOKED: Final[tuple[AnyKind, ...]] = (
     INVOICE,
@@ -102,6 +110,7 @@ BOOKED: Final[tuple[AnyKind, ...]] = (
     PAYMENT,
     REFUND,
     BALANCE_ENTRY,
+    GRANT_ENTRY,
     CUSTOMER,
 )
 """The kinds of records that the ledger reads; customers only say what their balances must be."""
@@ -126,6 +135,8 @@ def entries(record: Booked) -> tuple[Entry, ...]:
             return tuple(_of_refund(record))
         case BalanceEntry():
             return (_of_balance(record),)
+        case GrantEntry():
+            return (_of_grant(record),)
 
 
 def _of_invoice(invoice: Invoice) -> Iterator[Entry]:
@@ -176,7 +187,7 @@ def _of_credit_note(note: CreditNote) -> Iterator[Entry]:
             Posting(Account.RECEIVABLE, -division.open_minor, note.invoice),
             Posting(
                 Account.CREDITS_PAYABLE,
-                -division.refund_minor - division.balance_minor,
+                -division.refund_minor - division.balance_minor - division.granted_minor,
                 note.invoice,
             ),
             Posting(Account.OUTSIDE, -division.outside_minor, note.invoice),
@@ -199,6 +210,20 @@ def _of_payment(payment: Payment) -> Iterator[Entry]:
             Posting(Account.RECEIVABLE, -part.amount_minor, part.invoice),
         ]
         yield _entry(payment, at, "invoice paid", paid)
+    if payment.disputed_minor:
+        covered = _covered(payment)
+        gone = [
+            Posting(Account.DEPOSITS, covered, payment.id),
+            Posting(Account.DISPUTED, payment.disputed_minor - covered, payment.id),
+            Posting(Account.CASH, -payment.disputed_minor, payment.gateway),
+        ]
+        yield _entry(payment, payment.disputed_at or at, "payment disputed", gone)
+
+
+def _covered(payment: Payment) -> int:
+    """Return how much of what disputes took was not used, or is owed again, in minor units."""
+    used = payment.balanced_minor + sum([part.amount_minor for part in payment.allocations])
+    return min(payment.disputed_minor, max(0, payment.amount_minor - used))
 
 
 def _of_refund(refund: Refund) -> Iterator[Entry]:
@@ -224,6 +249,8 @@ _AGAINST: Final[dict[Cause, Account]] = {
     Cause.ADJUSTMENT: Account.ADJUSTMENTS,
     Cause.REFUND: Account.REFUNDS_PAYABLE,
     Cause.REFUND_FAILED: Account.REFUNDS_PAYABLE,
+    Cause.OVERPAYMENT: Account.DEPOSITS,
+    Cause.DISPUTE: Account.DEPOSITS,
 }
 """Which account a movement of a balance is booked against."""
 
@@ -234,12 +261,27 @@ def _of_balance(entry: BalanceEntry) -> Entry:
         Account.RECEIVABLE: entry.invoice,
         Account.CREDITS_PAYABLE: entry.invoice,
         Account.REFUNDS_PAYABLE: entry.refund,
+        Account.DEPOSITS: entry.payment,
     }.get(against)
     postings = [
         Posting(against, entry.amount_minor, about or entry.customer),
         Posting(Account.BALANCE, -entry.amount_minor, entry.customer),
     ]
     return _entry(entry, entry.at, f"balance: {entry.cause}", postings)
+
+
+def _of_grant(entry: GrantEntry) -> Entry:
+    against, about = Account.GRANTED, str(entry.customer)
+    if entry.cause in {GrantCause.APPLIED, GrantCause.RETURNED}:
+        # What a credit note gives back was paid; what is void was never owed.
+        credited = entry.credit_note is not None
+        against = Account.CREDITS_PAYABLE if credited else Account.RECEIVABLE
+        about = str(entry.invoice)
+    postings = [
+        Posting(against, entry.amount_minor, about),
+        Posting(Account.GRANTS, -entry.amount_minor, entry.grant),
+    ]
+    return _entry(entry, entry.at, f"grant: {entry.cause}", postings)
 
 
 def _entry(record: Booked, at: datetime, text: str, postings: Iterable[Posting]) -> Entry:
@@ -256,14 +298,17 @@ def claims(record: Booked | Customer) -> dict[Place, int]:
     """Return what must be booked if a record tells the truth about what is open, in minor units."""
     match record:
         case Customer():
-            return {
-                (Account.BALANCE, record.id, each.currency): -each.minor for each in record.balance
-            }
+            claimed: dict[Place, int] = {}
+            for amount in record.balance:
+                claimed[Account.BALANCE, record.id, amount.currency] = -amount.minor
+            for grant in record.grants:
+                claimed[Account.GRANTS, grant.id, grant.currency] = -grant.left_minor
+            return claimed
         case Invoice() if not isinstance(record.state, Draft | Uncollectible):
             return {(Account.RECEIVABLE, record.id, record.currency): record.due_minor}
         case Payment() if isinstance(record.state, payments.Succeeded):
             allocated = sum([part.amount_minor for part in record.allocations])
-            deposited = record.amount_minor - allocated
+            deposited = record.amount_minor - allocated - record.balanced_minor - _covered(record)
             return {(Account.DEPOSITS, record.id, record.currency): -deposited}
         case Refund() if record.open and record.from_balance:
             place = (Account.REFUNDS_PAYABLE, record.id, record.currency)
@@ -275,6 +320,7 @@ def claims(record: Booked | Customer) -> dict[Place, int]:
 _CLAIMED: Final = {
     Account.RECEIVABLE,
     Account.BALANCE,
+    Account.GRANTS,
     Account.DEPOSITS,
     Account.CREDITS_PAYABLE,
     Account.REFUNDS_PAYABLE,

@@ -18,7 +18,7 @@ then, unless they were changed in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from typing import assert_never
@@ -37,7 +37,7 @@ from subscriptions.lifecycle import (
 )
 from subscriptions.money import Currency, Money, round_fraction
 from subscriptions.pricing import explain
-from subscriptions.taxes import TaxBehavior, TaxRate
+from subscriptions.taxes import TaxBehavior, TaxRate, sum_of_ratios
 
 
 def mrr(
@@ -45,11 +45,12 @@ def mrr(
     prices: Mapping[str, Price],
     *,
     on: date,
-    rate_of: Callable[[Subscription], TaxRate],
+    rates_of: Callable[[Subscription, Price], Sequence[TaxRate]],
 ) -> dict[str, Money]:
     """Return the monthly recurring revenue of each currency on a day, by the definition above.
 
-    `rate_of` gives the tax rate of a subscription, and is asked only where a price contains tax.
+    `rates_of` gives the tax rates of a subscription's price, and is asked only where it contains
+    tax.
     Currencies stand in alphabetical order; one that brings nothing is left out.
     """
     exact: dict[Currency, Fraction] = {}
@@ -57,7 +58,7 @@ def mrr(
         if not runs(subscription, on=on):
             continue
         for item in subscription.items:
-            amount = _net_each_month(item, prices[item.price], subscription, rate_of)
+            amount = _net_each_month(item, prices[item.price], subscription, rates_of)
             currency = subscription.currency
             exact[currency] = exact.get(currency, Fraction(0)) + amount
     return {
@@ -103,14 +104,17 @@ def months_in(interval: Interval) -> Fraction:
 
 
 def _net_each_month(
-    item: Item, price: Price, subscription: Subscription, rate_of: Callable[[Subscription], TaxRate]
+    item: Item,
+    price: Price,
+    subscription: Subscription,
+    rates_of: Callable[[Subscription, Price], Sequence[TaxRate]],
 ) -> Fraction:
     if price.every is None:
         return Fraction(0)
     parts = explain(price.model, item.quantity)
     amount = sum([Fraction(part.amount) for part in parts], Fraction(0)) / months_in(price.every)
     if price.tax_behavior is TaxBehavior.INCLUSIVE:
-        up, down = rate_of(subscription).ratio
+        up, down = sum_of_ratios(rates_of(subscription, price))
         amount = amount * down / (down + up)
     return amount
 

@@ -1,5 +1,7 @@
 """The audit of numbers: each is there, once, in order, on a document that nobody changed.
 
+All series of all sellers are audited: of invoices and credit notes, one for each customer where
+numbers are a customer's own, of numbered pro-forma invoices, and the range of customers' numbers.
 Documents of one series form a chain: each was sealed with the hash of the one before it, and the
 series keeps the hash of the last. So the chain says in which order they were made final, whatever
 their numbers say, and the audit of the numbers is held against that order. An audit finds; it never
@@ -8,7 +10,7 @@ repairs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import TypeAlias
 
@@ -16,7 +18,7 @@ from attrs import evolve, frozen
 
 from subscriptions import credit_notes
 from subscriptions.credit_notes import CreditNote
-from subscriptions.invoice_numbering import Finding, Foreign, Series, audit
+from subscriptions.invoice_numbering import Ahead, Double, Finding, Foreign, Gap, Series, audit
 from subscriptions.invoices import ChainBreak, Invoice, verify_chain
 from subscriptions.number_series import NumberSeries
 
@@ -31,6 +33,7 @@ class Link:
     finalized_at: datetime
     issued_on: date
     changed: ChainBreak | None
+    series: str = ""
 
 
 @frozen
@@ -49,7 +52,15 @@ def link_of_note(note: CreditNote) -> Link | None:
     if note.number is None or note.issued_at is None or note.issued_on is None:
         return None
     changed = next(credit_notes.verify_chain([note]), None)
-    return Link(note.number, note.hash, note.previous_hash, note.issued_at, note.issued_on, changed)
+    return Link(
+        note.number,
+        note.hash,
+        note.previous_hash,
+        note.issued_at,
+        note.issued_on,
+        changed,
+        note.series,
+    )
 
 
 def link(invoice: Invoice) -> Link | None:
@@ -64,16 +75,17 @@ def link(invoice: Invoice) -> Link | None:
         invoice.finalized_at,
         invoice.issued_on,
         changed,
+        invoice.series,
     )
 
 
 def findings(
-    links: Iterable[Link], series: Sequence[NumberSeries], *, opening: Series, opening_id: str
+    links: Iterable[Link], series: Sequence[NumberSeries], *, openings: Mapping[str, Series]
 ) -> tuple[NumberFinding, ...]:
     """Return what is wrong with final documents of one kind and their series, or an empty tuple.
 
-    `opening` is the seller's series as it starts, known under `opening_id`: a series that went on
-    from elsewhere begins after its last number there.
+    `openings` are the sellers' series as they start, by their ids: one that went on from elsewhere
+    begins after its last number there.
     """
     found: list[NumberFinding] = []
     chains = _chains(list(links))
@@ -84,7 +96,8 @@ def findings(
         ordered = [each for chain in mine for each in chain]
         numbers = [each.number for each in ordered]
         first = None
-        if ordered and record.id == opening_id and opening.last_counter is not None:
+        opening = openings.get(record.id)
+        if ordered and opening is not None and opening.last_counter is not None:
             first = opening.next(on=ordered[0].issued_on)[1].last_counter
         found += [
             NumberFinding(record.id, each) for each in audit(record.series, numbers, first=first)
@@ -95,6 +108,30 @@ def findings(
             NumberFinding("", Foreign(each.number, position)) for position, each in enumerate(chain)
         ]
     return tuple(found)
+
+
+def number_findings(numbers: Sequence[str], record: NumberSeries) -> Iterator[NumberFinding]:
+    """Return what is wrong with numbers of papers that are not chained, in the order given."""
+    for each in audit(record.series, numbers):
+        yield NumberFinding(record.id, each)
+
+
+def range_findings(
+    numbers: Sequence[str], record: NumberSeries, *, opening: Series
+) -> Iterator[NumberFinding]:
+    """Return which numbers of a range nobody has, and which two have.
+
+    Numbers that were given by hand are nobody's business: they may be ahead of the range, look
+    otherwise, and come in any order. One that was changed by hand leaves a gap, to be explained.
+    """
+    ahead = {each.number for each in audit(record.series, numbers) if isinstance(each, Ahead)}
+    first = None
+    if opening.last_on is not None:
+        first = opening.next(on=opening.last_on)[1].last_counter
+    given = [number for number in numbers if number not in ahead]
+    for each in audit(record.series, given, first=first):
+        if isinstance(each, Gap | Double):
+            yield NumberFinding(record.id, each)
 
 
 def _chains(links: Sequence[Link]) -> list[_Chain]:
@@ -121,11 +158,14 @@ def _from(head: Link, following: dict[str, list[Link]]) -> Iterator[Link]:
 
 
 def _belonging(chains: Sequence[_Chain], series: Sequence[NumberSeries]) -> dict[str, list[_Chain]]:
-    """Say which series each chain belongs to: by its end, else by how its numbers look."""
+    """Say which series each chain belongs to: by its end, else by its name or its numbers' look."""
+    known = {each.id for each in series}
     ends: dict[str, str] = {each.last_hash: each.id for each in series if each.last_hash}
     belonging: dict[str, list[_Chain]] = {}
     for chain in chains:
         id = ends.get(chain[-1].hash)
+        if id is None and chain[0].series in known:
+            id = chain[0].series
         if id is None:
             looks = (record.id for record in series if _fits(record.series, chain[0].number))
             id = next(looks, "")

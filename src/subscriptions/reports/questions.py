@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from subscriptions.catalog import PRICE, Price
@@ -38,11 +38,11 @@ def mrr(on: date | None = None, *, at: datetime | None = None) -> Question[Mappi
         prices: dict[str, Price] = {price.id: price for price in listed}
         owners = yield from _owners_with_tax_inside(subscriptions, prices)
 
-        def rate_of(subscription: Subscription) -> TaxRate:
-            country = owners[subscription.customer].country or None
-            return context.taxes.rate_for(country, day)
+        def rates_of(subscription: Subscription, price: Price) -> Sequence[TaxRate]:
+            owner = owners[subscription.customer]
+            return context.tax_for(owner, day, price.tax_category).rates
 
-        return definition.mrr(subscriptions, prices, on=day, rate_of=rate_of)
+        return definition.mrr(subscriptions, prices, on=day, rates_of=rates_of)
 
     return Question(flow, at)
 

@@ -13,12 +13,14 @@ from subscriptions.testing.timeline import TestClock, Timeline, counting_ids
 if TYPE_CHECKING:
     from subscriptions.testing.gateway_laws import GatewayLaws
     from subscriptions.testing.storage_laws import StorageLaws
+    from subscriptions.testing.tax_id_laws import TaxIdLaws
 
-__all__ = ["GatewayLaws", "StorageLaws", "TestClock", "Timeline", "counting_ids"]
+__all__ = ["GatewayLaws", "StorageLaws", "TaxIdLaws", "TestClock", "Timeline", "counting_ids"]
 
 _KITS = {
     "GatewayLaws": "subscriptions.testing.gateway_laws",
     "StorageLaws": "subscriptions.testing.storage_laws",
+    "TaxIdLaws": "subscriptions.testing.tax_id_laws",
 }
 
 

@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 
 from attrs import AttrsInstance, evolve
 
-from subscriptions import credit_notes, customers, invoices
+from subscriptions import credit_notes, customers, grants, invoices
 from subscriptions.balance import BalanceEntry, Cause
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
 from subscriptions.catalog import Price, Product
@@ -29,21 +29,30 @@ from subscriptions.credit_notes import CreditNote
 from subscriptions.customers import Address, Customer
 from subscriptions.decisions import created
 from subscriptions.discounts import PercentOff
+from subscriptions.disputes import Dispute, DisputeKind
+from subscriptions.disputes import Opened as DisputeOpened
 from subscriptions.dunning import DEFAULT_POLICY, DunningCase, StoredPolicy
 from subscriptions.events import Recorded, record
+from subscriptions.grants import Category, Grant, GrantEntry
 from subscriptions.idempotency import CommandRecord, command_id
 from subscriptions.ids import (
     BalanceEntryId,
+    BankLineId,
     CouponId,
     CreditNoteId,
     CustomerId,
+    DisputeId,
     DunningCaseId,
+    GrantEntryId,
+    GrantId,
     InvoiceId,
     MeterId,
     PaymentId,
     PaymentMethodId,
+    PendingItemId,
     PriceId,
     ProductId,
+    ProFormaId,
     PromotionCodeId,
     RedemptionId,
     RefundId,
@@ -54,14 +63,18 @@ from subscriptions.invoice_numbering import Series
 from subscriptions.invoices import Charge, Invoice, LineKind, LineRef, Part, Seller
 from subscriptions.lifecycle import Active, Debit, Item, Planned, PlannedItem, Subscription
 from subscriptions.migrations import Migration, migration_id
-from subscriptions.money import EUR
+from subscriptions.money import EUR, Money
 from subscriptions.number_series import NumberSeries
 from subscriptions.payment_methods import MethodDetails, PaymentMethod, Usable
 from subscriptions.payments import Allocation, Payment, Succeeded
+from subscriptions.pending_items import PendingItem
 from subscriptions.pricing import PerUnit
+from subscriptions.pro_forma import ProForma
+from subscriptions.pro_forma import make as make_pro_forma
 from subscriptions.proration import Proration
 from subscriptions.refunds import Refund
 from subscriptions.refunds import Succeeded as RefundSucceeded
+from subscriptions.statements import BankLine, Booked, StatementLine
 from subscriptions.taxes import TaxBehavior, TaxRate
 from subscriptions.usage import CarriedLevel, Meter, UsageEvent, level_id, usage_id
 
@@ -336,6 +349,32 @@ def a_credit_note(id: str = "cn_ada", /, **changes: object) -> CreditNote:
     return note if "hash" in changes else evolve(note, hash=credit_notes.content_hash(note))
 
 
+def a_pending_item(id: str = "item_ada", /, **changes: object) -> PendingItem:
+    """Return two hours of work that wait for Ada's next invoice."""
+    item = PendingItem(
+        PendingItemId(id),
+        TENANT,
+        1,
+        CustomerId("cus_ada"),
+        None,
+        "Work",
+        Money(5000, EUR),
+        2,
+        Money(10000, EUR),
+        TaxBehavior.EXCLUSIVE,
+        AT,
+    )
+    return _with(item, changes)
+
+
+def a_pro_forma(id: str = "pf_ada", /, **changes: object) -> ProForma:
+    """Return a pro-forma invoice of 34.51 EUR for Ada, without a number."""
+    shown = evolve(a_draft("inv_shown"), version=0)
+    made = make_pro_forma(ProFormaId(id), shown, a_customer(), a_seller(), at=AT).after
+    assert isinstance(made, ProForma)
+    return _with(made, changes)
+
+
 def a_payment(id: str = "pay_ada", /, **changes: object) -> Payment:
     """Return a payment that succeeded and pays the invoice in full."""
     payment = Payment(
@@ -380,6 +419,52 @@ def a_refund(id: str = "ref_ada", /, **changes: object) -> Refund:
     return _with(refund, changes)
 
 
+def a_bank_line(id: str = "bkl_ada", /, **changes: object) -> BankLine:
+    """Return a line of a statement that is recorded as the payment."""
+    line = StatementLine(
+        AT.date(),
+        Money(3451, EUR),
+        "Ada Lovelace",
+        "DE02120300000000202051",
+        "INV-2027-00001",
+        bank_reference=f"2027-{id}",
+    )
+    record = BankLine(
+        BankLineId(id),
+        TENANT,
+        2,
+        "DE89370400440532013000",
+        line,
+        1,
+        Booked(AT, PaymentId("pay_ada")),
+        AT,
+        CustomerId("cus_ada"),
+    )
+    return _with(record, changes)
+
+
+def a_dispute(id: str = "dp_ada", /, **changes: object) -> Dispute:
+    """Return a chargeback of the whole payment, which took the money and is under review."""
+    dispute = Dispute(
+        DisputeId(id),
+        TENANT,
+        1,
+        CustomerId("cus_ada"),
+        PaymentId("pay_ada"),
+        "card",
+        f"at-the-gateway-{id}",
+        DisputeKind.CHARGEBACK,
+        3451,
+        EUR,
+        "fraudulent",
+        DisputeOpened(),
+        said_at=AT,
+        noted_at=AT,
+        funds_withdrawn=True,
+    )
+    return _with(dispute, changes)
+
+
 def a_balance_entry(id: str = "bal_ada", /, **changes: object) -> BalanceEntry:
     """Return the entry of a goodwill credit, the first movement of the balance."""
     entry = BalanceEntry(
@@ -394,6 +479,42 @@ def a_balance_entry(id: str = "bal_ada", /, **changes: object) -> BalanceEntry:
         Cause.ADJUSTMENT,
         AT,
         reason="goodwill",
+    )
+    return _with(entry, changes)
+
+
+def a_grant(id: str = "grn_ada", /, **changes: object) -> Grant:
+    """Return promotional credit of 10.00 EUR that pays everything and never expires."""
+    grant = Grant(
+        GrantId(id),
+        TENANT,
+        1,
+        CustomerId("cus_ada"),
+        1000,
+        1000,
+        EUR,
+        Category.PROMOTIONAL,
+        AT,
+        AT,
+        state=grants.Active(),
+    )
+    return _with(grant, changes)
+
+
+def a_grant_entry(id: str = "gre_ada", /, **changes: object) -> GrantEntry:
+    """Return the entry that a grant was made with."""
+    entry = GrantEntry(
+        GrantEntryId(id),
+        TENANT,
+        1,
+        GrantId("grn_ada"),
+        CustomerId("cus_ada"),
+        1,
+        1000,
+        1000,
+        EUR,
+        grants.Cause.GRANTED,
+        AT,
     )
     return _with(entry, changes)
 

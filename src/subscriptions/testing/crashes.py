@@ -19,8 +19,10 @@ from typing import Self, TypeVar
 from attrs import define, field, frozen
 
 from subscriptions.decisions import Change
+from subscriptions.disputes import DisputeSnapshot
 from subscriptions.events import Recorded
 from subscriptions.gateways import (
+    Authorizes,
     Capabilities,
     FollowsTime,
     GatewayEvent,
@@ -28,10 +30,11 @@ from subscriptions.gateways import (
     Reconciled,
     ReconciledRefund,
     Refunds,
+    ReportsDisputes,
     Secret,
 )
 from subscriptions.payment_methods import MethodDetails
-from subscriptions.payments import ChargeIntent, PaymentSnapshot
+from subscriptions.payments import CaptureIntent, ChargeIntent, PaymentSnapshot
 from subscriptions.records import Kind, Record
 from subscriptions.refunds import RefundIntent, RefundSnapshot
 from subscriptions.storage import Delivery, Found, Query, Storage, UnitOfWork
@@ -169,6 +172,30 @@ class CrashingGateway:
         self.points.here("after reconciling")
         return answer
 
+    def authorize(self, intent: ChargeIntent, /) -> PaymentSnapshot:
+        """Authorise; the process may die just before and just after."""
+        assert isinstance(self.gateway, Authorizes)
+        self.points.here("before an authorisation")
+        snapshot = self.gateway.authorize(intent)
+        self.points.here("after an authorisation")
+        return snapshot
+
+    def capture(self, intent: CaptureIntent, /) -> PaymentSnapshot:
+        """Capture; the process may die just before and just after."""
+        assert isinstance(self.gateway, Authorizes)
+        self.points.here("before a capture")
+        snapshot = self.gateway.capture(intent)
+        self.points.here("after a capture")
+        return snapshot
+
+    def release(self, intent: ChargeIntent, /) -> PaymentSnapshot:
+        """Release; the process may die just before and just after."""
+        assert isinstance(self.gateway, Authorizes)
+        self.points.here("before a release")
+        snapshot = self.gateway.release(intent)
+        self.points.here("after a release")
+        return snapshot
+
     def refund(self, intent: RefundIntent, /) -> RefundSnapshot:
         """Refund; the process may die just before and just after."""
         assert isinstance(self.gateway, Refunds)
@@ -203,6 +230,11 @@ class CrashingGateway:
     def list_since(self, instant: datetime, /) -> Iterator[PaymentSnapshot]:
         """List the gateway's charges."""
         return self.gateway.list_since(instant)
+
+    def list_disputes_since(self, instant: datetime, /) -> Iterator[DisputeSnapshot]:
+        """List the gateway's disputes."""
+        assert isinstance(self.gateway, ReportsDisputes)
+        return self.gateway.list_disputes_since(instant)
 
     def parse_webhook(
         self,

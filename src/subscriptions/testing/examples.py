@@ -19,16 +19,23 @@ from subscriptions import (
     coupons,
     credit_notes,
     customers,
+    disputes,
     dunning,
     events,
+    grants,
     idempotency,
+    inbox,
     invoices,
     lifecycle,
     migrations,
     number_series,
     payment_methods,
     payments,
+    pending_items,
+    pro_forma,
     refunds,
+    review,
+    statements,
     usage,
 )
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
@@ -37,20 +44,27 @@ from subscriptions.customers import Address
 from subscriptions.decisions import RecordParked, RecordUnparked
 from subscriptions.discounts import AmountOff, DiscountShare
 from subscriptions.ids import (
+    BankLineId,
     CouponId,
     CreditNoteId,
     CustomerId,
+    DisputeId,
     DunningCaseId,
+    GrantId,
+    InboundId,
     InvoiceId,
     MeterId,
     MigrationId,
     PaymentId,
     PaymentMethodId,
+    PendingItemId,
     PriceId,
     ProductId,
+    ProFormaId,
     PromotionCodeId,
     RedemptionId,
     RefundId,
+    ReviewItemId,
     SubscriptionId,
 )
 from subscriptions.invoice_numbering import Reset, Series
@@ -72,20 +86,34 @@ from subscriptions.pricing import (
 )
 from subscriptions.proration import Cap, ChangeDay, Credit, Mode, Proration, ProrationUnit
 from subscriptions.records import AnyKind, Metadata, Record
-from subscriptions.taxes import TaxableLine, TaxBehavior, TaxCategory, TaxRate, tax_totals
+from subscriptions.tax_ids import TaxIdCheck
+from subscriptions.taxes import (
+    TaxableLine,
+    TaxBehavior,
+    TaxCategory,
+    TaxExemption,
+    TaxFlag,
+    TaxRate,
+    tax_totals,
+)
 from subscriptions.testing.builders import (
     AT,
     START,
+    TENANT,
     a_balance_entry,
+    a_bank_line,
     a_carried_level,
     a_command,
     a_coupon,
     a_credit_note,
     a_customer,
     a_debit,
+    a_dispute,
     a_draft,
     a_dunning_case,
     a_dunning_policy,
+    a_grant,
+    a_grant_entry,
     a_meter,
     a_migration,
     a_move,
@@ -93,8 +121,10 @@ from subscriptions.testing.builders import (
     a_payment,
     a_payment_method,
     a_pending_credit,
+    a_pending_item,
     a_plan,
     a_price,
+    a_pro_forma,
     a_product,
     a_promotion_code,
     a_redemption,
@@ -112,7 +142,12 @@ CUSTOMER, METHOD = CustomerId("cus_ada"), PaymentMethodId("pm_ada")
 SUBSCRIPTION, INVOICE = SubscriptionId("sub_ada"), InvoiceId("inv_ada")
 COUPON, CODE = CouponId("cpn_welcome"), PromotionCodeId("promo_welcome")
 PAYMENT, CASE = PaymentId("pay_ada"), DunningCaseId("dun_ada")
+LINE = BankLineId("bkl_ada")
+ITEM = PendingItemId("item_ada")
+REVIEW = ReviewItemId("rev_ada")
 REFUND, CREDIT_NOTE = RefundId("ref_ada"), CreditNoteId("cn_ada")
+GRANT = GrantId("grn_ada")
+DISPUTE = DisputeId("dp_ada")
 DUE = Money(3451, EUR)
 
 
@@ -130,6 +165,7 @@ def examples() -> tuple[Example, ...]:
     return (
         *_customers(),
         *_balance(),
+        *_grants(),
         *_payment_methods(),
         *_catalog(),
         *_usage(),
@@ -138,8 +174,13 @@ def examples() -> tuple[Example, ...]:
         *_migrations(),
         *_invoices(),
         *_credit_notes(),
+        *_pending_items(),
         *_payments(),
         *_refunds(),
+        *_disputes(),
+        *_bank_lines(),
+        *_inbox(),
+        *_review(),
         *_dunning(),
         *_others(),
         *_events(),
@@ -165,6 +206,39 @@ def _customers() -> Iterator[Example]:
         metadata=Metadata({"z": "1", "a": "", "emoji": "🧾"}),
     )
     yield Example("customer.full", customers.CUSTOMER, full)
+    paying = a_customer(
+        "cus_paying",
+        collection_method=customers.CollectionMethod.SEND_INVOICE,
+        backup_method=METHOD,
+        terms_days=30,
+        small_debts=(INVOICE,),
+    )
+    yield Example("customer.paying", customers.CUSTOMER, paying)
+    holding = a_customer("cus_holding", version=4, grants=(a_grant(), _full_grant("grn_held")))
+    yield Example("customer.holding", customers.CUSTOMER, holding)
+    checked = TaxIdCheck(
+        "DE136695976",
+        valid=True,
+        at=LATER,
+        last_valid_at=AT,
+        request_id="WAPIAAAAW1",
+        name="Analytical Engines",
+        address="1 Square, London",
+        source="vies",
+        tries=2,
+        reason="MS_UNAVAILABLE",
+    )
+    yield Example(
+        "customer.tax_id_checked",
+        customers.CUSTOMER,
+        a_customer(
+            "cus_checked", tax_id="DE136695976", tax_id_check=checked, tax_id_check_at=LATER
+        ),
+    )
+    exempt = TaxExemption("Exempt: diplomatic mission", "15-1", START, date(2027, 12, 31))
+    yield Example(
+        "customer.exempt", customers.CUSTOMER, a_customer("cus_exempt", tax_exemption=exempt)
+    )
     bare = a_customer("cus_bare", number=None, email=None, address=Address())
     yield Example("customer.bare", customers.CUSTOMER, bare)
 
@@ -184,10 +258,57 @@ def _balance() -> Iterator[Example]:
         yield Example(f"balance_entry.{cause.value}", balance.BALANCE_ENTRY, entry)
 
 
+def _grants() -> Iterator[Example]:
+    yield Example("grant", grants.GRANT, a_grant())
+    states: dict[str, grants.GrantState] = {
+        "pending": grants.Pending(),
+        "used_up": grants.UsedUp(LATER),
+        "expired": grants.Expired(LATER),
+        "voided": grants.Voided(LATER, "given by mistake"),
+    }
+    for name, state in states.items():
+        ended = a_grant(f"grn_{name}", state=state, left_minor=1000 if name == "pending" else 0)
+        yield Example(f"grant.{name}", grants.GRANT, ended)
+    yield Example("grant.full", grants.GRANT, _full_grant("grn_full"))
+    for cause in grants.Cause:
+        entry = a_grant_entry(
+            f"gre_{cause.value}",
+            cause=cause,
+            amount_minor=400 if cause is grants.Cause.RETURNED else -400,
+            left_minor=600,
+            ordinal=2,
+            invoice=INVOICE if cause in {grants.Cause.APPLIED, grants.Cause.RETURNED} else None,
+            credit_note=CREDIT_NOTE if cause is grants.Cause.RETURNED else None,
+            into=GrantId("grn_next") if cause is grants.Cause.ROLLED_OVER else None,
+        )
+        yield Example(f"grant_entry.{cause.value}", grants.GRANT_ENTRY, entry)
+
+
+def _full_grant(id: str) -> grants.Grant:
+    scope = grants.Scope(
+        (ProductId("pro"),), (PriceId("pro_monthly"),), (SUBSCRIPTION,), metered=True
+    )
+    return a_grant(
+        id,
+        version=3,
+        left_minor=600,
+        category=grants.Category.PAID,
+        expires_at=LATER,
+        priority=7,
+        scope=scope,
+        rollover=grants.Rollover(50, Money(300, EUR), 90, 3),
+        name="Prepaid usage",
+        reason="Order 4711",
+        origin=GrantId("grn_before"),
+        parked="DomainError: looked odd",
+    )
+
+
 def _payment_methods() -> Iterator[Example]:
     states: tuple[payment_methods.MethodState, ...] = (
         payment_methods.Usable(),
         payment_methods.Refused("stolen_card", LATER),
+        payment_methods.Held((DISPUTE, DisputeId("dp_2")), LATER),
         payment_methods.Detached(LATER),
     )
     for state in states:
@@ -369,6 +490,11 @@ def _subscriptions() -> Iterator[Example]:
             "sub_trialing", contract=lifecycle.Trialing(date(2027, 2, 14)), version=2
         ),
         "active": a_subscription("sub_active"),
+        "own_way_to_pay": a_subscription(
+            "sub_own_way_to_pay",
+            payment_method=METHOD,
+            collection_method=customers.CollectionMethod.CHARGE_AUTOMATICALLY,
+        ),
         "ended": a_subscription(
             "sub_ended", contract=lifecycle.Ended(LATER, lifecycle.EndReason.CANCELED)
         ),
@@ -406,6 +532,7 @@ def _subscriptions() -> Iterator[Example]:
             debits=(
                 a_debit(grants=(lifecycle.Grant(a_coupon().applied(), 290, 2900),)),
                 a_debit(invoice=None, begin=Fraction(10, 31)),
+                a_debit(item=2, rate=_QUEBEC[0], more_rates=_QUEBEC[1:]),
             ),
             pending=(a_pending_credit(),),
             schedule=(a_plan(), a_move()),
@@ -477,7 +604,27 @@ def _invoices() -> Iterator[Example]:
         "parked": an_invoice("inv_parked", parked="UnreadableRecord: customer"),
         "every_tax": _with_every_tax(an_invoice("inv_every_tax")),
         "balance": an_invoice("inv_balance", balance_minor=451, activates=True),
+        "granted": an_invoice("inv_granted", balance_minor=451, granted_minor=1000),
         "credited": an_invoice("inv_credited", credited_minor=1451),
+        "disputed": an_invoice("inv_disputed", disputed=(PAYMENT,), reopened=2, dunning=True),
+        "replaced": an_invoice(
+            "inv_replaced", state=invoices.Void(LATER, "x"), replaced_by=INVOICE, version=3
+        ),
+        "replacing": an_invoice(
+            "inv_replacing", replaces=INVOICE, sendings=(invoices.Sending(LATER, "a@example.com"),)
+        ),
+        "sent": an_invoice(
+            "inv_sent", collection_method=customers.CollectionMethod.SEND_INVOICE, terms_days=30
+        ),
+        "small": an_invoice("inv_small", small=True),
+        "charged_with_small": an_invoice("inv_charged_with_small", charge_at=LATER),
+        "several_taxes": _with_several_taxes(an_invoice("inv_several_taxes")),
+        "taxing": a_draft(
+            "inv_taxing",
+            finalize_at=LATER,
+            taxing=invoices.Taxing(2, "ConnectionError", gives_back=True),
+        ),
+        "quoted": an_invoice("inv_quoted", tax_quote="fake:quote-1"),
         "every_line": _with_every_line(a_draft("inv_every_line", finalize_at=LATER)),
     }
     for name, invoice in made.items():
@@ -503,6 +650,21 @@ def _credit_notes() -> Iterator[Example]:
     )
     sealed = credit_notes.seal(note, number="CN-2", previous_hash="0" * 64, at=LATER).after
     yield Example("credit_note.every_tax", credit_notes.CREDIT_NOTE, sealed)
+    taxed = _with_several_taxes(an_invoice())
+    amounts = credit_notes.of_lines(taxed, [], {0: Money(500, EUR)})
+    part = a_credit_note("cn_several_taxes", lines=amounts.lines, taxes=amounts.taxes)
+    part = evolve(
+        part,
+        net_minor=amounts.net_minor,
+        tax_minor=amounts.tax_minor,
+        total_minor=amounts.total_minor,
+        division=credit_notes.Division(amounts.total_minor, 0, 0, 0),
+    )
+    part = evolve(part, hash=credit_notes.content_hash(part))
+    yield Example("credit_note.several_taxes", credit_notes.CREDIT_NOTE, part)
+    granted = credit_notes.Division(3000, 0, 0, 0, 451)
+    returned = a_credit_note("cn_granted", division=granted)
+    yield Example("credit_note.granted", credit_notes.CREDIT_NOTE, returned)
     yield Example(
         "credit_note.erased",
         credit_notes.CREDIT_NOTE,
@@ -511,6 +673,23 @@ def _credit_notes() -> Iterator[Example]:
     for rounding in Rounding:
         invoice = a_draft(f"inv_{rounding.value}", rounding=rounding)
         yield Example(f"invoice.{rounding.value}", invoices.INVOICE, invoice)
+
+
+def _pending_items() -> Iterator[Example]:
+    states: tuple[pending_items.ItemState, ...] = (
+        pending_items.Waiting(),
+        pending_items.Invoiced(INVOICE, LATER),
+        pending_items.Withdrawn(LATER),
+    )
+    for state in states:
+        word = pending_items.STATUS[type(state)]
+        waiting = a_pending_item(f"item_{word}", subscription=SUBSCRIPTION, state=state)
+        yield Example(f"pending_item.{word}", pending_items.PENDING_ITEM, waiting)
+    taxed = a_pending_item("item_taxed", tax_category="books", tax_rates=_QUEBEC)
+    yield Example("pending_item.taxed", pending_items.PENDING_ITEM, taxed)
+    yield Example("pro_forma", pro_forma.PRO_FORMA, a_pro_forma())
+    numbered = a_pro_forma("pf_numbered", number="PF-1")
+    yield Example("pro_forma.numbered", pro_forma.PRO_FORMA, numbered)
 
 
 def _with_every_tax(invoice: invoices.Invoice) -> invoices.Invoice:
@@ -549,6 +728,31 @@ def _with_every_tax(invoice: invoices.Invoice) -> invoices.Invoice:
         net_minor=totals.net_minor,
         tax_minor=totals.tax_minor,
         total_minor=totals.gross_minor,
+    )
+    return evolve(changed, hash=invoices.content_hash(changed))
+
+
+_QUEBEC = (TaxRate(Decimal(5), name="GST"), TaxRate(Decimal("9.975"), name="QST"))
+
+
+def _with_several_taxes(invoice: invoices.Invoice) -> invoices.Invoice:
+    """Return an invoice on which a line bears two taxes, and each kind of evidence was missing."""
+    charges = [
+        invoices.Charge(
+            f"line {flag.value}", 1000, _QUEBEC[0], more_rates=_QUEBEC[1:], tax_flag=flag
+        )
+        for flag in TaxFlag
+    ]
+    composed = invoices.compose(
+        invoice.id, a_customer(), charges, currency=EUR, seller=a_seller(), automatic=False
+    )
+    changed = evolve(
+        invoice,
+        lines=composed.lines,
+        taxes=composed.taxes,
+        net_minor=composed.net_minor,
+        tax_minor=composed.tax_minor,
+        total_minor=composed.total_minor,
     )
     return evolve(changed, hash=invoices.content_hash(changed))
 
@@ -630,9 +834,15 @@ def _payments() -> Iterator[Example]:
         "processing": payments.Processing(AT, LATER),
         "succeeded": payments.Succeeded(AT),
         "void": payments.Voided(LATER, "never executed"),
+        "authorized": payments.Authorized(AT, LATER),
+        "capturing": payments.Capturing(
+            payments.Authorized(AT, LATER), 1200, AT, AT, LATER, LATER, 2, INVOICE
+        ),
     }
     for name, state in states.items():
         payment = a_payment(f"pay_{name}", state=state, allocations=())
+        if isinstance(state, payments.Authorized | payments.Capturing):
+            payment = evolve(payment, authorization=payments.Authorization(3451, 1))
         yield Example(f"payment.{name}", payments.PAYMENT, payment)
     for advice in payments.Advice:
         decline = payments.Decline("05", "do not honour", advice)
@@ -652,9 +862,44 @@ def _payments() -> Iterator[Example]:
     )
     yield Example("payment.received", payments.PAYMENT, received)
     parked = a_payment("pay_parked", parked="another amount", allocations=())
+    together = a_payment(
+        "pay_together",
+        also=(payments.Allocation(InvoiceId("inv_small"), 20),),
+        allocations=(payments.Allocation(INVOICE, 451),),
+        balanced_minor=500,
+    )
+    yield Example("payment.together", payments.PAYMENT, together)
     yield Example("payment.parked", payments.PAYMENT, parked)
+    held = payments.Authorization(5000, 2, payments.Release(LATER, LATER, 1))
+    captured = a_payment("pay_captured", authorization=held)
+    yield Example("payment.captured", payments.PAYMENT, captured)
     given_back = a_payment("pay_refunded", refunds=3, refunding_minor=1451, refunded_minor=2000)
     yield Example("payment.refunded", payments.PAYMENT, given_back)
+    disputed = a_payment(
+        "pay_disputed",
+        disputes=2,
+        disputed_minor=1500,
+        allocations=(payments.Allocation(INVOICE, 1951),),
+        withheld=(payments.Allocation(INVOICE, 1500),),
+        unbalanced_minor=1,
+    )
+    yield Example("payment.disputed", payments.PAYMENT, disputed)
+
+
+def _bank_lines() -> Iterator[Example]:
+    states: dict[str, statements.LineState] = {
+        "waiting": statements.Waiting(),
+        "booked_by_hand": statements.Booked(LATER, PAYMENT, by_hand=True),
+        "dismissed": statements.Dismissed(LATER, "rent"),
+        "outgoing": statements.Outgoing(),
+    }
+    yield Example("bank_line.booked", statements.BANK_LINE, a_bank_line())
+    for name, state in states.items():
+        line = a_bank_line(f"bkl_{name}", state=state, customer=None, ordinal=2)
+        yield Example(f"bank_line.{name}", statements.BANK_LINE, line)
+    bare = statements.StatementLine(START, Money(-1, JPY))
+    line = a_bank_line("bkl_bare", line=bare, state=statements.Outgoing(), customer=None)
+    yield Example("bank_line.bare", statements.BANK_LINE, line)
 
 
 def _refunds() -> Iterator[Example]:
@@ -672,8 +917,160 @@ def _refunds() -> Iterator[Example]:
         "ref_settled", invoice=INVOICE, from_balance=True, charge_ref=None, reference=None
     )
     yield Example("refund.from_balance", refunds.REFUND, settled)
+    surplus = a_refund("ref_surplus", off_balance_minor=300)
+    yield Example("refund.off_balance", refunds.REFUND, surplus)
     parked = a_refund("ref_parked", parked="another amount", state=refunds.Intended(AT))
     yield Example("refund.parked", refunds.REFUND, parked)
+
+
+def _disputes() -> Iterator[Example]:
+    states: dict[str, disputes.DisputeState] = {
+        "opened": disputes.Opened(LATER),
+        "withdrawn": disputes.Withdrawn(LATER),
+        "won": disputes.Won(LATER),
+        "lost": disputes.Lost(LATER),
+    }
+    for name, state in states.items():
+        yield Example(f"dispute.{name}", disputes.DISPUTE, a_dispute(f"dp_{name}", state=state))
+    for reopen in disputes.Reopen:
+        policy = disputes.DisputePolicy(reopen, hold_method=False)
+        given = a_dispute(f"dp_{reopen}", policy=policy, apply_at=LATER)
+        yield Example(f"dispute.{reopen}", disputes.DISPUTE, given)
+    for kind in disputes.DisputeKind:
+        given = a_dispute(f"dp_{kind}", kind=kind, fee=Money(1500, EUR), invoices=(INVOICE,))
+        yield Example(f"dispute.{kind}", disputes.DISPUTE, given)
+    parked = a_dispute("dp_parked", parked="another amount", apply_at=LATER)
+    yield Example("dispute.parked", disputes.DISPUTE, parked)
+
+
+def _inbox() -> Iterator[Example]:
+    said = payments.PaymentSnapshot(
+        payments.Outcome.DECLINED_HARD,
+        DUE,
+        AT,
+        PAYMENT,
+        "ch_1",
+        payments.Decline("05", "do not honour", payments.Advice.RETRY_NEVER),
+        tenant=TENANT,
+        invoice=INVOICE,
+    )
+    states: dict[str, inbox.InboundState] = {
+        "waiting": inbox.Waiting(LATER, 2),
+        "processed": inbox.Processed(LATER),
+        "ignored": inbox.Ignored(LATER, "of another tenant"),
+        "unmatched": inbox.Unmatched(LATER),
+    }
+    message = inbox.Inbound(
+        InboundId("in"), TENANT, 2, "card", "evt", "charge.failed", AT, inbox.Waiting(AT), said
+    )
+    for name, state in states.items():
+        id = InboundId(f"in_{name}")
+        each = evolve(message, id=id, event=f"evt_{name}", state=state)
+        yield Example(f"inbound.{name}", inbox.INBOUND, each)
+    given_back = refunds.RefundSnapshot(
+        refunds.RefundOutcome.FAILED,
+        DUE,
+        AT,
+        REFUND,
+        "re_1",
+        refunds.RefundFailure("account_closed", "Closed"),
+    )
+    refund = evolve(
+        message,
+        id=InboundId("in_refund"),
+        event="evt_refund",
+        payment=None,
+        refund=given_back,
+        swept=True,
+        parked="bug",
+    )
+    yield Example("inbound.refund", inbox.INBOUND, refund)
+    disputed = disputes.DisputeSnapshot(
+        "dp_at_the_gateway",
+        PAYMENT,
+        "ch_1",
+        DUE,
+        disputes.DisputeKind.RETURN,
+        disputes.DisputeStatus.LOST,
+        "AM04",
+        AT,
+        LATER,
+        funds_withdrawn=True,
+        fee=Money(300, EUR),
+    )
+    dispute = evolve(
+        message,
+        id=InboundId("in_dispute"),
+        event="evt_dispute",
+        payment=None,
+        dispute=disputed,
+    )
+    yield Example("inbound.dispute", inbox.INBOUND, dispute)
+    yield from _of_every_outcome(message, refund, dispute)
+    pruned = evolve(
+        message,
+        id=InboundId("in_pruned"),
+        event="evt_pruned",
+        payment=None,
+        state=inbox.Pruned(LATER),
+    )
+    yield Example("inbound.pruned", inbox.INBOUND, pruned)
+
+
+def _of_every_outcome(
+    message: inbox.Inbound, refund: inbox.Inbound, dispute: inbox.Inbound
+) -> Iterator[Example]:
+    """Return a message of everything that a gateway may say."""
+    assert message.payment is not None
+    assert refund.refund is not None
+    assert dispute.dispute is not None
+    told: dict[str, inbox.Inbound] = {}
+    for outcome in payments.Outcome:
+        if outcome not in (payments.Outcome.DECLINED_SOFT, payments.Outcome.DECLINED_HARD):
+            said = evolve(message.payment, outcome=outcome, decline=None)
+            told[f"payment_{outcome.value}"] = evolve(message, payment=said)
+    soft = evolve(message.payment, outcome=payments.Outcome.DECLINED_SOFT)
+    told["payment_declined_soft"] = evolve(message, payment=soft)
+    for word in refunds.RefundOutcome:
+        if word is not refunds.RefundOutcome.FAILED:
+            given = evolve(refund.refund, outcome=word, failure=None, tenant=TENANT)
+            told[f"refund_{word.value}"] = evolve(refund, refund=given)
+    for status in disputes.DisputeStatus:
+        stands = evolve(dispute.dispute, status=status)
+        told[f"dispute_{status.value}"] = evolve(dispute, dispute=stands)
+    for kind in disputes.DisputeKind:
+        contested = evolve(dispute.dispute, kind=kind, funds_withdrawn=False)
+        told[f"dispute_{kind.value}"] = evolve(dispute, dispute=contested)
+    for name, each in told.items():
+        record = evolve(each, id=InboundId(f"in_{name}"), event=f"evt_{name}")
+        yield Example(f"inbound.{name}", inbox.INBOUND, record)
+
+
+def _review() -> Iterator[Example]:
+    item = review.ReviewItem(
+        REVIEW,
+        TENANT,
+        1,
+        review.Matter.PARKED,
+        "payment",
+        PAYMENT,
+        AT,
+        "the gateway did not say",
+        CUSTOMER,
+        DUE,
+    )
+    for matter in review.Matter:
+        each = evolve(item, id=ReviewItemId(f"rev_{matter.value}"), matter=matter)
+        yield Example(f"review_item.{matter.value}", review.REVIEW_ITEM, each)
+    closed = evolve(
+        item,
+        id=ReviewItemId("rev_closed"),
+        version=2,
+        customer=None,
+        amount=None,
+        closed=review.Closed(LATER, "found"),
+    )
+    yield Example("review_item.closed", review.REVIEW_ITEM, closed)
 
 
 def _dunning() -> Iterator[Example]:
@@ -694,6 +1091,7 @@ def _dunning() -> Iterator[Example]:
         steps=(dunning.Reminder(1, level=9),),
         final=dunning.MarkUnpaid(),
         name="gentle",
+        try_backup=False,
     )
     yield Example("dunning_policy", dunning.DUNNING_POLICY, a_dunning_policy())
     gentle = a_dunning_policy("gentle", policy=unpaid)
@@ -733,9 +1131,24 @@ def event_bodies() -> tuple[events.Event, ...]:
         customers.CustomerCreated(CUSTOMER, "C-cus_ada"),
         customers.CustomerUpdated(CUSTOMER, ("email", "name")),
         customers.DefaultMethodChanged(CUSTOMER, METHOD),
+        customers.BackupMethodChanged(CUSTOMER, METHOD),
+        customers.SmallDebtsChanged(CUSTOMER, (INVOICE,)),
         customers.BalanceMoved(CUSTOMER, Money(-500, EUR), DUE, "applied", INVOICE),
+        grants.GrantCreated(GRANT, CUSTOMER, DUE, "paid", GrantId("grn_before")),
+        grants.GrantBegan(GRANT, CUSTOMER),
+        grants.GrantApplied(GRANT, CUSTOMER, INVOICE, Money(500, EUR), DUE),
+        grants.GrantReturned(GRANT, CUSTOMER, INVOICE, Money(500, EUR), DUE),
+        grants.GrantExpired(GRANT, CUSTOMER, DUE),
+        grants.GrantRolledOver(GRANT, CUSTOMER, GrantId("grn_next"), DUE),
+        grants.GrantVoided(GRANT, CUSTOMER, DUE, "given by mistake"),
+        customers.TaxIdCheckPlanned(CUSTOMER, LATER),
+        customers.TaxIdVerified(CUSTOMER, AT, "WAPIAAAAW1"),
+        customers.TaxIdRejected(CUSTOMER, AT, "WAPIAAAAW2"),
+        customers.TaxIdUnverified(CUSTOMER, LATER, "MS_UNAVAILABLE", 2, AT),
         payment_methods.PaymentMethodAttached(CUSTOMER, METHOD, "card"),
         payment_methods.PaymentMethodRefused(CUSTOMER, METHOD, "stolen_card"),
+        payment_methods.PaymentMethodHeld(CUSTOMER, METHOD, DISPUTE),
+        payment_methods.PaymentMethodReleased(CUSTOMER, METHOD, DISPUTE, usable=True),
         payment_methods.PaymentMethodDetached(CUSTOMER, METHOD),
         catalog.ProductAdded(ProductId("prod_pro"), "Pro"),
         catalog.ProductArchived(ProductId("prod_pro")),
@@ -815,27 +1228,86 @@ def event_bodies() -> tuple[events.Event, ...]:
         invoices.InvoiceFinalized(INVOICE, CUSTOMER, SUBSCRIPTION, "INV-1", DUE, START),
         invoices.InvoicePaid(INVOICE, CUSTOMER, SUBSCRIPTION, "INV-1", DUE),
         invoices.InvoicePartlyPaid(INVOICE, CUSTOMER, Money(1, EUR), Money(3450, EUR)),
+        invoices.InvoiceReopened(INVOICE, CUSTOMER, SUBSCRIPTION, PAYMENT, DUE, DUE),
+        invoices.InvoiceDisputeEnded(INVOICE, CUSTOMER, PAYMENT),
         invoices.CollectionStarted(INVOICE, CUSTOMER, PAYMENT),
         invoices.CollectionEnded(INVOICE, CUSTOMER, PAYMENT),
+        invoices.AttemptCounted(INVOICE, CUSTOMER, PAYMENT, 3),
         invoices.InvoiceOverdue(INVOICE, CUSTOMER, SUBSCRIPTION, DUE),
         invoices.InvoiceDunningEnded(INVOICE, CUSTOMER),
         invoices.InvoiceVoided(INVOICE, CUSTOMER, "a mistake"),
+        invoices.InvoiceReplaced(INVOICE, CUSTOMER, InvoiceId("inv_2")),
+        invoices.InvoiceSent(INVOICE, CUSTOMER, 2),
+        invoices.InvoiceTaxPending(INVOICE, CUSTOMER, "ConnectionError", 3),
+        pending_items.PendingItemAdded(ITEM, CUSTOMER, SUBSCRIPTION, DUE),
+        pending_items.PendingItemInvoiced(ITEM, CUSTOMER, INVOICE),
+        pending_items.PendingItemWithdrawn(ITEM, CUSTOMER),
+        pro_forma.ProFormaMade(ProFormaId("pf_ada"), CUSTOMER, None, DUE),
         invoices.InvoiceCredited(INVOICE, CUSTOMER, CREDIT_NOTE, DUE, DUE),
         credit_notes.CreditNoteIssued(CREDIT_NOTE, CUSTOMER, INVOICE, "CN-1", DUE),
         invoices.InvoiceMarkedUncollectible(INVOICE, CUSTOMER, DUE, "insolvent"),
         payments.PaymentIntended(PAYMENT, CUSTOMER, INVOICE, DUE),
         payments.PaymentSucceeded(PAYMENT, CUSTOMER, None, DUE),
         payments.PaymentFailed(PAYMENT, CUSTOMER, INVOICE, DUE, "51", hard=False),
+        payments.PaymentAuthorized(PAYMENT, CUSTOMER, INVOICE, DUE, LATER),
+        payments.PaymentCaptureIntended(PAYMENT, CUSTOMER, INVOICE, DUE),
+        payments.PaymentCaptureFailed(PAYMENT, CUSTOMER, INVOICE, DUE, "processor_error"),
+        payments.PaymentRestReleased(PAYMENT, CUSTOMER, DUE),
         payments.PaymentActionRequired(PAYMENT, CUSTOMER, INVOICE, "https://bank.example/3ds"),
         payments.PaymentProcessing(PAYMENT, CUSTOMER, INVOICE),
         payments.PaymentOutcomeUnknown(PAYMENT, CUSTOMER, INVOICE, 1, LATER),
         payments.PaymentNotExecuted(PAYMENT, CUSTOMER, INVOICE, 1, LATER),
         payments.PaymentWithdrawn(PAYMENT, CUSTOMER, INVOICE),
+        payments.PaymentAdopted(PAYMENT, CUSTOMER, INVOICE, DUE, "card"),
+        payments.PaymentQuarantined(
+            PAYMENT, CUSTOMER, INVOICE, DUE, Money(3452, EUR), "succeeded", "ch_1"
+        ),
+        payments.PaymentResolved(PAYMENT, CUSTOMER, INVOICE, "succeeded", "seen at the gateway"),
         payments.PaymentVoided(PAYMENT, CUSTOMER, INVOICE, "never executed"),
         payments.PaymentAllocated(PAYMENT, CUSTOMER, INVOICE, DUE),
+        payments.PaymentDeallocated(PAYMENT, CUSTOMER, INVOICE, DUE),
+        payments.PaymentPutOnBalance(PAYMENT, CUSTOMER, DUE),
+        payments.PaymentTakenOffBalance(PAYMENT, CUSTOMER, DUE),
+        lifecycle.SubscriptionPaymentSet(
+            SUBSCRIPTION, CUSTOMER, METHOD, customers.CollectionMethod.SEND_INVOICE
+        ),
+        statements.BankLineImported(LINE, DUE, "waiting"),
+        statements.BankLineBooked(LINE, CUSTOMER, PAYMENT, by_hand=True),
+        statements.BankLineDismissed(LINE, "rent"),
+        invoices.InvoiceLeftForLater(INVOICE, CUSTOMER, DUE),
         payments.PaymentRefundReserved(PAYMENT, CUSTOMER, REFUND, DUE),
         payments.PaymentRefunded(PAYMENT, CUSTOMER, REFUND, DUE),
         payments.PaymentRefundReleased(PAYMENT, CUSTOMER, REFUND, DUE),
+        payments.PaymentDisputed(PAYMENT, CUSTOMER, DISPUTE, DUE),
+        payments.PaymentWithheld(PAYMENT, CUSTOMER, DUE),
+        payments.PaymentRestored(PAYMENT, CUSTOMER, DUE),
+        disputes.DisputeOpened(
+            DISPUTE,
+            CUSTOMER,
+            PAYMENT,
+            disputes.DisputeKind.CHARGEBACK,
+            DUE,
+            "fraudulent",
+            LATER,
+            funds_withdrawn=True,
+        ),
+        disputes.DisputeUpdated(
+            DISPUTE,
+            CUSTOMER,
+            PAYMENT,
+            disputes.DisputeKind.INQUIRY,
+            DUE,
+            "general",
+            None,
+            funds_withdrawn=False,
+        ),
+        disputes.DebitReturned(DISPUTE, CUSTOMER, PAYMENT, DUE, "AM04"),
+        disputes.DisputeWon(DISPUTE, CUSTOMER, PAYMENT, DUE),
+        disputes.DisputeLost(DISPUTE, CUSTOMER, PAYMENT, DUE),
+        disputes.DisputeWithdrawn(DISPUTE, CUSTOMER, PAYMENT, DUE),
+        disputes.DisputeReconsidered(DISPUTE, CUSTOMER, PAYMENT),
+        disputes.DisputeTookEffect(DISPUTE, CUSTOMER, PAYMENT, DUE),
+        disputes.DisputeAwaitsPayment(DISPUTE, CUSTOMER, PAYMENT),
         refunds.RefundIntended(REFUND, CUSTOMER, PAYMENT, DUE),
         refunds.RefundSucceeded(REFUND, CUSTOMER, PAYMENT, DUE),
         refunds.RefundPending(REFUND, CUSTOMER, PAYMENT),
@@ -855,6 +1327,8 @@ def event_bodies() -> tuple[events.Event, ...]:
         dunning.DunningReleased(CASE, CUSTOMER),
         dunning.DunningStopped(CASE, CUSTOMER, INVOICE, "paid"),
         dunning.DunningExhausted(CASE, CUSTOMER, INVOICE),
+        review.ReviewNeeded(REVIEW, review.Matter.PARKED, "payment", PAYMENT, CUSTOMER),
+        review.ReviewClosed(REVIEW, None, "found"),
         RecordParked("subscription", "sub_ada", "PriceGone: price_pro"),
         RecordUnparked("subscription", "sub_ada"),
     )

@@ -21,6 +21,7 @@ from dateutil.relativedelta import relativedelta
 
 from subscriptions.billing_cycles import first_instant, zone_info
 from subscriptions.decisions import RecordParked
+from subscriptions.disputes import DebitReturned, DisputeLost, DisputeOpened
 from subscriptions.engine.billing import Billing
 from subscriptions.errors import ValidationError
 from subscriptions.events import Event, Recorded
@@ -34,6 +35,9 @@ from subscriptions.refunds import RefundFailed
 BAD_NEWS: tuple[type[Event], ...] = (
     PaymentFailed,
     RefundFailed,
+    DisputeOpened,
+    DisputeLost,
+    DebitReturned,
     InvoiceMarkedUncollectible,
     RecordParked,
 )

@@ -9,6 +9,7 @@ from subscriptions.balance import BALANCE_ENTRY, BalanceEntry, Cause
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.errors import UnknownReference, ValidationError
+from subscriptions.grants import Grant
 from subscriptions.ids import InvoiceId, RefundId
 from subscriptions.invoices import Invoice
 from subscriptions.money import Money
@@ -88,23 +89,27 @@ def left_by(decision: Decision, owner: Customer) -> Customer:
 
 
 def in_turn(first: Decision, second: Decision) -> Decision:
-    """Join two decisions, of which the second was made on the customers that the first leaves."""
-    earlier = {each.after.id: each for each in first.changes if isinstance(each.after, Customer)}
+    """Join two decisions, of which the second was made on the customers that the first leaves.
+
+    Their grants go along with them.
+    """
+    earlier = {each.after.id: each for each in first.changes if _goes_on(each)}
     later: list[Change] = []
     for change in second.changes:
-        before = earlier.pop(change.after.id, None) if isinstance(change.after, Customer) else None
+        before = earlier.pop(change.after.id, None) if _goes_on(change) else None
         if before is not None:
             events = (*before.events, *change.events)
-            later.append(Change(CUSTOMER, before.before, change.after, events))
+            later.append(Change(change.kind, before.before, change.after, events))
         else:
             later.append(change)
-    kept = [
-        each
-        for each in first.changes
-        if not isinstance(each.after, Customer) or each.after.id in earlier
-    ]
+    kept = [each for each in first.changes if not _goes_on(each) or each.after.id in earlier]
     return join(
         Decision(tuple(kept), first.issues),
         Decision(tuple(later), second.issues),
         about=first.about,
     )
+
+
+def _goes_on(change: Change) -> bool:
+    """Return whether further steps of a decision go on from what this leaves."""
+    return isinstance(change.after, Customer | Grant)

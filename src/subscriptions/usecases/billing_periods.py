@@ -13,14 +13,15 @@ from typing import TypeAlias
 
 from attrs import define
 
-from subscriptions import invoices, lifecycle
+from subscriptions import lifecycle
 from subscriptions.billing_cycles import Period, first_instant, local_date
 from subscriptions.catalog import PRICE, Price, model_for
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.errors import SafetyStop
+from subscriptions.grants import GRANT, Grant
 from subscriptions.ids import CouponId, InvoiceId
-from subscriptions.invoices import INVOICE, Charge, LineKind
+from subscriptions.invoices import INVOICE, Charge, Invoice, LineKind, Void
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
     Active,
@@ -41,6 +42,7 @@ from subscriptions.lifecycle import (
 from subscriptions.money import Money
 from subscriptions.proration import Cap, Credit, Mode, Proration
 from subscriptions.records import Ref, evolve
+from subscriptions.taxes import TaxTreatment
 from subscriptions.usage import METER, whole_period
 from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany
@@ -56,11 +58,12 @@ _NOTHING_USED: Used = ((), ())
 class Moves:
     """A subscription on its way through several steps of one decision, and what else they change.
 
-    Its customer goes along: each invoice may move what he has to his credit.
+    Its customer goes along, with his grants: each invoice may move what he has to his credit.
     """
 
     __slots__ = (
         "_events",
+        "_grants",
         "_others",
         "_owner_before",
         "_owner_events",
@@ -77,6 +80,7 @@ class Moves:
         self._events: tuple[object, ...] = ()
         self._owner_events: tuple[object, ...] = ()
         self._others: list[Decision] = []
+        self._grants: dict[str, Change] = {}
 
     def do(self, *commands: Command) -> None:
         """Carry out commands; raises `InvalidTransition` if the state does not allow one."""
@@ -90,6 +94,12 @@ class Moves:
             if isinstance(change.after, Customer):
                 self.owner = change.after
                 self._owner_events += change.events
+            elif isinstance(change.after, Grant):
+                before = self._grants.get(change.after.id)
+                if before is not None:
+                    events = (*before.events, *change.events)
+                    change = Change(GRANT, before.before, change.after, events)  # noqa: PLW2901
+                self._grants[change.after.id] = change
             else:
                 others.append(change)
         if len(others) < len(decision.changes):
@@ -107,6 +117,7 @@ class Moves:
             changes = (Change(SUBSCRIPTION, self.before, self.after, self._events),)
         if self._owner_events:
             changes += (Change(CUSTOMER, self._owner_before, self.owner, self._owner_events),)
+            changes += tuple(self._grants.values())
         if len(self._others) == 1:
             # Nearly always so: one invoice, which cannot meet itself.
             (other,) = self._others
@@ -169,12 +180,21 @@ def bill_due(moves: Moves, on: date, context: Context, *, by_command: bool = Fal
     place = invoicing.own_place(sub, moves.owner, *bill.cycles, *operation, alone=awaited)
     if place is None:
         place = yield from invoicing.place_of_day(sub, moves.owner, context)
-    method = yield from collection.method_of(moves.owner, context)
+    method = yield from collection.method_of(moves.owner, context, moves.after)
     moves.do(_billed(sub, bill, charges, coupons, place=place, on=on))
-    issued = invoicing.invoice(
-        place, sub, moves.owner, charges, context, method=method, activates=awaited, alone=awaited
+    issued = yield from invoicing.invoice(
+        place,
+        sub,
+        moves.owner,
+        charges,
+        context,
+        method=method,
+        activates=awaited,
+        alone=awaited,
+        # Who has just bought is billed at once.
+        renews=not awaited and any(item.billed or item.arrears for item in due),
     )
-    if awaited and any(_is_owed(issue.after) for issue in issued.issues):
+    if awaited and _is_owed(issued):
         assert sub.payment_window_hours is not None
         window = timedelta(hours=sub.payment_window_hours)
         moves.do(AwaitPayment(place.invoice, context.at + window))
@@ -245,7 +265,7 @@ def _bill(
     until: date,
     context: Context,
 ) -> _Bill:
-    sub, country = moves.after, moves.owner.address.country or None
+    sub, owner = moves.after, moves.owner
     items: list[int] = []
     periods: list[Period] = []
     amounts: list[int] = []
@@ -255,17 +275,23 @@ def _bill(
         item = each
         price = prices[item.price]
         usage, more = measured.get(item.number, _NOTHING_USED)
+        if len(usage) > 1:
+            usage = _taxed_late(usage, price, owner, context)
         changes += more
         while True:
             period = _billed_period(sub, item)
+            # What is supplied over a time is supplied at its end, what is paid ahead when it is.
+            day = period.end - _DAY if item.arrears else period.start
+            treatment = context.tax_for(owner, day, price.tax_category)
             mine = lifecycle.charge_period(
                 item,
                 price,
                 period,
-                rate=context.taxes.rate_for(country, period.start),
+                rate=treatment.rate,
                 subscription=sub,
                 usage=usage,
                 unit=context.proration.unit,
+                treatment=treatment,
             )
             items.append(item.number)
             periods.append(period)
@@ -279,6 +305,23 @@ def _bill(
             if item.due_day > until:
                 break
     return _Bill(tuple(items), tuple(periods), tuple(amounts), tuple(charges), changes)
+
+
+def _taxed_late(
+    usage: tuple[UsageOf, ...], price: Price, owner: Customer, context: Context
+) -> tuple[UsageOf, ...]:
+    """Let late usage bear the tax of the day on which its own period ended."""
+    on_time, *late = usage
+    return (
+        on_time,
+        *[
+            evolve(
+                each,
+                treatment=context.tax_for(owner, each.period.end - _DAY, price.tax_category),
+            )
+            for each in late
+        ],
+    )
 
 
 def _is_usage(charge: Charge) -> bool:
@@ -341,8 +384,14 @@ def _awaits_payment(sub: Subscription) -> bool:
     return sub.payment_window_hours is not None and all(item.billed == 0 for item in sub.items)
 
 
-def _is_owed(document: object) -> bool:
-    return isinstance(document, invoices.Invoice) and document.total_minor > document.balance_minor
+def _is_owed(issued: Decision) -> bool:
+    """Return whether something is to be paid: of what is final, or will be once taxes are known."""
+    waiting = [change.after for change in issued.changes if isinstance(change.after, Invoice)]
+    drafts = [each for each in waiting if each.taxing is not None]
+    final = [issue.after for issue in issued.issues if isinstance(issue.after, Invoice)]
+    return any(
+        each.total_minor > each.balance_minor + each.granted_minor for each in (*drafts, *final)
+    )
 
 
 # ---- usage -----------------------------------------------------------------------------------
@@ -399,7 +448,6 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
         return
     metered = [item for item in sub.items if item.meter is not None]
     prices = yield from GetMany(PRICE, tuple([item.price for item in metered]))
-    country = moves.owner.address.country or None
     charges: list[Charge] = []
     sums: list[Money] = []
     for item, price in zip(metered, prices, strict=True):
@@ -408,11 +456,17 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
         end = min(max(today + _DAY, period.start + _DAY), period.end)
         # Levels are held until now, and not until the end of the period: that is yet to come.
         used, _ = yield from used_in(sub, item, price, period, until=_within(sub, period, context))
-        rate = context.taxes.rate_for(country, period.start)
+        treatment = context.tax_for(moves.owner, end - _DAY, price.tax_category)
         # Late usage waits for the end of the period: it has been billed in no advance.
         plain = evolve(price, minimum_minor=0)
         (charge,) = lifecycle.charge_period(
-            item, plain, Period(period.start, end), rate=rate, subscription=sub, usage=used[:1]
+            item,
+            plain,
+            Period(period.start, end),
+            rate=treatment.rate,
+            subscription=sub,
+            usage=used[:1],
+            treatment=treatment,
         )
         charges.append(evolve(charge, period=Period(period.start, end)))
         sums.append(Money(charge.amount_minor + item.usage_billed_minor, sub.currency))
@@ -429,9 +483,12 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
     place = yield from invoicing.place_for(
         sub, moves.owner, context, "usage", str(sub.usage_check_at), *billed
     )
-    method = yield from collection.method_of(moves.owner, context)
+    method = yield from collection.method_of(moves.owner, context, moves.after)
     moves.do(BillUsage(tuple([item.number for item in metered]), tuple(sums), place.invoice))
-    moves.add(invoicing.invoice(place, sub, moves.owner, charges, context, method=method))
+    billed_now = yield from invoicing.invoice(
+        place, sub, moves.owner, charges, context, method=method
+    )
+    moves.add(billed_now)
 
 
 def _within(sub: Subscription, period: Period, context: Context) -> datetime:
@@ -465,11 +522,19 @@ def conditions_of(
             credit=Credit.UNUSED if credits else Credit.NONE,
         )
     paid: dict[InvoiceId, PaidShare] = {}
-    if policy.cap is Cap.PAID:
+    if policy.cap is Cap.PAID or policy.credit is not Credit.NONE:
         named = tuple(sorted({each.invoice for each in sub.debits if each.invoice is not None}))
-        for document in (yield from GetMany(INVOICE, named)):
-            money = document.paid_minor + document.balance_minor
-            paid[document.id] = PaidShare(money, document.total_minor)
+        for charged in (yield from GetMany(INVOICE, named)):
+            document = charged
+            while document.replaced_by is not None:
+                # It was void, and its lines are owed by the one that was made instead.
+                document = yield from Get(INVOICE, document.replaced_by)
+            if isinstance(document.state, Void):
+                # Nobody owed it, so nothing of it is given back, whatever the cap.
+                paid[charged.id] = PaidShare(0, max(1, document.total_minor))
+            elif policy.cap is Cap.PAID:
+                money = document.paid_minor + document.balance_minor + document.granted_minor
+                paid[charged.id] = PaidShare(money, document.total_minor)
     usage: dict[int, tuple[UsageOf, ...]] = {}
     changes: list[Change] = []
     if isinstance(sub.contract, Active):
@@ -479,9 +544,13 @@ def conditions_of(
             period = item.next_period
             today = local_date(context.at, sub.zone)
             segment = Period(period.start, max(today, period.start + _DAY))
-            used, more = yield from used_in(sub, item, known[item.price], segment, until=context.at)
-            usage[item.number] = used
+            price = known[item.price]
+            used, more = yield from used_in(sub, item, price, segment, until=context.at)
+            usage[item.number] = _taxed_late(used, price, owner, context)
             changes += more
     day = local_date(context.at, sub.zone)
-    rate = context.taxes.rate_for(owner.address.country or None, day)
-    return Conditions(context.at, policy, rate, known, usage, paid), tuple(changes)
+    treatments: dict[str, TaxTreatment] = {
+        price.id: context.tax_for(owner, day, price.tax_category) for price in known.values()
+    }
+    rate = next(iter(treatments.values())).rate
+    return Conditions(context.at, policy, rate, known, usage, paid, treatments), tuple(changes)

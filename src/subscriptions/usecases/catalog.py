@@ -61,6 +61,7 @@ def add_product(
     requires: Iterable[str] = (),
     excludes: Iterable[str] = (),
     entitlements: Iterable[Entitlement] = (),
+    tax_category: str = "standard",
     metadata: dict[str, str] | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
@@ -68,7 +69,8 @@ def add_product(
     """Add a product: what it entitles to, and which others it goes with.
 
     An add-on `requires` at least one of some products on the same subscription; a product is never
-    there together with one that it `excludes`. Both are named by id or name.
+    there together with one that it `excludes`. Both are named by id or name. `tax_category` is the
+    word under which the tax table has its rates, such as "reduced".
 
     Raises `Duplicate` if there is a product of this name, `UnknownReference` for another product
     that does not exist, and `ValidationError` for a wrong value.
@@ -89,6 +91,7 @@ def add_product(
             requires=(yield from _known("requires", needed)),
             excludes=(yield from _known("excludes", refused)),
             entitlements=given,
+            tax_category=context.check_tax_category(tax_category),
         )
         return Decision((catalog.add_product(product),), about=Ref(PRODUCT, product.id))
 
@@ -112,6 +115,7 @@ def add_price(
     introductory: Iterable[tuple[int, Amount]] = (),
     term_periods: int | None = None,
     valid_from: date | None = None,
+    tax_category: str | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[Price]:
@@ -127,7 +131,8 @@ def add_price(
     trial is billed only if `trial_usage_billed`. A period costs at least the `minimum`; the `setup`
     fee is billed once, with the first period. `trial` is how long new subscriptions are free,
     unless they say. `introductory` lists phases, such as `[(3, Money.of("9.00", "EUR"))]` for the
-    first three periods. After `term_periods` it ends by itself. It is offered from `valid_from` on.
+    first three periods. After `term_periods` it ends by itself. It is offered from `valid_from` on,
+    and taxed under the `tax_category`, by default the product's.
 
     Raises `ValidationError` for a wrong value, `CurrencyMismatch` for an amount in another
     currency, `InvalidTransition` for an archived product.
@@ -147,7 +152,13 @@ def add_price(
         changes: tuple[Change, ...] = ()
         found = yield from _named(product)
         if found is None:
-            found = Product(ProductId(context.ids.fresh("prod")), context.tenant, 1, product)
+            found = Product(
+                ProductId(context.ids.fresh("prod")),
+                context.tenant,
+                1,
+                product,
+                tax_category=context.check_tax_category(tax_category or "standard"),
+            )
             changes = (catalog.add_product(found),)
         elif found.archived:
             raise InvalidTransition(f"product {found.id}", "archived", "add_price")
@@ -171,6 +182,9 @@ def add_price(
             introductory=phases,
             term_periods=term_periods,
             valid_from=valid_from,
+            tax_category=found.tax_category
+            if tax_category is None
+            else context.check_tax_category(tax_category),
         )
         return Decision((*changes, catalog.add_price(price)), about=Ref(PRICE, price.id))
 

@@ -241,8 +241,8 @@ def charge(
     # What else is charged now bears the percentages of the period; amounts were given for it.
     parts = lifecycle.parts_off(sub, context.today(sub.zone))
     pending = lifecycle.discounted(outcome.pending, parts, sub.currency)
-    method = yield from collection.method_of(moves.owner, context)
-    issued = invoicing.invoice(place, sub, moves.owner, pending, context, method=method)
+    method = yield from collection.method_of(moves.owner, context, moves.after)
+    issued = yield from invoicing.invoice(place, sub, moves.owner, pending, context, method=method)
     moves.add(issued)
 
 

@@ -7,36 +7,106 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from subscriptions import balance, invoices, payments
+from subscriptions import balance, customers, invoices, lifecycle, payments
 from subscriptions.balance import Cause
-from subscriptions.customers import Customer
+from subscriptions.customers import CUSTOMER, CollectionMethod, Customer
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId, SubscriptionId
-from subscriptions.invoices import INVOICE, Charge, Draft, Invoice, StartCollection
+from subscriptions.invoices import (
+    INVOICE,
+    Charge,
+    Draft,
+    EndCollection,
+    Invoice,
+    LeaveForLater,
+    Open,
+    StartCollection,
+)
+from subscriptions.lifecycle import SUBSCRIPTION, Incomplete, Subscription
 from subscriptions.money import Currency, Money
 from subscriptions.payment_methods import PAYMENT_METHOD, PaymentMethod
+from subscriptions.payments import Allocation
 from subscriptions.records import Ref, evolve
 from subscriptions.usecases.balance import in_turn, left_by
-from subscriptions.usecases.flows import Context, Flow, Having, Maybe
+from subscriptions.usecases.draft_lines import with_more
+from subscriptions.usecases.flows import Context, Flow, Get, Having, Maybe
+from subscriptions.usecases.grants import with_grants
+from subscriptions.usecases.pending_items import take_for_draft
 
 
-def method_of(customer: Customer, context: Context) -> Flow[PaymentMethod | None]:
+def is_sent(customer: Customer, subscription: Subscription | None = None) -> bool:
+    """Return whether invoices are sent and not charged: the subscription's word, else his."""
+    if subscription is not None and subscription.collection_method is not None:
+        return subscription.collection_method is CollectionMethod.SEND_INVOICE
+    return customer.collection_method is CollectionMethod.SEND_INVOICE
+
+
+def method_of(
+    customer: Customer, context: Context, subscription: Subscription | None = None
+) -> Flow[PaymentMethod | None]:
     """Return the method that is charged automatically, or None if the customer pays by himself.
 
-    That is the customer's default, if it is usable and its gateway collects; else the account's
-    default, the bank transfer. Raises `ValidationError` if its gateway is not known here: then
-    nobody may guess, and the record is parked.
+    That is the subscription's own method, else the customer's default, else the account's default,
+    the bank transfer. A method that was detached or refused falls through to the next; one that the
+    customer pays by himself does not. Nothing is charged where invoices are sent.
+
+    Raises `ValidationError` if its gateway is not known here: then nobody may guess, and the record
+    is parked.
     """
-    if customer.default_method is None:
+    if is_sent(customer, subscription):
         return None
-    method = yield from Maybe(PAYMENT_METHOD, customer.default_method)
-    if method is None or not method.usable or not method.details.automatic:
+    return (yield from chargeable(customer, context, subscription))
+
+
+def chargeable(
+    customer: Customer, context: Context, subscription: Subscription | None = None
+) -> Flow[PaymentMethod | None]:
+    """Return what could be charged, as `method_of` does, though invoices may be sent."""
+    wanted = customer.default_method
+    if subscription is not None and subscription.payment_method is not None:
+        own = yield from Maybe(PAYMENT_METHOD, subscription.payment_method)
+        if own is not None and own.usable and own.customer == customer.id:
+            return own if collects(own, context) else None
+    if wanted is None:
         return None
+    method = yield from Maybe(PAYMENT_METHOD, wanted)
+    if method is None or not method.usable:
+        return None
+    return method if collects(method, context) else None
+
+
+def collects(method: PaymentMethod, context: Context) -> bool:
+    """Return whether a method can be charged; raises `ValidationError` for an unknown gateway."""
+    if not method.details.automatic:
+        return False
     capabilities = context.gateways.get(method.gateway)
     if capabilities is None:
         raise ValidationError("gateway", method.gateway, f"one of {', '.join(context.gateways)}")
-    return method if capabilities.collects else None
+    return capabilities.collects
+
+
+def method_for(
+    invoice: Invoice, customer: Customer, context: Context
+) -> Flow[PaymentMethod | None]:
+    """Return the method that an invoice is charged to by itself, as `method_of` does."""
+    if invoice.sent:
+        return None
+    subscription = yield from subscription_of(invoice)
+    return (yield from method_of(customer, context, subscription))
+
+
+def subscription_of(invoice: Invoice) -> Flow[Subscription | None]:
+    """Return the one subscription that an invoice is for: it may have its own way to pay."""
+    if invoice.subscription is None:
+        return None
+    return (yield from Maybe(SUBSCRIPTION, invoice.subscription))
+
+
+def is_small(amount_minor: int, currency: Currency, gateway: str, context: Context) -> bool:
+    """Return whether an amount is less than a gateway charges."""
+    capabilities = context.gateways[gateway]
+    return bool(capabilities.minimums) and amount_minor < capabilities.minimum_minor(currency)
 
 
 def issue_new(
@@ -49,41 +119,72 @@ def issue_new(
     currency: Currency,
     subscription: SubscriptionId | None,
     activates: bool = False,
+    sent: bool = False,
 ) -> Decision:
     """Decide to invoice charges at once, as `issue` does what was composed before.
 
+    `sent` says that it is sent to the customer, so that nothing is charged later either.
+
     The billing run makes one for nearly every record, and each copy of it that is saved shows.
     """
-    totals = invoices.totals_of(charges)
+    totals = invoices.totals_of(charges, rounding=context.rounding)
+    if customer.grants or context.quotes_tax:
+        composed = invoices.compose(
+            id,
+            customer,
+            charges,
+            currency=currency,
+            seller=context.seller_of(customer),
+            automatic=method is not None,
+            subscription=subscription,
+            rounding=context.rounding,
+            may_be_negative=True,
+            totals=totals,
+        )
+        composed = as_sent(composed) if sent else composed
+        return issue(evolve(composed, activates=activates), customer, method, context)
     applied = 0
     moves: tuple[Change, ...] = ()
     if customer.balance or totals.gross_minor < 0:
         applied, moves = _balance(customer, totals.gross_minor, currency, id, context)
     owed_minor = totals.gross_minor - applied
-    payment = None
+    payment, later = None, False
     if method is not None and owed_minor > 0:
-        payment = _intent(id, customer.id, currency, 1, owed_minor, method=method, context=context)
-        moves = (payment, *moves)
+        # With smaller ones, or because it is one, it is charged in a step of its own.
+        later = bool(customer.small_debts) or is_small(
+            owed_minor, currency, method.gateway, context
+        )
+        if not later:
+            payment = _intent(
+                id, customer.id, currency, 1, owed_minor, method=method, context=context
+            )
+            moves = (payment, *moves)
     issuing = invoices.Issuing(
         context.ids.secret(),
         None if payment is None else PaymentId(payment.after.id),
         applied,
     )
+    seller = context.seller_of(customer)
     composed = invoices.compose(
         id,
         customer,
         charges,
         currency=currency,
-        seller=context.seller,
+        seller=seller,
         automatic=method is not None,
         subscription=subscription,
+        rounding=context.rounding,
         may_be_negative=True,
         totals=totals,
         issuing=issuing,
     )
     if activates:
         composed = evolve(composed, activates=True)
-    return Decision(moves, (invoices.issue(composed, context.seller),), Ref(INVOICE, id))
+    if sent:
+        composed = as_sent(composed)
+    if later:
+        composed = evolve(composed, charge_at=context.at)
+    return Decision(moves, (invoices.issue(composed, seller),), Ref(INVOICE, id))
 
 
 def issue(
@@ -91,25 +192,38 @@ def issue(
 ) -> Decision:
     """Decide to make a composed invoice final and, if there is a method, to charge it.
 
-    The customer's balance pays first; a negative total is added to it.
+    The customer's balance pays first, then his grants; a negative total is added to his balance.
+    With a tax engine it is a draft until that was asked, which is due at once.
     """
+    if context.quotes_tax:
+        waiting = invoices.wait_for_quote(invoice, at=context.at)
+        return Decision((waiting,), about=Ref(INVOICE, invoice.id))
+    if invoice.taxing is not None:
+        invoice = evolve(invoice, taxing=None)
     invoice, moves = with_balance(invoice, customer, context)
+    if customer.grants:
+        invoice, moves = with_grants(invoice, customer, moves, context)
     payment = None
-    owed_minor = invoice.total_minor - invoice.balance_minor
-    if method is not None and owed_minor > 0:
+    owed_minor = invoice.total_minor - invoice.balance_minor - invoice.granted_minor
+    charged = method if owed_minor > 0 else None
+    if charged is not None and (
+        customer.small_debts or is_small(owed_minor, invoice.currency, charged.gateway, context)
+    ):
+        invoice, charged = evolve(invoice, charge_at=context.at), None
+    if charged is not None:
         payment = _intent(
             invoice.id,
             invoice.customer,
             invoice.currency,
             1,
             owed_minor,
-            method=method,
+            method=charged,
             context=context,
         )
     document = invoices.finalize(
         invoice,
         customer,
-        seller=context.seller,
+        seller=context.seller_of(customer),
         salt=context.ids.secret(),
         collecting=None if payment is None else PaymentId(payment.after.id),
     )
@@ -120,15 +234,40 @@ def issue(
 def issue_drafts(subscription: SubscriptionId, owner: Customer, context: Context) -> Flow[Decision]:
     """Decide to make all drafts of a subscription final, in the order in which they were made."""
     drafts = yield from Having(INVOICE, "subscription", subscription)
-    method = yield from method_of(owner, context)
+    payer = yield from Maybe(SUBSCRIPTION, subscription)
+    method = yield from method_of(owner, context, payer)
     decision = Decision()
     for draft in drafts:
         if isinstance(draft.state, Draft):
             # One invoice after the other may use the balance up.
             there = left_by(decision, owner)
-            issued = issue(composed_for(draft, method, context), there, method, context)
+            issued = yield from issue_draft(
+                draft, there, None if draft.sent else method, context, sent=is_sent(owner, payer)
+            )
             decision = in_turn(decision, issued)
     return decision
+
+
+def issue_draft(
+    draft: Invoice,
+    owner: Customer,
+    method: PaymentMethod | None,
+    context: Context,
+    *,
+    sent: bool = False,
+) -> Flow[Decision]:
+    """Decide to make a stored draft final, with what waits for it, on the terms of who pays.
+
+    `sent` says that what the customer is invoiced by now is sent to him.
+    """
+    taken = yield from take_for_draft(draft, owner, context)
+    ready = with_more(draft, owner, taken.charges, context) if taken.charges else draft
+    there = taken.owner
+    ready = composed_for(ready, there, method, context)
+    issued = issue(as_sent(ready) if sent else ready, there, method, context)
+    if not taken.changes:
+        return issued
+    return evolve(in_turn(Decision(taken.changes), issued), about=issued.about)
 
 
 def with_balance(
@@ -175,10 +314,82 @@ def collect(invoice: Invoice, method: PaymentMethod, context: Context) -> tuple[
     return payment, invoices.decide(invoice, command)
 
 
-def composed_for(invoice: Invoice, method: PaymentMethod | None, context: Context) -> Invoice:
-    """Return a draft with the terms of who pays it: at once if charged, else the seller's."""
-    terms_days = 0 if method is not None else context.seller.terms_days
+def composed_for(
+    invoice: Invoice, customer: Customer, method: PaymentMethod | None, context: Context
+) -> Invoice:
+    """Return a draft with the terms of who pays it: at once if charged, else his or the seller's.
+
+    A draft that was made to be sent keeps its own.
+    """
+    if invoice.sent:
+        return invoice
+    terms_days = 0
+    if method is None:
+        terms_days = invoices.terms_of(customer, context.seller_of(customer))
     return evolve(invoice, terms_days=terms_days)
+
+
+def as_sent(invoice: Invoice) -> Invoice:
+    """Return an invoice that is composed as one that is sent and not charged."""
+    return evolve(invoice, collection_method=CollectionMethod.SEND_INVOICE)
+
+
+def charge_with_small(invoice: Invoice, context: Context) -> Flow[Decision | None]:
+    """Decide to charge an open invoice together with the small ones that wait for that.
+
+    Should they be too little even together, it waits as well. A subscription that waits for it to
+    be paid waits no more: nobody can pay it alone. Returns None if there is nothing to charge.
+    """
+    owner = yield from Get(CUSTOMER, invoice.customer)
+    method = yield from method_for(invoice, owner, context)
+    if method is None:
+        return None
+    waiting: list[Invoice] = []
+    for id in owner.small_debts:
+        each = yield from Get(INVOICE, id)
+        if isinstance(each.state, Open) and each.small:
+            waiting.append(each)
+    debts = [
+        each
+        for each in waiting
+        if each.collecting is None and each.currency == invoice.currency and not each.disputed
+    ]
+    total_minor = invoice.due_minor + sum([each.due_minor for each in debts])
+    ids = tuple([each.id for each in waiting])
+    if is_small(total_minor, invoice.currency, method.gateway, context):
+        return (yield from _leave(invoice, owner, (*ids, invoice.id)))
+    payment = _intent(
+        invoice.id,
+        owner.id,
+        invoice.currency,
+        invoice.attempts + 1,
+        total_minor,
+        method=method,
+        context=context,
+        also=tuple([Allocation(each.id, each.due_minor) for each in debts]),
+    )
+    start = StartCollection(PaymentId(payment.after.id))
+    started = [invoices.decide(each, start) for each in (invoice, *debts)]
+    cleaned = customers.set_small_debts(owner, ids)
+    return Decision((payment, *started, *([] if cleaned is None else [cleaned])))
+
+
+def _leave(invoice: Invoice, owner: Customer, ids: tuple[InvoiceId, ...]) -> Flow[Decision]:
+    changes = [invoices.decide(invoice, LeaveForLater())]
+    noted = customers.set_small_debts(owner, ids)
+    changes += [] if noted is None else [noted]
+    for id in invoice.subscriptions if invoice.activates else ():
+        subscription = yield from Get(SUBSCRIPTION, id)
+        if isinstance(subscription.contract, Incomplete):
+            changes.append(lifecycle.decide(subscription, lifecycle.Activate()))
+    return Decision(tuple(changes))
+
+
+def leave_for_later(invoice: Invoice, ended: EndCollection, owner: Customer) -> tuple[Change, ...]:
+    """Decide that the rest of an invoice is too little to be charged alone, after an attempt."""
+    left = invoices.decide(invoice, ended, LeaveForLater())
+    noted = customers.set_small_debts(owner, (*owner.small_debts, invoice.id))
+    return (left,) if noted is None else (left, noted)
 
 
 def _intent(
@@ -190,6 +401,7 @@ def _intent(
     *,
     method: PaymentMethod,
     context: Context,
+    also: tuple[Allocation, ...] = (),
 ) -> Change:
     return payments.intend(
         tenant=context.tenant,
@@ -203,4 +415,5 @@ def _intent(
         method_ref=method.details.reference,
         at=context.at,
         now=context.now,
+        also=also,
     )

@@ -11,6 +11,7 @@ from subscriptions.credit_notes import CREDIT_NOTE, Amounts, CreditNote
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
+from subscriptions.ids import InvoiceId
 from subscriptions.invoices import INVOICE, ApplyCredit, Draft, Invoice, LineRef, Paid, Void
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.money import Money
@@ -29,6 +30,7 @@ from subscriptions.usecases.flows import (
     Question,
     only,
 )
+from subscriptions.usecases.grants import give_back
 from subscriptions.usecases.receivables import close_cases
 from subscriptions.usecases.refunds import give_back_credited
 
@@ -58,12 +60,15 @@ def create(
     because it is, or was, paid back by other means. Without any of them it goes to the balance. A
     refund passes through the balance, and returns to it should it fail.
 
+    What credit grants paid returns to them, and is never given out as money: first of all, or, if
+    any of the three is given, as much as they leave.
+
     Raises `UnknownReference` for an unknown invoice, `InvalidTransition` for a draft and a void
     one; `ValidationError` for `lines` together with `amount`, for more than is left of a line or of
     the invoice, for what a change of a subscription gives back of a line already, for an amount
     that is not positive or of another currency, unless `refund`, `balance` and `outside` add up to
-    what was paid of the total, for a refund of more than the invoice's payments can give back, and
-    for an empty reason.
+    what was paid of the total (or leave no more than grants paid of it), for a refund of more than
+    the invoice's payments can give back, and for an empty reason.
     """
     plain_text("reason", reason)
     if lines is not None and amount is not None:
@@ -89,16 +94,18 @@ def create(
         yield from _not_given_back_elsewhere(found, earlier, amounts)
         owner = yield from Get(CUSTOMER, found.customer)
         total = Money(amounts.total_minor, found.currency)
+        # It corrects what that one sold, whoever the customer buys from by now.
+        seller = context.seller_named(found.seller_id)
         note = credit_notes.compose(
             found,
             amounts,
             owner,
             ordinal=len(earlier) + 1,
             division=credit_notes.divide(
-                found, total, refund=refund, balance=balance, outside=outside
+                found, total, refund=refund, balance=balance, outside=outside, earlier=earlier
             ),
             reason=reason,
-            seller=context.seller,
+            seller=seller,
             salt=context.ids.secret(),
         )
         decision = yield from _credited(found, note, context)
@@ -112,9 +119,13 @@ def create(
                 context=context,
                 invoice=found.id,
             )
+        if note.granted:
+            decision = yield from give_back(
+                decision, owner, found, note.granted, context, credit_note=note.id
+            )
         if note.refund:
             decision = yield from give_back_credited(decision, owner, found, note.refund, context)
-        issued = credit_notes.issue(note, context.seller)
+        issued = credit_notes.issue(note, seller)
         about = Ref(CREDIT_NOTE, note.id)
         return Decision(decision.changes, (*decision.issues, issued), about)
 
@@ -172,16 +183,23 @@ def _not_given_back_elsewhere(
     for document in later:
         if not isinstance(document.state, Void):
             given += [(line.credits, line.amount_minor) for line in document.lines]
+    # What was made again has the lines of the void one, which a subscription goes on to name.
+    replaced = {document.id: document.replaces for document in later}
+    names: list[InvoiceId] = []
+    name: InvoiceId | None = invoice.id
+    while name is not None:
+        names.append(name)
+        name = replaced[name]
     for credited in amounts.lines:
-        here = LineRef(invoice.id, credited.line)
-        elsewhere = -sum([amount for reference, amount in given if reference == here])
-        before = [x.amount_minor for note in earlier for x in note.lines if x.line == here.line]
-        line = invoice.lines[here.line]
+        here = {LineRef(each, credited.line) for each in names}
+        elsewhere = -sum([amount for reference, amount in given if reference in here])
+        before = [x.amount_minor for note in earlier for x in note.lines if x.line == credited.line]
+        line = invoice.lines[credited.line]
         left = line.amount_minor - line.discount_minor - sum(before) - elsewhere
         if elsewhere and credited.amount_minor > left:
             most = Money(max(left, 0), invoice.currency)
             expected = f"at most {most}: the rest is given back on another invoice"
-            raise ValidationError(f"lines[{here.line}]", credited.amount, expected)
+            raise ValidationError(f"lines[{credited.line}]", credited.amount, expected)
 
 
 def _credited(invoice: Invoice, note: CreditNote, context: Context) -> Flow[Decision]:
@@ -192,5 +210,5 @@ def _credited(invoice: Invoice, note: CreditNote, context: Context) -> Flow[Deci
     if isinstance(invoice.state, Paid) or not isinstance(after.state, Paid):
         return Decision((change,))
     # What nobody paid anything for does not begin, and is no debt that was paid.
-    paid = after.paid_minor + after.balance_minor > 0
+    paid = after.paid_minor + after.balance_minor + after.granted_minor > 0
     return (yield from close_cases(change, reason="credited", context=context, paid=paid))

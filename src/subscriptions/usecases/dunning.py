@@ -32,7 +32,7 @@ from subscriptions.lifecycle import (
     PastDue,
 )
 from subscriptions.records import Ref, aware
-from subscriptions.usecases import collection
+from subscriptions.usecases import collection, retrying
 from subscriptions.usecases.billing_periods import Moves
 from subscriptions.usecases.flows import (
     Command,
@@ -187,10 +187,17 @@ def advance(id: str, context: Context) -> Flow[Decision]:
 
 
 def _retry(case: DunningCase, invoice: Invoice, context: Context) -> Flow[Decision]:
+    if invoice.disputed:
+        return Decision((dunning.take_step(case, at=context.at, skipped="disputed"),))
     owner = yield from Get(CUSTOMER, invoice.customer)
-    method = yield from collection.method_of(owner, context)
+    method = yield from collection.method_for(invoice, owner, context)
     if method is None:
         return Decision((dunning.take_step(case, at=context.at, skipped="no usable method"),))
+    if collection.is_small(invoice.due_minor, invoice.currency, method.gateway, context):
+        return Decision((dunning.take_step(case, at=context.at, skipped="too small to charge"),))
+    refusal = yield from retrying.refused(invoice, method, context)
+    if refusal is not None:
+        return Decision((dunning.postpone(case, until=refusal.until or context.at + WAIT),))
     payment, collecting = collection.collect(invoice, method, context)
     return Decision((dunning.take_step(case, at=context.at), payment, collecting))
 

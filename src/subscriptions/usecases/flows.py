@@ -9,21 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
 from subscriptions.billing_cycles import local_date
+from subscriptions.customers import Customer
 from subscriptions.decisions import Decision
+from subscriptions.disputes import DEFAULT_POLICY as DEFAULT_DISPUTES
+from subscriptions.disputes import DisputePolicy
 from subscriptions.errors import ValidationError
 from subscriptions.gateways import Capabilities
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller
+from subscriptions.money import Rounding
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.proration import DEFAULT as DEFAULT_PRORATION
 from subscriptions.proration import Proration
 from subscriptions.records import ColumnValue, Kind, Record, Ref
-from subscriptions.taxes import TaxRates
+from subscriptions.tax_ids import DEFAULT_POLICY, TaxIdPolicy, is_covered, read_tax_id, valid_on
+from subscriptions.tax_quotes import DEFAULT_QUOTES, TaxQuotePolicy
+from subscriptions.taxes import (
+    Supply,
+    TaxCategory,
+    TaxPolicy,
+    TaxRate,
+    TaxRates,
+    TaxTreatment,
+    check_category,
+    check_known,
+    treat,
+)
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -128,6 +145,10 @@ DEFAULT_SAFETY: Final = Safety()
 """At most 1000 lines, and a hundred times the usual."""
 
 
+# A run taxes thousands of lines in few ways.
+_plainly = lru_cache(maxsize=256)(TaxTreatment)
+
+
 @frozen
 class Context:
     """What a flow may know besides records: the time, the seller, where ids come from.
@@ -135,7 +156,11 @@ class Context:
     `at` is the time of the work, `now` what the clock says: a run that catches up works at times
     that have passed. `safety` is None where a person has looked. `attached` is what a gateway said
     of a token, for the one command that needs it. `refunding` names the gateways that can give
-    money back.
+    money back, `authorizing` those that can hold an amount. `sellers` are the others, by their ids.
+    `tax_id_prefixes` is what the tax ids begin
+    with that somebody can be asked about; it is empty where nobody is asked. `rounding` is that of
+    new documents. `disputes` is what a dispute does by itself. `quotes_tax` says that an invoice
+    waits for a tax engine before it is final, `tax_quotes` for how long.
     """
 
     at: datetime
@@ -143,16 +168,89 @@ class Context:
     tenant: str
     ids: IdSource
     seller: Seller
-    taxes: TaxRates
+    taxes: TaxRates | TaxPolicy
     gateways: Mapping[str, Capabilities]
     attached: MethodDetails | None = None
     proration: Proration = DEFAULT_PRORATION
     safety: Safety | None = DEFAULT_SAFETY
     refunding: frozenset[str] = frozenset()
+    authorizing: frozenset[str] = frozenset()
+    sellers: Mapping[str, Seller] = field(factory=dict[str, Seller])
+    tax_id_policy: TaxIdPolicy = DEFAULT_POLICY
+    tax_id_prefixes: frozenset[str] = frozenset()
+    quotes_tax: bool = False
+    tax_quotes: TaxQuotePolicy = DEFAULT_QUOTES
+    rounding: Rounding = Rounding.HALF_UP
+    disputes: DisputePolicy = DEFAULT_DISPUTES
+
+    def read_tax_id(self, tax_id: str, country: str) -> str:
+        """Return a tax id as it is stored: as given, or where ids are checked a well-formed one."""
+        return read_tax_id(tax_id, country) if self.tax_id_prefixes else tax_id
+
+    def ask_about(self, tax_id: str) -> datetime | None:
+        """Return when to ask about a new tax id: at once, or never if nobody answers for it."""
+        return self.at if is_covered(tax_id, self.tax_id_prefixes) else None
 
     def today(self, zone: str | None = None) -> date:
         """Return the day that `at` falls on, in a zone or in the seller's."""
         return local_date(self.at, zone or self.seller.zone)
+
+    def tax_for(self, owner: Customer, on: date, category: str = "standard") -> TaxTreatment:
+        """Return the rates of what a customer is sold on a day of supply, and what is missing.
+
+        With a table of rates that is the rate of his country; a `TaxPolicy` asks for the seller and
+        the evidence of his tax id as well. Raises `ValidationError` where there is no rate.
+        """
+        taxes, exemption, address = self.taxes, owner.tax_exemption, owner.address
+        reason = None if exemption is None else exemption.reason_on(on)
+        if isinstance(taxes, TaxRates):
+            if reason is not None:
+                return TaxTreatment((TaxRate(0, TaxCategory.EXEMPT, reason),))
+            rates = taxes.rates_for(
+                address.country or None, on, category=category, region=address.region
+            )
+            return _plainly(rates)
+        standing = None
+        if owner.tax_id:
+            max_age = self.tax_id_policy.max_age
+            standing = valid_on(owner.tax_id_check, owner.tax_id, self.at, max_age)
+        seller = self.seller_of(owner)
+        supply = Supply(
+            seller.address.country,
+            on,
+            address.country,
+            address.region,
+            category,
+            standing,
+            reason,
+            bool(seller.tax_id),
+            tax_id_country=owner.tax_id[:2].upper(),
+        )
+        return treat(taxes, supply)
+
+    def check_tax_category(self, category: str) -> str:
+        """Return a word for what is sold; raises `ValidationError` for one without rates."""
+        rates = self.taxes if isinstance(self.taxes, TaxRates) else self.taxes.rates
+        check_known(rates, check_category("tax_category", category))
+        return category
+
+    def seller_of(self, customer: Customer) -> Seller:
+        """Return whose customer it is; raises `ValidationError` for a seller not known here."""
+        return self.seller if customer.seller is None else self.seller_named(customer.seller)
+
+    def seller_named(self, id: str) -> Seller:
+        """Return a seller by his id, of which an empty one is the main seller's.
+
+        Raises `ValidationError` for one that is not known here: nobody may guess then.
+        """
+        if id in ("", self.seller.id):
+            return self.seller
+        seller = self.sellers.get(id)
+        if seller is None:
+            raise ValidationError(
+                "seller", id, f"one of {', '.join([self.seller.id, *self.sellers])}"
+            )
+        return seller
 
 
 @frozen

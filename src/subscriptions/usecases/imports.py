@@ -101,6 +101,7 @@ def enroll(
         if numbered:
             errors.append(RowError(row.row, "number", wanted.number, "not taken"))
     errors += _wrong_way_to_pay(row, context)
+    errors += _wrong_tax_id(row.row, wanted, context)
     if subscription is not None:
         errors += _wrong_days(row.row, subscription, context.today(wanted.zone))
         errors += _wrong_country(row.row, wanted, subscription, context)
@@ -157,10 +158,19 @@ def _wrong_country(
     row: int, customer: ImportedCustomer, subscription: ImportedSubscription, context: Context
 ) -> list[RowError]:
     country = customer.address.country
+    alike = Customer(CustomerId(""), context.tenant, 0, customer.name, "", address=customer.address)
     try:
-        context.taxes.rate_for(country or None, subscription.first)
+        context.tax_for(alike, subscription.first)
     except ValidationError as error:
         return [RowError(row, "country", country, error.expected)]
+    return []
+
+
+def _wrong_tax_id(row: int, customer: ImportedCustomer, context: Context) -> list[RowError]:
+    try:
+        context.read_tax_id(customer.tax_id, customer.address.country)
+    except ValidationError as error:
+        return [RowError(row, "tax_id", customer.tax_id, error.expected)]
     return []
 
 
@@ -183,6 +193,7 @@ def _made(row: CustomerRow, context: Context, attached: MethodDetails | None) ->
                 at=context.at,
             )
         )
+    tax_id = context.read_tax_id(wanted.tax_id, wanted.address.country)
     customer = Customer(
         id,
         context.tenant,
@@ -194,12 +205,13 @@ def _made(row: CustomerRow, context: Context, attached: MethodDetails | None) ->
         company=wanted.company,
         email=wanted.email,
         address=wanted.address,
-        tax_id=wanted.tax_id,
+        tax_id=tax_id,
         language=wanted.language,
         zone=wanted.zone,
         default_method=method,
         tags=wanted.tags,
         metadata=wanted.metadata,
+        tax_id_check_at=context.ask_about(tax_id),
     )
     if row.subscription is not None:
         price, added = yield from _price(row.subscription, context)
@@ -268,7 +280,7 @@ def _charges_the_same(known: Price, price: Price) -> bool:
 def _subscription(
     wanted: ImportedSubscription, customer: Customer, price: Price, context: Context
 ) -> Change:
-    zone = customer.zone or context.seller.zone
+    zone = customer.zone or context.seller_of(customer).zone
     # What is paid until some day has begun, though nobody says when.
     today = context.today(zone)
     paid = wanted.paid_until is not None

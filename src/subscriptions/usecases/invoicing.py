@@ -7,12 +7,13 @@ bill that is far off the usual is not made: the account waits for a person.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from attrs import define
 
 from subscriptions import invoices
 from subscriptions.customers import Customer, Grouping
-from subscriptions.decisions import Decision
+from subscriptions.decisions import Change, Decision
 from subscriptions.errors import SafetyStop
 from subscriptions.ids import InvoiceId, derived_id
 from subscriptions.invoices import INVOICE, Charge, Draft, Invoice
@@ -20,8 +21,12 @@ from subscriptions.lifecycle import Subscription, Unpaid
 from subscriptions.payment_methods import PaymentMethod
 from subscriptions.records import evolve
 from subscriptions.usecases import collection
+from subscriptions.usecases.balance import in_turn
+from subscriptions.usecases.draft_lines import charges_of
 from subscriptions.usecases.flows import Context, Flow, Maybe
+from subscriptions.usecases.pending_items import take
 
+_NONE = timedelta(0)
 _DAY_INVOICES_MAX = 1000
 
 
@@ -54,7 +59,7 @@ def own_place(
     subscription: Subscription, owner: Customer, *cycle: str, alone: bool = False
 ) -> Place | None:
     """Return the subscription's own invoice; None if the customer's invoices are grouped."""
-    if alone or owner.grouping is Grouping.EACH or keeps_drafts(subscription):
+    if alone or owner.grouping is Grouping.EACH or _is_alone(subscription):
         return Place(InvoiceId(derived_id("inv", subscription.tenant, subscription.id, *cycle)))
     return None
 
@@ -82,6 +87,11 @@ def keeps_drafts(subscription: Subscription) -> bool:
     return isinstance(subscription.collection, Unpaid) or (pause is not None and not pause.collect)
 
 
+def _is_alone(subscription: Subscription) -> bool:
+    """Return whether its invoices are its own: they stay drafts, or are paid in another way."""
+    return subscription.pays_its_own_way or keeps_drafts(subscription)
+
+
 def invoice(
     place: Place,
     subscription: Subscription,
@@ -93,66 +103,61 @@ def invoice(
     activates: bool = False,
     collect: bool = True,
     alone: bool = False,
-) -> Decision:
+    renews: bool = False,
+) -> Flow[Decision]:
     """Decide to invoice charges: on the customer's balance, by his method, or as a draft.
 
     `activates` says that the subscription waits for it to be paid, `collect` whether it is final,
-    `alone` that it is not grouped with what else is due that day.
+    `alone` that nothing else comes on it: neither what is due that day nor what waits. What
+    `renews` stays a draft first if the seller looks at his drafts.
     """
     drafted = not collect or keeps_drafts(subscription)
-    grouped = owner.grouping is Grouping.DAY and not alone and not keeps_drafts(subscription)
-    if not drafted and not grouped:
-        return collection.issue_new(
+    grouped = owner.grouping is Grouping.DAY and not alone and not _is_alone(subscription)
+    window = timedelta(hours=context.seller_of(owner).draft_window_hours) if renews else _NONE
+    if not drafted and not grouped and not window:
+        there = owner
+        changes: tuple[Change, ...] = ()
+        if owner.pending_items and not alone:
+            taken = yield from take(
+                owner,
+                place.invoice,
+                context,
+                currency=subscription.currency,
+                subscriptions=(subscription.id,),
+            )
+            there, changes = taken.owner, taken.changes
+            charges = [*charges, *taken.charges]
+        issued = collection.issue_new(
             place.invoice,
-            owner,
+            there,
             charges,
             method,
             context,
             currency=subscription.currency,
             subscription=subscription.id,
             activates=activates,
+            sent=collection.is_sent(owner, subscription),
         )
+        return issued if not changes else in_turn(Decision(changes), issued)
     composed = invoices.compose(
         place.invoice,
         owner,
-        charges if place.group is None else [*_charges_of(place.group), *charges],
+        charges if place.group is None else [*charges_of(place.group), *charges],
         currency=subscription.currency,
-        seller=context.seller,
+        seller=context.seller_of(owner),
         automatic=method is not None,
         subscription=None if grouped else subscription.id,
+        rounding=context.rounding if place.group is None else place.group.rounding,
         may_be_negative=True,
     )
     if activates:
         composed = evolve(composed, activates=True)
     if drafted:
         return Decision((invoices.draft(composed, before=place.group),))
-    return Decision((invoices.draft(composed, before=place.group, finalize_at=context.at),))
-
-
-def _charges_of(draft: Invoice) -> list[Charge]:
-    """Return what a draft was composed from; the product is not asked for any more."""
-    return [
-        Charge(
-            line.description,
-            line.amount_minor,
-            line.rate,
-            line.behavior,
-            line.quantity,
-            line.unit_price,
-            line.period,
-            line.price,
-            line.kind,
-            None,
-            line.subscription,
-            line.item,
-            line.discounts,
-            line.part,
-            line.credits,
-            line.usage,
-            line.phase,
-        )
-        for line in draft.lines
-    ]
+    # Whoever comes later that day does not put off what is there.
+    there_at = None if place.group is None else place.group.finalize_at
+    finalize_at = there_at or context.at + window
+    return Decision((invoices.draft(composed, before=place.group, finalize_at=finalize_at),))
 
 
 def check_safe(subscription: Subscription, charges: Sequence[Charge], context: Context) -> None:

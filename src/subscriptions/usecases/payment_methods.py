@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 
 from subscriptions import customers, payment_methods
-from subscriptions.customers import CUSTOMER
+from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, PaymentMethodId
 from subscriptions.invoices import INVOICE, Open
+from subscriptions.lifecycle import Subscription
 from subscriptions.payment_methods import (
     PAYMENT_METHOD,
     PaymentMethod,
     refuse_card_number,
 )
+from subscriptions.payments import Payment
 from subscriptions.records import Ref, plain_text
-from subscriptions.usecases import collection, flows
+from subscriptions.usecases import collection, flows, retrying
 from subscriptions.usecases.flows import (
     AttachToken,
     Command,
@@ -79,7 +81,7 @@ def attach(
             changes += [chosen] if chosen is not None else []
             method = change.after
             assert isinstance(method, PaymentMethod)
-            changes += yield from _retry_open_invoices(method, context)
+            changes += yield from charge_waiting(method, owner, context)
         return Decision(tuple(changes), about=Ref(PAYMENT_METHOD, id))
 
     before = AttachToken(gateway, token, customer)
@@ -102,8 +104,41 @@ def set_default(
         chosen = customers.set_default_method(owner, method.id)
         if chosen is None:
             return Decision(about=Ref(PAYMENT_METHOD, id))
-        retries = yield from _retry_open_invoices(method, context)
+        retries = yield from charge_waiting(method, owner, context)
         return Decision((chosen, *retries), about=Ref(PAYMENT_METHOD, id))
+
+    return Command(PAYMENT_METHOD, flow, at, idempotency_key)
+
+
+def set_backup(
+    id: str,
+    *,
+    backup: bool = True,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[PaymentMethod]:
+    """Make a method its customer's backup, or with `backup=False` no longer.
+
+    It is tried once for each invoice when the method that is charged was declined and may be
+    charged again (a soft decline), unless the dunning policy says `try_backup=False`. It may be the
+    default of another day: a method is never its own backup.
+
+    Raises `InvalidTransition` if it is not usable, `ValidationError` if it cannot be charged.
+    """
+    read_flag("backup", backup)
+
+    def flow(context: Context) -> Flow[Decision]:
+        method = yield from Get(PAYMENT_METHOD, id)
+        owner = yield from Get(CUSTOMER, method.customer)
+        if backup and not method.usable:
+            raise InvalidTransition(f"payment_method {id}", method.status, "set_backup")
+        if backup and not collection.collects(method, context):
+            raise ValidationError("id", id, "a method that can be charged")
+        if not backup and owner.backup_method != method.id:
+            return Decision(about=Ref(PAYMENT_METHOD, id))
+        chosen = customers.set_backup_method(owner, method.id if backup else None)
+        changes = () if chosen is None else (chosen,)
+        return Decision(changes, about=Ref(PAYMENT_METHOD, id))
 
     return Command(PAYMENT_METHOD, flow, at, idempotency_key)
 
@@ -113,6 +148,8 @@ def detach(
 ) -> Command[PaymentMethod]:
     """Take a method away; if it was the default, the customer has none until one is chosen.
 
+    The same holds for a backup. Where it was a subscription's own, the customer's default pays.
+
     Raises `InvalidTransition` if it is detached already. Charges under way go on.
     """
 
@@ -120,9 +157,8 @@ def detach(
         stored = yield from Get(PAYMENT_METHOD, id)
         owner = yield from Get(CUSTOMER, stored.customer)
         changes = [payment_methods.detach(stored, at=context.at)]
-        if owner.default_method == stored.id:
-            chosen = customers.set_default_method(owner, None)
-            changes += [chosen] if chosen is not None else []
+        gone = customers.forget_method(owner, stored.id)
+        changes += [] if gone is None else [gone]
         return Decision(tuple(changes), about=Ref(PAYMENT_METHOD, id))
 
     def forget(method: PaymentMethod) -> ForgetMethod:
@@ -143,14 +179,43 @@ def list_(
     return Listing(PAYMENT_METHOD, only(customer=customer), limit=limit, after=after)
 
 
-def _retry_open_invoices(method: PaymentMethod, context: Context) -> Flow[tuple[Change, ...]]:
-    """Decide to charge a new default method for what dunning, or a subscription, waits for."""
-    if not method.details.automatic or not context.gateways[method.gateway].collects:
+def charge_waiting(
+    method: PaymentMethod,
+    owner: Customer,
+    context: Context,
+    subscription: Subscription | None = None,
+) -> Flow[tuple[Change, ...]]:
+    """Decide to charge a new way to pay for what dunning, or a subscription, waits for.
+
+    It is new for what is paid by the customer's default, or with `subscription` for what that is
+    billed. What was sent to be paid by the customer himself is left alone.
+    """
+    if not collection.collects(method, context):
         return ()
-    found = yield from Having(INVOICE, "customer", method.customer)
+    found = yield from Having(INVOICE, "customer", owner.id)
     changes: tuple[Change, ...] = ()
+    planned: list[Payment] = []
     for invoice in found:
         wanted = invoice.dunning or invoice.activates
-        if isinstance(invoice.state, Open) and wanted and invoice.collecting is None:
-            changes += collection.collect(invoice, method, context)
+        free = invoice.collecting is None and not invoice.disputed
+        if not isinstance(invoice.state, Open) or not wanted or not free:
+            continue
+        if subscription is not None and invoice.subscription != subscription.id:
+            continue
+        payer = subscription or (yield from collection.subscription_of(invoice))
+        if invoice.sent or collection.is_sent(owner, payer):
+            continue
+        if subscription is None and payer is not None and payer.payment_method is not None:
+            own = yield from Maybe(PAYMENT_METHOD, payer.payment_method)
+            if own is not None and own.usable and own.id != method.id:
+                continue
+        if collection.is_small(invoice.due_minor, invoice.currency, method.gateway, context):
+            continue
+        refusal = yield from retrying.refused(invoice, method, context, planned)
+        if refusal is not None:
+            continue
+        payment, collecting = collection.collect(invoice, method, context)
+        assert isinstance(payment.after, Payment)
+        planned.append(payment.after)
+        changes += (payment, collecting)
     return changes

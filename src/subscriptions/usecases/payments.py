@@ -5,38 +5,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from subscriptions import invoices, payment_methods, payments
+from subscriptions import customers, invoices, payment_methods, payments
 from subscriptions.customers import CUSTOMER
-from subscriptions.decisions import Change, Decision, created, join
-from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
-from subscriptions.ids import CustomerId, PaymentId
+from subscriptions.decisions import Change, Decision, join
+from subscriptions.dunning import DEFAULT_POLICY, DUNNING_POLICY
+from subscriptions.errors import (
+    CurrencyMismatch,
+    InvalidTransition,
+    UnknownReference,
+    ValidationError,
+)
+from subscriptions.ids import InvoiceId, PaymentId
 from subscriptions.invoices import (
     INVOICE,
     ApplyPayment,
+    CountAttempt,
     EndCollection,
     Invoice,
     Open,
     Paid,
-    Uncollectible,
 )
 from subscriptions.money import Money
 from subscriptions.payment_methods import PAYMENT_METHOD
 from subscriptions.payments import (
     PAYMENT,
+    STATUS,
     Allocation,
+    AllocationRule,
+    Authorized,
+    Capturing,
     Declined,
     Intended,
     Payment,
     PaymentAllocated,
     PaymentSnapshot,
-    PaymentSucceeded,
     Processing,
     Succeeded,
     Unknown,
     Voided,
 )
-from subscriptions.records import Ref, evolve, plain_text
-from subscriptions.usecases import collection, flows
+from subscriptions.records import evolve, plain_text
+from subscriptions.usecases import certainty, collection, flows, receiving, retrying
+from subscriptions.usecases.balance import in_turn, left_by
+from subscriptions.usecases.disputes import reconsidered
 from subscriptions.usecases.flows import (
     Command,
     Context,
@@ -46,9 +57,12 @@ from subscriptions.usecases.flows import (
     Listing,
     Maybe,
     Question,
+    one_of,
     only,
 )
+from subscriptions.usecases.price_arguments import read_flag
 from subscriptions.usecases.receivables import close_cases, open_case
+from subscriptions.usecases.receiving import Target
 
 
 def record(
@@ -56,6 +70,9 @@ def record(
     amount: Money,
     *,
     invoice: str | None = None,
+    to: Target = AllocationRule.OLDEST,
+    text: str = "",
+    keep: bool = False,
     reference: str | None = None,
     gateway: str = "transfer",
     at: datetime | None = None,
@@ -63,18 +80,25 @@ def record(
 ) -> Command[Payment]:
     """Record money that came in, and let it pay: the given invoice, or the oldest open ones.
 
-    What is left over stays on the payment as `unallocated`. `reference` is the bank's reference of
-    the transfer, unique: the same one cannot be recorded twice.
+    `to` names another rule ("newest", or "reference" for those that `text` names), or an amount for
+    each invoice. `reference` is the bank's reference of the transfer, unique: the same one cannot
+    be recorded twice.
+
+    What is more than the customer owes goes to his balance, which pays the next invoice. With
+    `keep`, and as long as he owes anything else, it stays on the payment as `unallocated`.
 
     Raises `UnknownReference` for an unknown customer or invoice, `ValidationError` for an amount
-    that is not positive or of another currency than the invoice, and for an invoice of another
-    customer or one that is not owed; `Duplicate` for a known reference.
+    that is not positive or of another currency than the invoice, for an invoice of another
+    customer or one that is not owed, and for more than is there or than is owed; `Duplicate` for a
+    known reference.
     """
     if not isinstance(amount, Money):
         raise ValidationError("amount", amount, "a Money, such as Money.of('5.00', 'EUR')")
-
     if reference is not None:
         plain_text("reference", reference)
+    plain_text("text", text, length_max=2000, empty=True)
+    read_flag("keep", keep)
+    wanted = receiving.read_target(to)
 
     def flow(context: Context) -> Flow[Decision]:
         if gateway not in context.gateways:
@@ -82,33 +106,23 @@ def record(
         owner = yield from Maybe(CUSTOMER, customer)
         if owner is None:
             raise UnknownReference("customer", customer)
-        payment = payments.receive(
-            PaymentId(context.ids.fresh("pay")),
-            amount,
-            tenant=context.tenant,
-            customer=CustomerId(customer),
-            gateway=gateway,
-            reference=reference,
-            at=context.at,
+        target = wanted
+        if invoice is not None:
+            named = yield from receiving.owed_invoice(invoice, owner.id, amount.currency)
+            target = {invoice: min(amount, named.amount_due)}
+        return (
+            yield from receiving.received(
+                owner,
+                amount,
+                target,
+                context,
+                id=PaymentId(context.ids.fresh("pay")),
+                gateway=gateway,
+                reference=reference,
+                text=text,
+                keep=keep,
+            )
         )
-        owed = yield from _owed(payment, invoice)
-        applied: Sequence[Change] = ()
-        left = payment.amount_minor
-        for each in owed:
-            share = min(left, each.due_minor)
-            if share == 0:
-                break
-            left -= share
-            payment = payments.allocated(payment, Allocation(each.id, share))
-            paying = ApplyPayment(payment.id, share, context.at)
-            applied = (*applied, invoices.decide(each, paying))
-        settled = yield from _settled(applied, context)
-        first = payment.allocations[0].invoice if payment.allocations else None
-        succeeded = PaymentSucceeded(payment.id, payment.customer, first, amount)
-        events: tuple[object, ...] = (succeeded, *_allocations(payment))
-        after = evolve(payment, version=len(events))
-        about = Ref(PAYMENT, after.id)
-        return join(Decision((created(PAYMENT, after, *events),)), settled, about=about)
 
     return Command(PAYMENT, flow, at, idempotency_key)
 
@@ -122,27 +136,56 @@ def list_(
     *,
     customer: str | None = None,
     invoice: str | None = None,
+    status: str | None = None,
     limit: int = 100,
     after: str | None = None,
 ) -> Listing[Payment]:
     """List payments, every attempt included, in the order they were made."""
-    where = only(customer=customer, invoice=invoice)
+    status = one_of("status", status, STATUS.values())
+    where = only(customer=customer, invoice=invoice, status=status)
     return Listing(PAYMENT, where, limit=limit, after=after)
 
 
 def settle(id: str, snapshot: PaymentSnapshot, context: Context) -> Flow[Decision]:
     """Decide what an answer of the gateway means for the payment, its invoice and its method."""
     payment = yield from Get(PAYMENT, id)
-    change = payments.merge(payment, snapshot, at=context.at)
+    try:
+        change = payments.merge(payment, snapshot, at=context.at)
+    except (CurrencyMismatch, ValidationError) as error:
+        return (yield from certainty.quarantined(payment, snapshot, error, context))
     if change is None:
         return Decision()
+    decision = yield from follow(change, context)
+    return (yield from certainty.watched(payment, change, decision, context))
+
+
+def follow(change: Change, context: Context, *first: CountAttempt) -> Flow[Decision]:
+    """Decide what the change of a payment means for its invoice and its method.
+
+    What is `first` happens to the invoice before all else.
+    """
     after = change.after
     assert isinstance(after, Payment)
+    decision = yield from _followed(change, after, context, first)
+    if after.disputes and isinstance(after.state, Succeeded):
+        return (yield from reconsidered(after, decision, context))
+    return decision
+
+
+def _followed(
+    change: Change, after: Payment, context: Context, first: Sequence[CountAttempt]
+) -> Flow[Decision]:
+    if after.authorization is not None:
+        return (yield from _held(change, after, context))
     match after.state:
         case Succeeded():
-            return (yield from _succeeded(change, after, context))
+            return (yield from _succeeded(change, after, context, first))
         case Declined() | Voided():
-            return (yield from _brought_nothing(change, after, context))
+            decision = yield from _brought_nothing(change, after, context, first)
+            return (yield from _free_small(after, decision)) if after.also else decision
+        case _ if first and after.invoice is not None:
+            invoice = yield from Get(INVOICE, after.invoice)
+            return Decision((change, invoices.decide(invoice, *first)))
         case _:
             return Decision((change,))
 
@@ -153,23 +196,101 @@ def absent(id: str, context: Context) -> Flow[Decision]:
     if isinstance(payment.state, Processing):
         # It said that it was at work on it: nobody may guess what became of the money.
         raise InvalidTransition(f"payment {id}", payment.status, "gateway has never had it")
-    if not isinstance(payment.state, Intended | Unknown) or payment.invoice is None:
+    if not isinstance(payment.state, Intended | Unknown):
+        return Decision()
+    if payment.authorization is not None:
+        reason = "the gateway never had it"
+        return Decision((payments.void(payment, reason=reason, at=context.at),))
+    if payment.invoice is None:
         return Decision()
     void = payments.void(payment, reason="the gateway never had it", at=context.at)
     invoice = yield from Get(INVOICE, payment.invoice)
-    if invoice.collecting != payment.id:
-        return Decision((void,))
+    changes = [void]
     ended = EndCollection(payment.id)
-    if isinstance(invoice.state, Open):
-        return Decision((void, *(yield from _another_attempt(invoice, ended, context))))
-    return Decision((void, invoices.decide(invoice, ended)))
+    if invoice.collecting == payment.id and isinstance(invoice.state, Open):
+        changes += yield from _another_attempt(invoice, ended, context)
+    elif invoice.collecting == payment.id:
+        changes.append(invoices.decide(invoice, ended))
+    decision = Decision(tuple(changes))
+    if payment.also:
+        decision = yield from _free_small(payment, decision)
+    return (yield from certainty.watched(payment, void, decision, context))
 
 
-def _succeeded(change: Change, payment: Payment, context: Context) -> Flow[Decision]:
+def not_captured(id: str, context: Context) -> Flow[Decision]:
+    """Decide that a capture is proven never to have happened: it is sent once more."""
+    payment = yield from Get(PAYMENT, id)
+    change = payments.renew_capture(payment, at=context.at, now=context.now)
+    return Decision(() if change is None else (change,))
+
+
+def _held(change: Change, payment: Payment, context: Context) -> Flow[Decision]:
+    """Decide what follows for a payment that is authorised first: what was captured pays."""
+    before = change.before
+    assert isinstance(before, Payment)
+    capture = before.state if isinstance(before.state, Capturing) else None
+    if isinstance(payment.state, Succeeded) and not isinstance(before.state, Succeeded):
+        target = payment.invoice if capture is None else capture.invoice
+        return (yield from _captured(change, payment, target, context))
+    if capture is not None and not isinstance(payment.state, Capturing):
+        return (yield from _capture_failed(change, payment, capture.invoice, context))
+    if isinstance(payment.state, Declined | Voided):
+        return (yield from _brought_nothing(change, payment, context))
+    return Decision((change,))
+
+
+def _captured(
+    change: Change, payment: Payment, target: InvoiceId | None, context: Context
+) -> Flow[Decision]:
+    """Let what was captured pay its invoice, or the oldest ones; the rest waits for one."""
+    owed: Sequence[Invoice]
+    if target is None:
+        owed = yield from receiving.open_invoices(payment.customer, payment.currency)
+    else:
+        owed = [(yield from Get(INVOICE, target))]
+    events: tuple[object, ...] = change.events
+    applied: list[Change] = []
+    for each in owed:
+        share = min(payment.unallocated.minor, each.due_minor)
+        if share:
+            payment = payments.allocated(payment, Allocation(each.id, share))
+            applied.append(invoices.decide(each, ApplyPayment(payment.id, share, context.at)))
+        elif each.collecting == payment.id:
+            applied.append(invoices.decide(each, EndCollection(payment.id)))
+    events = (*events, *_allocations(payment))
+    # `change` counts its own event.
+    version = payment.version + len(events) - len(change.events)
+    received = Change(change.kind, change.before, evolve(payment, version=version), events)
+    settled = yield from _settled(applied, context)
+    return join(Decision((received,)), settled)
+
+
+def _capture_failed(
+    change: Change, payment: Payment, target: InvoiceId | None, context: Context
+) -> Flow[Decision]:
+    """End the collection by a capture; where nothing is held any more, dunning may begin."""
+    if target is None:
+        return Decision((change,))
+    invoice = yield from Get(INVOICE, target)
+    if invoice.collecting != payment.id:
+        return Decision((change,))
+    ended = EndCollection(payment.id)
+    over = not isinstance(payment.state, Authorized)
+    if over and isinstance(invoice.state, Open) and not invoice.dunning:
+        opened = yield from open_case(invoice, (ended,), context=context)
+        return Decision((change, *opened.changes))
+    return Decision((change, invoices.decide(invoice, ended)))
+
+
+def _succeeded(
+    change: Change, payment: Payment, context: Context, first: Sequence[CountAttempt] = ()
+) -> Flow[Decision]:
     """Allocate what was taken to its invoice; what the invoice does not need stays unallocated."""
     if payment.invoice is None:
         return Decision((change,))
     invoice = yield from Get(INVOICE, payment.invoice)
+    if payment.also:
+        return (yield from _succeeded_together(change, payment, invoice, context))
     share = min(payment.amount_minor, invoice.due_minor)
     surplus = Money(payment.amount_minor - share, payment.currency)
     events = change.events
@@ -182,14 +303,60 @@ def _succeeded(change: Change, payment: Payment, context: Context) -> Flow[Decis
     )
     received = Change(change.kind, change.before, paid, events)
     if share:
-        settled = yield from _apply(invoice, payment.id, share, context)
+        settled = yield from _apply(invoice, payment.id, share, context, first)
         return join(Decision((received,)), settled)
-    if invoice.collecting != payment.id:
-        return Decision((received,))
-    return Decision((received, invoices.decide(invoice, EndCollection(payment.id))))
+    commands: list[invoices.Command] = [*first]
+    if invoice.collecting == payment.id:
+        commands.append(EndCollection(payment.id))
+    return Decision((received, invoices.decide(invoice, *commands)) if commands else (received,))
 
 
-def _brought_nothing(change: Change, payment: Payment, context: Context) -> Flow[Decision]:
+def _succeeded_together(
+    change: Change, payment: Payment, invoice: Invoice, context: Context
+) -> Flow[Decision]:
+    """Allocate what was taken to its invoice and to the small ones that were charged with it."""
+    wanted = [(invoice, payment.own_minor)]
+    for part in payment.also:
+        small = yield from Get(INVOICE, part.invoice)
+        wanted.append((small, part.amount_minor))
+    applied: list[Change] = []
+    for each, most in wanted:
+        share = min(most, each.due_minor)
+        if share:
+            payment = payments.allocated(payment, Allocation(each.id, share))
+            paying = ApplyPayment(payment.id, share, context.at)
+            applied.append(invoices.decide(each, paying))
+        elif each.collecting == payment.id:
+            applied.append(invoices.decide(each, EndCollection(payment.id)))
+    events: tuple[object, ...] = (*change.events, *_allocations(payment))
+    version = payment.version + len(events) - len(change.events)
+    received = Change(change.kind, change.before, evolve(payment, version=version), events)
+    settled = yield from _settled(applied, context)
+    decision = join(Decision((received,)), settled)
+    owner = left_by(decision, (yield from Get(CUSTOMER, payment.customer)))
+    paid = {each.after.id for each in applied if _is_paid(each)}
+    left = tuple([id for id in owner.small_debts if id not in paid])
+    fewer = customers.set_small_debts(owner, left)
+    return decision if fewer is None else in_turn(decision, Decision((fewer,)))
+
+
+def _is_paid(change: Change) -> bool:
+    return isinstance(change.after, Invoice) and isinstance(change.after.state, Paid)
+
+
+def _free_small(payment: Payment, decision: Decision) -> Flow[Decision]:
+    """Let the small invoices wait on that were to be charged with another one."""
+    freed: list[Change] = []
+    for part in payment.also:
+        small = yield from Get(INVOICE, part.invoice)
+        if small.collecting == payment.id:
+            freed.append(invoices.decide(small, EndCollection(payment.id)))
+    return join(decision, Decision(tuple(freed)), about=decision.about)
+
+
+def _brought_nothing(
+    change: Change, payment: Payment, context: Context, first: Sequence[CountAttempt] = ()
+) -> Flow[Decision]:
     """End the collection; a first failure begins dunning, a part payment asks for the rest."""
     changes = [change]
     if payment.method is not None and isinstance(payment.state, Declined) and payment.state.hard:
@@ -200,13 +367,18 @@ def _brought_nothing(change: Change, payment: Payment, context: Context) -> Flow
     if payment.invoice is None:
         return Decision(tuple(changes))
     invoice = yield from Get(INVOICE, payment.invoice)
+    if first:
+        return Decision((*changes, invoices.decide(invoice, *first)))
     if invoice.collecting != payment.id:
         return Decision(tuple(changes))
     ended = EndCollection(payment.id)
-    partly_paid = 0 < invoice.due_minor < payment.amount_minor
+    partly_paid = 0 < invoice.due_minor < payment.own_minor
     if isinstance(payment.state, Voided) and isinstance(invoice.state, Open) and partly_paid:
         rest = yield from _another_attempt(invoice, ended, context)
         return Decision((*changes, *rest))
+    by_backup = yield from _by_backup(payment, invoice, ended, context)
+    if by_backup:
+        return Decision((*changes, *by_backup))
     if isinstance(invoice.state, Open) and not invoice.dunning:
         opened = yield from open_case(invoice, (ended,), context=context)
         return Decision((*changes, *opened.changes))
@@ -217,18 +389,57 @@ def _another_attempt(
     invoice: Invoice, ended: EndCollection, context: Context
 ) -> Flow[tuple[Change, ...]]:
     """End one attempt and begin the next for what is still owed, if there is a method."""
+    if invoice.disputed:
+        return (invoices.decide(invoice, ended),)
     owner = yield from Get(CUSTOMER, invoice.customer)
-    method = yield from collection.method_of(owner, context)
+    method = yield from collection.method_for(invoice, owner, context)
     if method is None:
         return (invoices.decide(invoice, ended),)
+    if collection.is_small(invoice.due_minor, invoice.currency, method.gateway, context):
+        if invoice.small or invoice.dunning:
+            return (invoices.decide(invoice, ended),)
+        return collection.leave_for_later(invoice, ended, owner)
+    again, start = collection.attempt(invoice, method, context)
+    return again, invoices.decide(invoice, ended, start)
+
+
+def _by_backup(
+    payment: Payment, invoice: Invoice, ended: EndCollection, context: Context
+) -> Flow[tuple[Change, ...]]:
+    """End an attempt that was declined softly, and try the customer's backup, once an invoice."""
+    state = payment.state
+    if not isinstance(state, Declined) or state.hard or not isinstance(invoice.state, Open):
+        return ()
+    owner = yield from Get(CUSTOMER, invoice.customer)
+    if owner.backup_method in (None, payment.method) or invoice.disputed:
+        return ()
+    assert owner.backup_method is not None
+    stored = yield from Maybe(DUNNING_POLICY, DEFAULT_POLICY.name)
+    if not (DEFAULT_POLICY if stored is None else stored.policy).try_backup:
+        return ()
+    method = yield from Maybe(PAYMENT_METHOD, owner.backup_method)
+    if method is None or not method.usable or not collection.collects(method, context):
+        return ()
+    attempts = yield from Having(PAYMENT, "invoice", invoice.id)
+    tried = [each.method for each in attempts if not isinstance(each.state, Voided)]
+    if method.id in tried or collection.is_small(
+        invoice.due_minor, invoice.currency, method.gateway, context
+    ):
+        return ()
+    if (yield from retrying.refused(invoice, method, context)) is not None:
+        return ()
     again, start = collection.attempt(invoice, method, context)
     return again, invoices.decide(invoice, ended, start)
 
 
 def _apply(
-    invoice: Invoice, payment: PaymentId, amount_minor: int, context: Context
+    invoice: Invoice,
+    payment: PaymentId,
+    amount_minor: int,
+    context: Context,
+    first: Sequence[CountAttempt] = (),
 ) -> Flow[Decision]:
-    applied = invoices.decide(invoice, ApplyPayment(payment, amount_minor, context.at))
+    applied = invoices.decide(invoice, *first, ApplyPayment(payment, amount_minor, context.at))
     return (yield from _settled([applied], context))
 
 
@@ -237,28 +448,6 @@ def _settled(applied: Sequence[Change], context: Context) -> Flow[Decision]:
     paid = [c for c in applied if isinstance(c.after, Invoice) and isinstance(c.after.state, Paid)]
     closed = yield from close_cases(*paid, reason="paid", context=context, paid=True)
     return join(Decision(tuple(c for c in applied if c not in paid)), closed)
-
-
-def _owed(payment: Payment, invoice: str | None) -> Flow[Sequence[Invoice]]:
-    if invoice is None:
-        found = yield from Having(INVOICE, "customer", payment.customer)
-        owed = [
-            each
-            for each in found
-            if isinstance(each.state, Open) and each.currency == payment.currency
-        ]
-        # The oldest debt first: not by when it was drafted, but by when it became one.
-        return sorted(owed, key=lambda each: (str(each.finalized_at), each.number))
-    named = yield from Maybe(INVOICE, invoice)
-    if named is None:
-        raise UnknownReference("invoice", invoice)
-    if named.customer != payment.customer:
-        raise ValidationError("invoice", invoice, f"an invoice of customer {payment.customer}")
-    if named.currency != payment.currency:
-        raise ValidationError("amount", str(payment.amount), f"an amount in {named.currency}")
-    if not isinstance(named.state, Open | Uncollectible):
-        raise ValidationError("invoice", invoice, f"an invoice that is owed, not {named.status}")
-    return [named]
 
 
 def _allocations(payment: Payment) -> tuple[PaymentAllocated, ...]:

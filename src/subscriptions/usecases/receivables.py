@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import frozen
+
 from subscriptions import dunning, invoices, lifecycle, payments
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision, join
@@ -32,6 +34,19 @@ from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.flows import Context, Flow, Get, Having, Maybe
 
 
+@frozen
+class Failing:
+    """An open invoice that failed, and what is done to it before that, in the same change.
+
+    `retries` are the days on which it is charged again; None for those of the policy. What is
+    disputed is never charged again by itself.
+    """
+
+    invoice: Invoice
+    commands: Sequence[invoices.Command] = ()
+    retries: Sequence[int] | None = None
+
+
 def open_case(
     invoice: Invoice, commands: Sequence[invoices.Command], *, context: Context
 ) -> Flow[Decision]:
@@ -39,23 +54,38 @@ def open_case(
 
     `commands` are done to the invoice before that, in the same change.
     """
+    return (yield from open_cases(Failing(invoice, commands), context=context))
+
+
+def open_cases(*failing: Failing, context: Context) -> Flow[Decision]:
+    """Decide that open invoices failed, each as `open_case` does."""
     stored = yield from Maybe(DUNNING_POLICY, DEFAULT_POLICY.name)
-    changes = [
-        invoices.decide(invoice, *commands, StartDunning()),
-        dunning.start(
-            DEFAULT_POLICY if stored is None else stored.policy,
+    changes: list[Change] = []
+    past_due: dict[SubscriptionId, list[lifecycle.Command]] = {}
+    for each in failing:
+        invoice = each.invoice
+        failed = invoices.decide(invoice, *each.commands, StartDunning())
+        after = failed.after
+        assert isinstance(after, Invoice)
+        policy = DEFAULT_POLICY if stored is None else stored.policy
+        retries = () if after.disputed else each.retries
+        started = dunning.start(
+            policy if retries is None else policy.retried_on(retries),
             tenant=context.tenant,
             customer=invoice.customer,
             invoice=invoice.id,
             subscription=invoice.subscription,
             attempt=invoice.attempts,
             at=context.at,
-        ),
-    ]
-    for id in invoice.subscriptions:
+            reopened=after.reopened,
+        )
+        changes += (failed, started)
+        for id in invoice.subscriptions:
+            past_due.setdefault(id, []).append(MarkPastDue(invoice.id))
+    for id, commands in past_due.items():
         subscription = yield from Get(SUBSCRIPTION, id)
         if MarkPastDue in lifecycle.ALLOWED[type(subscription.contract)]:
-            changes.append(lifecycle.decide(subscription, MarkPastDue(invoice.id)))
+            changes.append(lifecycle.decide(subscription, *commands))
     return Decision(tuple(changes))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from subscriptions import payments, refunds
+from subscriptions import balance, payments, refunds
 from subscriptions.balance import Cause
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision
@@ -20,8 +20,9 @@ from subscriptions.money import Money
 from subscriptions.payments import PAYMENT, Payment, Succeeded
 from subscriptions.records import Ref, plain_text
 from subscriptions.refunds import REFUND, STATUS, Failed, Refund, RefundSnapshot
-from subscriptions.usecases import flows
+from subscriptions.usecases import certainty, flows
 from subscriptions.usecases.balance import moved
+from subscriptions.usecases.disputes import reconsidered
 from subscriptions.usecases.flows import (
     Command,
     Context,
@@ -46,10 +47,11 @@ def refund(
 ) -> Command[Refund]:
     """Give back a payment, or a part of it, to where it came from; returns the refund.
 
-    Without `amount` it is all that is `refundable`. The amount is reserved and committed before the
-    gateway is asked, so that two refunds at once never exceed what was taken. The outcome may take
-    days: see the refund's `status`. The customer gets his money; the invoice that the payment paid
-    stays paid.
+    Without `amount` it is all that is `refundable`. First goes what pays nothing, then what of the
+    payment is on the customer's balance, and is taken off it; then what paid invoices. The amount
+    is reserved and committed before the gateway is asked, so that two refunds at once never exceed
+    what was taken. The outcome may take days: see the refund's `status`. The customer gets his
+    money; the invoice that the payment paid stays paid.
 
     Raises `UnknownReference` for an unknown payment, `InvalidTransition` for one that took no
     money, `ValidationError` for an amount that is not positive, of another currency or more than
@@ -70,8 +72,11 @@ def refund(
         if found.gateway not in context.refunding:
             raise NotSupported(found.gateway, "Refunds")
         given_back = found.refundable if amount is None else amount
-        changes = _begin(found, given_back, reason, context)
-        return Decision(changes, about=Ref(REFUND, changes[1].after.id))
+        if not found.balanced_minor:
+            changes = _begin(found, given_back, reason, context)
+            return Decision(changes, about=Ref(REFUND, changes[1].after.id))
+        owner = yield from Get(CUSTOMER, found.customer)
+        return _begin_off_balance(found, owner, given_back, reason, context)
 
     return Command(REFUND, flow, at, idempotency_key)
 
@@ -101,6 +106,12 @@ def settle(id: str, snapshot: RefundSnapshot, context: Context) -> Flow[Decision
     change = refunds.merge(refund, snapshot, at=context.at)
     if change is None:
         return Decision()
+    decision = yield from _follow(refund, change, context)
+    return (yield from certainty.watched_refund(refund, change, decision, context))
+
+
+def _follow(refund: Refund, change: Change, context: Context) -> Flow[Decision]:
+    """Decide what the change of a refund means for its payment and the balance."""
     after = change.after
     assert isinstance(after, Refund)
     if after.open:
@@ -111,6 +122,10 @@ def settle(id: str, snapshot: RefundSnapshot, context: Context) -> Flow[Decision
         return Decision((change, paid))
     release = payments.release_refund if refund.open else payments.take_back_refund
     decision = Decision((change, release(payment, refund.amount, refund=refund.id)))
+    decision = yield from reconsidered(payment, decision, context)
+    if refund.off_balance_minor:
+        owner = yield from Get(CUSTOMER, refund.customer)
+        return _put_back(decision, owner, refund, context)
     if not refund.from_balance:
         return decision
     owner = yield from Get(CUSTOMER, refund.customer)
@@ -136,14 +151,20 @@ def absent(id: str, context: Context) -> Flow[Decision]:
 
 
 def give_back(
-    owner: Customer, credited: Invoice, invoices: Sequence[InvoiceId], context: Context
+    owner: Customer,
+    credited: Invoice,
+    invoices: Sequence[InvoiceId],
+    context: Context,
+    *,
+    kept_minor: int = 0,
 ) -> Flow[Decision]:
     """Decide to give back as money what an invoice has put on the balance.
 
     It goes to the latest payments of `invoices`, the first of these first, as far as each can be
-    given back. The rest stays on the balance: what came by transfer, and what the balance paid.
+    given back. The rest stays on the balance: what came by transfer, what the balance paid, and
+    `kept_minor`, which was no money.
     """
-    left = min(-credited.balance_minor, owner.credit_minor(credited.currency))
+    left = min(-credited.balance_minor - kept_minor, owner.credit_minor(credited.currency))
     found = yield from Having(PAYMENT, "customer", owner.id)
     decision = Decision()
     for payment in _refundable(found, invoices, credited, context):
@@ -225,6 +246,54 @@ def _pays(payment: Payment, invoice: InvoiceId) -> bool:
     return any(part.invoice == invoice for part in payment.allocations)
 
 
+def _begin_off_balance(
+    payment: Payment, owner: Customer, amount: Money, reason: str, context: Context
+) -> Decision:
+    """Decide to give back a payment of which a part is on the balance: what is there still."""
+    beyond = amount.minor - payment.unallocated.minor
+    minor = max(0, min(beyond, payment.balanced_minor, owner.credit_minor(payment.currency)))
+    if not minor:
+        changes = _begin(payment, amount, reason, context)
+        return Decision(changes, about=Ref(REFUND, changes[1].after.id))
+    off = payments.take_off_balance(payment, minor)
+    left = off.after
+    assert isinstance(left, Payment)
+    reserved, intended = _begin(left, amount, reason, context, off_balance_minor=minor)
+    taken = Change(PAYMENT, payment, reserved.after, (*off.events, *reserved.events))
+    moves = balance.move(
+        owner,
+        Money(-minor, payment.currency),
+        cause=Cause.OVERPAYMENT,
+        at=context.at,
+        refund=RefundId(intended.after.id),
+        payment=payment.id,
+    )
+    return Decision((taken, intended, *moves), about=Ref(REFUND, intended.after.id))
+
+
+def _put_back(decision: Decision, owner: Customer, refund: Refund, context: Context) -> Decision:
+    """Let what a payment had put on the balance return there, because its refund failed."""
+    place = next(n for n, each in enumerate(decision.changes) if each.kind is PAYMENT)
+    released = decision.changes[place]
+    payment = released.after
+    assert isinstance(payment, Payment)
+    minor = min(refund.off_balance_minor, payment.unallocated.minor)
+    if not minor:
+        return decision
+    put = payments.put_on_balance(payment, minor)
+    both = Change(PAYMENT, released.before, put.after, (*released.events, *put.events))
+    changes = (*decision.changes[:place], both, *decision.changes[place + 1 :])
+    moves = balance.move(
+        owner,
+        Money(minor, payment.currency),
+        cause=Cause.OVERPAYMENT,
+        at=context.at,
+        refund=refund.id,
+        payment=payment.id,
+    )
+    return Decision((*changes, *moves), decision.issues, decision.about)
+
+
 def _begin(
     payment: Payment,
     amount: Money,
@@ -232,6 +301,7 @@ def _begin(
     context: Context,
     *,
     invoice: InvoiceId | None = None,
+    off_balance_minor: int = 0,
 ) -> tuple[Change, Change]:
     """Decide to give back a part of a payment: what is reserved on it, and the intent.
 
@@ -245,6 +315,7 @@ def _begin(
         now=context.now,
         invoice=invoice,
         from_balance=invoice is not None,
+        off_balance_minor=off_balance_minor,
     )
     reserved = payments.reserve_refund(payment, amount, refund=RefundId(intended.after.id))
     return reserved, intended

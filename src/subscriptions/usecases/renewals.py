@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from fractions import Fraction
+from math import ceil
 
 from subscriptions import invoices, lifecycle, payments
 from subscriptions.billing_cycles import first_instant, local_date
-from subscriptions.customers import CUSTOMER
-from subscriptions.decisions import Decision
+from subscriptions.customers import CUSTOMER, Customer
+from subscriptions.decisions import Change, Decision
+from subscriptions.ids import SubscriptionId
 from subscriptions.invoices import INVOICE, Charge, Invoice, MarkVoid
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
@@ -32,10 +35,11 @@ from subscriptions.lifecycle import (
     Trialing,
 )
 from subscriptions.payments import PAYMENT
+from subscriptions.records import evolve
 from subscriptions.usecases import collection, invoicing
-from subscriptions.usecases.balance import returned
 from subscriptions.usecases.billing_periods import Moves, bill_due, check_usage, conditions_of
-from subscriptions.usecases.flows import Context, Flow, Get, Having
+from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Having
+from subscriptions.usecases.grants import returned
 from subscriptions.usecases.planned_changes import announce_planned, carry_out_due
 from subscriptions.usecases.receivables import close_cases
 from subscriptions.usecases.refunds import give_back
@@ -114,8 +118,10 @@ def _begin(moves: Moves, on: date, context: Context) -> Flow[bool]:
         return contract.trial_until is not None
     if not isinstance(contract, Trialing) or contract.until > on:
         return False
-    if moves.after.trial_end is not TrialEnd.BILL:
-        method = yield from collection.method_of(moves.owner, context)
+    # To whom invoices are sent has a way to pay: by himself.
+    sent = collection.is_sent(moves.owner, moves.after)
+    if moves.after.trial_end is not TrialEnd.BILL and not sent:
+        method = yield from collection.method_of(moves.owner, context, moves.after)
         if method is None and moves.after.trial_end is TrialEnd.CANCEL:
             moves.do(End(context.at, EndReason.TRIAL_ENDED))
             return True
@@ -147,12 +153,12 @@ def _never_paid(moves: Moves, contract: Incomplete, context: Context) -> Flow[No
         return
     moves.do(End(context.at, EndReason.NEVER_PAID))
     untouched = not first.paid_minor and not first.credited_minor
-    if isinstance(first.state, invoices.Open) and untouched:
+    if isinstance(first.state, invoices.Open | invoices.Draft) and untouched:
         commands: list[invoices.Command] = [MarkVoid("not paid in time", context.at)]
         voided = invoices.decide(first, *commands)
         closed = yield from close_cases(voided, reason="not paid", context=context)
-        if first.balance_minor:
-            closed = returned(closed, moves.owner, first, context)
+        if first.balance_minor or first.granted_minor:
+            closed = yield from returned(closed, moves.owner, first, context)
         moves.add(closed)
 
 
@@ -226,11 +232,11 @@ def finish(
         cycle = ("end", str(sub.version))
         place = yield from invoicing.place_for(sub, moves.owner, context, *cycle, alone=alone)
         moves.do(End(context.at, reason, explanation, place.invoice, credited))
-        method = yield from collection.method_of(moves.owner, context)
-        final = invoicing.invoice(
+        method = yield from collection.method_of(moves.owner, context, moves.after)
+        final = yield from invoicing.invoice(
             place, sub, moves.owner, charges, context, method=method, collect=collect, alone=alone
         )
-        moves.add(final)
+        moves.add(_gives_back(final) if settlement is Settlement.REFUND else final)
         if settlement is Settlement.REFUND:
             yield from _give_back(moves, final, charges, context)
     else:
@@ -242,16 +248,59 @@ def finish(
 def _give_back(
     moves: Moves, issued: Decision, charges: Sequence[Charge], context: Context
 ) -> Flow[None]:
-    """Give back as money what the last invoice credits, to where the latest periods were paid from.
-
-    First to the payments of the invoices whose lines it credits, then to the other payments of the
-    subscription.
-    """
+    """Give back as money what the last invoice credits."""
     for issue in issued.issues:
         last = issue.after
-        if not isinstance(last, Invoice) or last.balance_minor >= 0:
-            continue
-        credited = [each.credits.invoice for each in charges if each.credits is not None]
-        others = yield from Having(INVOICE, "subscription", moves.after.id)
-        latest = [*reversed(credited), *[each.id for each in reversed(others)]]
-        moves.add((yield from give_back(moves.owner, last, tuple(dict.fromkeys(latest)), context)))
+        if isinstance(last, Invoice) and last.balance_minor < 0:
+            back = yield from given_back(moves.owner, moves.after.id, last, charges, context)
+            moves.add(back)
+
+
+def given_back(
+    owner: Customer,
+    subscription: SubscriptionId,
+    last: Invoice,
+    charges: Sequence[Charge],
+    context: Context,
+) -> Flow[Decision]:
+    """Decide to give back as money what the last invoice credits, to where it was paid from.
+
+    First to the payments of the invoices whose lines it credits, then to the other payments of the
+    subscription, the latest periods first.
+    """
+    credited = [each.credits.invoice for each in charges if each.credits is not None]
+    others = yield from Having(INVOICE, "subscription", subscription)
+    latest = tuple(dict.fromkeys([*reversed(credited), *[x.id for x in reversed(others)]]))
+    kept = yield from _paid_by_grants(last, charges)
+    return (yield from give_back(owner, last, latest, context, kept_minor=kept))
+
+
+def _gives_back(decision: Decision) -> Decision:
+    """Let what waits for a tax engine give back as money what it credits, once it is final."""
+    changes: list[Change] = []
+    for change in decision.changes:
+        after = change.after
+        if isinstance(after, Invoice) and after.taxing is not None:
+            after = evolve(after, taxing=evolve(after.taxing, gives_back=True))
+            change = Change(change.kind, change.before, after, change.events)  # noqa: PLW2901
+        changes.append(change)
+    return Decision(tuple(changes), decision.issues, decision.about)
+
+
+def _paid_by_grants(last: Invoice, charges: Sequence[Charge]) -> Flow[int]:
+    """Return how much of what the last invoice gives was paid by grants, and so is no money.
+
+    That is as much of each line that it credits as grants paid of that line's invoice.
+    """
+    given = [(each.credits, -each.amount_minor) for each in charges if each.credits is not None]
+    ids = tuple(dict.fromkeys([credited.invoice for credited, _ in given]))
+    found = {each.id: each for each in (yield from GetMany(INVOICE, ids))}
+    if not any(each.granted_minor for each in found.values()):
+        return 0
+    granted, whole = Fraction(0), 0
+    for credited, minor in given:
+        paid = found[credited.invoice]
+        granted += minor * Fraction(paid.granted_minor, max(paid.total_minor, 1))
+        whole += minor
+    # Rounded up: a fraction of a cent is no money either.
+    return ceil(-last.balance_minor * granted / whole) if whole else -last.balance_minor

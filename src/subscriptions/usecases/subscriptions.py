@@ -16,9 +16,20 @@ from subscriptions.alignment import Alignment, StartDay, align, shared
 from subscriptions.billing_cycles import BillingCycle, Interval
 from subscriptions.catalog import PRICE, PRODUCT, Price, check_availability
 from subscriptions.contract_terms import Terms
-from subscriptions.customers import CUSTOMER, Customer, set_billing_anchor
-from subscriptions.decisions import Decision
-from subscriptions.errors import CurrencyMismatch, UnknownReference, ValidationError
+from subscriptions.customers import (
+    CUSTOMER,
+    CollectionMethod,
+    Customer,
+    read_collection_method,
+    set_billing_anchor,
+)
+from subscriptions.decisions import Change, Decision
+from subscriptions.errors import (
+    CurrencyMismatch,
+    InvalidTransition,
+    UnknownReference,
+    ValidationError,
+)
 from subscriptions.ids import CustomerId, PriceId, SubscriptionId
 from subscriptions.invoices import Charge, LineKind
 from subscriptions.lifecycle import (
@@ -39,10 +50,11 @@ from subscriptions.lifecycle import (
     WithdrawChanges,
 )
 from subscriptions.money import Money
+from subscriptions.payment_methods import PAYMENT_METHOD, PaymentMethod
 from subscriptions.pricing import amount_minor, printed_unit_price
 from subscriptions.proration import Proration
 from subscriptions.records import Metadata, Ref, evolve, plain_date, plain_text
-from subscriptions.taxes import TaxRate
+from subscriptions.taxes import TaxTreatment
 from subscriptions.usecases import coupons as coupon_cases
 from subscriptions.usecases import flows
 from subscriptions.usecases.billing_periods import Moves, conditions_of
@@ -72,6 +84,7 @@ from subscriptions.usecases.flows import (
     only,
 )
 from subscriptions.usecases.offers import check_meters, check_threshold, offered
+from subscriptions.usecases.payment_methods import charge_waiting
 from subscriptions.usecases.price_arguments import read_flag
 from subscriptions.usecases.redeeming import worth_minor
 from subscriptions.usecases.renewals import catch_up_to_date
@@ -113,6 +126,8 @@ def create(
     require_payment: bool = False,
     payment_window_hours: int = PAYMENT_WINDOW_HOURS,
     threshold: Money | None = None,
+    payment_method: str | None = None,
+    collection_method: CollectionMethod | str | None = None,
     catch_up: CatchUp | str = CatchUp.EACH,
     catch_up_max: int = CATCH_UP_MAX,
     external_id: str | None = None,
@@ -148,10 +163,14 @@ def create(
     `paid_until` is for a subscription that ran elsewhere: it is active, and the first day to be
     billed is `paid_until`, which must be the first day of a period counted from `anchor`.
 
-    Raises `UnknownReference` for an unknown customer, price or coupon, `InvalidTransition` for a
-    price that is not on offer, `NotAvailable` for products that do not go together,
-    `CurrencyMismatch` for prices of two currencies, `ValidationError` for a wrong value,
-    `Duplicate` for a taken external id.
+    It is paid by `payment_method`, a method of the customer, or else by his default. With
+    `collection_method="send_invoice"` nothing is charged: the customer pays by himself, in his
+    terms. Its invoices are its own then, though the customer's may be grouped.
+
+    Raises `UnknownReference` for an unknown customer, method, price or coupon, `InvalidTransition`
+    for a method that is not usable and a price that is not on offer, `NotAvailable` for products
+    that do not go together, `CurrencyMismatch` for prices of two currencies, `ValidationError` for
+    a wrong value, `Duplicate` for a taken external id.
     """
     later = _read_phases(phases)
     listed = tuple(items) if not isinstance(items, str) else items
@@ -173,6 +192,9 @@ def create(
         "payment_window_hours": _hours(payment_window_hours) if require_payment else None,
         "threshold": threshold,
         "terms": terms,
+        "collection_method": (
+            None if collection_method is None else read_collection_method(collection_method)
+        ),
     }
     codes = tuple([coupons] if isinstance(coupons, str) else coupons)
     if external_id is not None:
@@ -187,7 +209,8 @@ def create(
         owner = yield from Maybe(CUSTOMER, customer)
         if owner is None:
             raise UnknownReference("customer", customer)
-        zone = owner.zone or context.seller.zone
+        zone = owner.zone or context.seller_of(owner).zone
+        method = yield from _own_method(payment_method, owner)
         begin = ask.days.get("start") or context.today(zone)
         prices = yield from _offers(ask.wanted, begin, owner.id)
         check_threshold(threshold, prices)
@@ -208,14 +231,18 @@ def create(
             Active(begin) if paid_until is not None else Scheduled(begin, trial),
             external_id=facts[0],
             metadata=facts[1],
+            payment_method=None if method is None else method.id,
             start=begin,
             ends_on=_end_of_all(ask, made_items, [price for price, _ in recurring], first),
             **behavior,  # type: ignore[arg-type]  # each checked above
         )
         _check_backlog(subscription, context.today(zone), catch_up_max)
         if once or any(price.setup_minor for price, _ in recurring):
-            rate = context.taxes.rate_for(owner.address.country or None, first)
-            pending = _charged_once(subscription, recurring, once, rate)
+            treatments = {
+                price.id: context.tax_for(owner, first, price.tax_category)
+                for price, _ in (*recurring, *once)
+            }
+            pending = _charged_once(subscription, recurring, once, treatments)
             subscription = evolve(subscription, pending=pending)
         made = lifecycle.create(subscription, start=begin)
         moves = Moves(subscription, owner)
@@ -463,6 +490,74 @@ def set_catch_up(
     return Command(SUBSCRIPTION, flow, at, idempotency_key)
 
 
+def set_payment_method(
+    id: str,
+    method: str | None,
+    *,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Subscription]:
+    """Let a subscription be paid by a method of its own, or with None by the customer's default.
+
+    What dunning looks after, or it waits for, is charged with it at once. Its invoices are its own
+    from then on, though the customer's may be grouped.
+
+    Raises `UnknownReference` for an unknown method, `ValidationError` for one of another customer,
+    `InvalidTransition` for one that is not usable, and for a subscription that is over.
+    """
+
+    def flow(context: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        owner = yield from Get(CUSTOMER, sub.customer)
+        chosen = yield from _own_method(method, owner)
+        wanted = None if chosen is None else chosen.id
+        change = lifecycle.decide(sub, lifecycle.SetPayment(wanted, sub.collection_method))
+        changes: tuple[Change, ...] = (change,)
+        if chosen is not None:
+            after = change.after
+            assert isinstance(after, Subscription)
+            changes += yield from charge_waiting(chosen, owner, context, after)
+        return Decision(changes, about=Ref(SUBSCRIPTION, id))
+
+    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+
+
+def set_collection_method(
+    id: str,
+    collection_method: CollectionMethod | str | None,
+    *,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Subscription]:
+    """Say whether what a subscription costs is charged or sent; with None as the customer's is.
+
+    It counts from the next invoice on, and dunning charges nothing more once it is to be sent.
+    Raises `ValidationError` for another word, `InvalidTransition` if it is over.
+    """
+    how = None if collection_method is None else read_collection_method(collection_method)
+
+    def flow(_: Context) -> Flow[Decision]:
+        sub = yield from Get(SUBSCRIPTION, id)
+        change = lifecycle.decide(sub, lifecycle.SetPayment(sub.payment_method, how))
+        return Decision((change,), about=Ref(SUBSCRIPTION, id))
+
+    return Command(SUBSCRIPTION, flow, at, idempotency_key)
+
+
+def _own_method(method: str | None, owner: Customer) -> Flow[PaymentMethod | None]:
+    """Read the method that a subscription is to be paid by."""
+    if method is None:
+        return None
+    found = yield from Maybe(PAYMENT_METHOD, method)
+    if found is None:
+        raise UnknownReference("payment_method", method)
+    if found.customer != owner.id:
+        raise ValidationError("payment_method", method, f"a method of customer {owner.id}")
+    if not found.usable:
+        raise InvalidTransition(f"payment_method {method}", found.status, "pay")
+    return found
+
+
 # ---- what is asked ----------------------------------------------------------------------------
 
 
@@ -650,20 +745,21 @@ def _charged_once(
     sub: Subscription,
     recurring: Sequence[tuple[Price, int | Decimal]],
     once: Sequence[tuple[Price, int | Decimal]],
-    rate: TaxRate,
+    treatments: Mapping[PriceId, TaxTreatment],
 ) -> tuple[Charge, ...]:
     """Return what goes on the first invoice beside the first periods."""
     charges = [
-        lifecycle.setup_charge(item, price, sub, rate)
+        lifecycle.setup_charge(item, price, sub, treatments[price.id])
         for item, (price, _) in zip(sub.items, recurring, strict=True)
         if price.setup_minor
     ]
     for price, quantity in once:
+        treatment = treatments[price.id]
         charges.append(
             Charge(
                 price.name,
                 amount_minor(price.model, quantity, sub.currency.exponent),
-                rate,
+                treatment.rate,
                 price.tax_behavior,
                 quantity,
                 printed_unit_price(price.model, quantity),
@@ -671,6 +767,8 @@ def _charged_once(
                 kind=LineKind.ONE_OFF,
                 product=price.product,
                 subscription=sub.id,
+                more_rates=treatment.more_rates,
+                tax_flag=treatment.flag,
             )
         )
     return tuple(charges)

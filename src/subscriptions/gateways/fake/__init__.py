@@ -4,8 +4,8 @@ What happens to a charge is decided by its token (`TOKENS`), or by what was scri
 one (`FakeGateway.decline_next` and its like). Nothing is random, and no clock is read.
 """
 
-from subscriptions.gateways.fake.gateway import WEBHOOK_SECRET, Alert, FakeGateway
-from subscriptions.gateways.fake.ledger import LedgerCharge, LedgerRefund
+from subscriptions.gateways.fake.gateway import WEBHOOK_SECRET, FakeGateway
+from subscriptions.gateways.fake.ledger import Alert, LedgerCharge, LedgerDispute, LedgerRefund
 from subscriptions.gateways.fake.messages import WebhookMessage
 from subscriptions.gateways.fake.tokens import DECLINES, TOKENS, DeclineCode, Token
 
@@ -17,6 +17,7 @@ __all__ = [
     "DeclineCode",
     "FakeGateway",
     "LedgerCharge",
+    "LedgerDispute",
     "LedgerRefund",
     "Token",
     "WebhookMessage",

@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 from attrs import frozen
 
+from subscriptions.disputes import DisputeKind, DisputeSnapshot, DisputeStatus
 from subscriptions.errors import DomainError
 from subscriptions.gateways import GatewayEvent, Secret, WebhookRefused
-from subscriptions.gateways.fake.ledger import LedgerCharge, LedgerRefund
+from subscriptions.gateways.fake.ledger import LedgerCharge, LedgerDispute, LedgerRefund
 from subscriptions.gateways.signatures import sign
 from subscriptions.ids import PaymentId, RefundId
 from subscriptions.money import Currency, Money
@@ -53,9 +54,19 @@ def write(charge: LedgerCharge, *, id: str, at: datetime, secret: Secret) -> Web
                 "advice": decline.advice.value,
             },
             "action_url": charge.action_url,
+            **_held(charge),
         },
     }
     return _signed(body, id=id, at=at, secret=secret)
+
+
+def _held(charge: LedgerCharge) -> dict[str, object]:
+    if charge.expires_at is None:
+        return {}
+    return {
+        "expires_at": charge.expires_at.isoformat(),
+        "capturable_minor": charge.capturable_minor,
+    }
 
 
 def write_refund(refund: LedgerRefund, *, id: str, at: datetime, secret: Secret) -> WebhookMessage:
@@ -66,6 +77,7 @@ def write_refund(refund: LedgerRefund, *, id: str, at: datetime, secret: Secret)
         "timestamp": refund.changed_at.isoformat(),
         "data": {
             "refund": refund.refund,
+            "metadata": dict(refund.intent.metadata),
             "attempt": refund.attempt,
             "reference": refund.reference,
             "outcome": refund.outcome.value,
@@ -74,6 +86,31 @@ def write_refund(refund: LedgerRefund, *, id: str, at: datetime, secret: Secret)
             "failure": None
             if failure is None
             else {"code": failure.code, "message": failure.message},
+        },
+    }
+    return _signed(body, id=id, at=at, secret=secret)
+
+
+def write_dispute(
+    dispute: LedgerDispute, *, id: str, at: datetime, secret: Secret
+) -> WebhookMessage:
+    """Return the message that a dispute has reached its state, signed at an instant."""
+    due_at, fee = dispute.evidence_due_at, dispute.fee
+    body = {
+        "type": f"dispute.{dispute.status.value}",
+        "timestamp": dispute.changed_at.isoformat(),
+        "data": {
+            "dispute": dispute.reference,
+            "attempt": dispute.attempt,
+            "reference": dispute.charge,
+            "kind": dispute.kind.value,
+            "status": dispute.status.value,
+            "reason": dispute.reason,
+            "amount_minor": dispute.amount.minor,
+            "currency": dispute.amount.currency.code,
+            "evidence_due_at": None if due_at is None else due_at.isoformat(),
+            "funds_withdrawn": dispute.funds_withdrawn,
+            "fee_minor": None if fee is None else fee.minor,
         },
     }
     return _signed(body, id=id, at=at, secret=secret)
@@ -93,18 +130,21 @@ def read(id: str, raw: bytes) -> GatewayEvent:
         kind = _text(body["type"])
         snapshot = _snapshot(body) if kind.startswith("payment.") else None
         refund = _refund(body) if kind.startswith("refund.") else None
+        dispute = _dispute(body) if kind.startswith("dispute.") else None
     # A body nested too deep raises RecursionError, a number too long ValueError.
     except (ValueError, TypeError, LookupError, RecursionError, DomainError) as reason:
         raise WebhookRefused("the body is not readable") from reason
-    return GatewayEvent(id, kind, snapshot, refund)
+    return GatewayEvent(id, kind, snapshot, refund, dispute)
 
 
 def _snapshot(body: dict[str, Any]) -> PaymentSnapshot:
     data = body["data"]
     decline, url = data["decline"], data["action_url"]
+    currency = Currency(data["currency"])
+    until, held = data.get("expires_at"), data.get("capturable_minor")
     return PaymentSnapshot(
         Outcome(data["outcome"]),
-        Money(data["amount_minor"], Currency(data["currency"])),
+        Money(data["amount_minor"], currency),
         aware("timestamp", datetime.fromisoformat(body["timestamp"])),
         PaymentId(_text(data["attempt"])),
         _text(data["reference"]),
@@ -112,7 +152,16 @@ def _snapshot(body: dict[str, Any]) -> PaymentSnapshot:
         if decline is None
         else Decline(_text(decline["code"]), _text(decline["message"]), Advice(decline["advice"])),
         None if url is None else _text(url),
+        expires_at=None if until is None else aware("expires_at", datetime.fromisoformat(until)),
+        capturable=None if held is None else Money(held, currency),
+        tenant=_named(data, "tenant"),
+        invoice=_named(data, "invoice"),
     )
+
+
+def _named(data: dict[str, Any], name: str) -> str | None:
+    value = data["metadata"].get(name)
+    return None if value is None else _text(value)
 
 
 def _refund(body: dict[str, Any]) -> RefundSnapshot:
@@ -127,6 +176,28 @@ def _refund(body: dict[str, Any]) -> RefundSnapshot:
         None
         if failure is None
         else RefundFailure(_text(failure["code"]), _text(failure["message"])),
+        _named(data, "tenant"),
+    )
+
+
+def _dispute(body: dict[str, Any]) -> DisputeSnapshot:
+    data = body["data"]
+    currency, due_at, fee = Currency(data["currency"]), data["evidence_due_at"], data["fee_minor"]
+    withdrawn = data["funds_withdrawn"]
+    if not isinstance(withdrawn, bool):
+        raise TypeError("funds_withdrawn is true or false")
+    return DisputeSnapshot(
+        _text(data["dispute"]),
+        PaymentId(_text(data["attempt"])),
+        _text(data["reference"]),
+        Money(data["amount_minor"], currency),
+        DisputeKind(data["kind"]),
+        DisputeStatus(data["status"]),
+        _text(data["reason"]),
+        aware("timestamp", datetime.fromisoformat(body["timestamp"])),
+        None if due_at is None else aware("evidence_due_at", datetime.fromisoformat(due_at)),
+        withdrawn,
+        None if fee is None else Money(fee, currency),
     )
 
 

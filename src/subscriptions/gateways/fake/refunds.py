@@ -15,9 +15,10 @@ from attrs import define, evolve, field, frozen
 
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.gateways import AbsentForSure, CannotTell, FoundRefund, ReconciledRefund
-from subscriptions.gateways.fake.ledger import LedgerRefund
+from subscriptions.gateways.fake.ledger import Alert, LedgerRefund
+from subscriptions.gateways.fake.outbox import Outbox
 from subscriptions.gateways.fake.tokens import NoConnection, Silence, Succeed, TakeDays
-from subscriptions.ids import RefundId
+from subscriptions.ids import PaymentId, RefundId
 from subscriptions.refunds import RefundFailure, RefundIntent, RefundOutcome, RefundSnapshot
 
 # What counts against a charge: given back, or on its way.
@@ -40,10 +41,10 @@ RefundScript: TypeAlias = RefundFate | Silence | NoConnection
 class RefundBooks:
     """The refunds of one fake gateway."""
 
+    outbox: Outbox
+    alerts: list[Alert]
     ledger: list[LedgerRefund] = field(factory=list[LedgerRefund])
     scripts: deque[RefundScript] = field(factory=deque[RefundScript])
-    outbox: list[LedgerRefund] = field(factory=list[LedgerRefund])
-    mismatches: list[str] = field(factory=list[str])
     _answers: dict[str, LedgerRefund] = field(factory=dict[str, LedgerRefund])
     _settlements: list[tuple[datetime, int, bool]] = field(factory=list[tuple[datetime, int, bool]])
     _unanswered_at: dict[RefundId, datetime] = field(factory=dict[RefundId, datetime])
@@ -62,7 +63,7 @@ class RefundBooks:
         first = self._answers.get(intent.key)
         if first is not None and now - first.created_at < window:
             if first.intent != intent:
-                self.mismatches.append(intent.key)
+                self.alerts.append(Alert(now, intent.key, "the key came with other facts before"))
                 return said(intent, RefundOutcome.UNKNOWN, now)
             answer = first.snapshot
         else:
@@ -83,6 +84,12 @@ class RefundBooks:
         if as_of < max(asked_at, intent.created_at):
             return CannotTell("the list lags behind")
         return AbsentForSure(as_of)
+
+    def given_minor(self, attempt_id: PaymentId) -> int:
+        """Return how much was given back of a charge for certain."""
+        done = RefundOutcome.SUCCEEDED
+        made = [each for each in self.ledger if each.attempt == attempt_id and each.outcome is done]
+        return sum([each.amount.minor for each in made])
 
     def settle(self, refund_id: RefundId, now: datetime, *, succeed: bool) -> None:
         """End the wait of a refund that is pending; raises unless it is."""
@@ -150,7 +157,7 @@ class RefundBooks:
             reference = f"{reference}_{places + 1}"
         refund = LedgerRefund(reference, intent, outcome, now, now, failure)
         self.ledger.append(refund)
-        self.outbox.append(refund)
+        self.outbox.put(refund)
         self._answers[intent.key] = refund
         return refund.snapshot
 
@@ -159,7 +166,7 @@ class RefundBooks:
         failure = None if succeed else RETURNED
         refund = evolve(self.ledger[position], outcome=outcome, changed_at=at, failure=failure)
         self.ledger[position] = refund
-        self.outbox.append(refund)
+        self.outbox.put(refund)
 
     def _position(self, refund_id: RefundId) -> int | None:
         places = [place for place, each in enumerate(self.ledger) if each.refund == refund_id]

@@ -250,4 +250,11 @@ def _describe(kind: AnyKind, metadata: sa.MetaData) -> None:
                 postgresql_where=present,
             )
         else:
-            sa.Index(index_name, table.c.tenant, table.c[column.name])
+            present = table.c[column.name].is_not(None) if column.sparse else None
+            sa.Index(
+                index_name,
+                table.c.tenant,
+                table.c[column.name],
+                sqlite_where=present,
+                postgresql_where=present,
+            )

@@ -40,9 +40,13 @@ def table(
     unique: Sequence[Sequence[str]] = (),
     indexed: Mapping[str, int] = NONE,
     sorted_by: Mapping[str, int] = NONE,
+    sparse: Sequence[str] = (),
     autoincrement: bool = False,
 ) -> None:
-    """Make one table; `indexed` and `sorted_by` say of how many rows a value of theirs is."""
+    """Make one table; `indexed` and `sorted_by` say of how many rows a value of theirs is.
+
+    Rows without a value of a `sparse` one are not in its index.
+    """
     op.create_table(
         name,
         sa.Column("position", sa.Integer, primary_key=True),
@@ -57,7 +61,14 @@ def table(
     )
     indexed = {"position": 1, **indexed}
     for column in indexed:
-        op.create_index(f"{name}_{column}", name, ["tenant", column])
+        present = sa.text(f"{column} IS NOT NULL") if column in sparse else None
+        op.create_index(
+            f"{name}_{column}",
+            name,
+            ["tenant", column],
+            sqlite_where=present,
+            postgresql_where=present,
+        )
     for column in sorted_by:
         present = sa.text("due_at IS NOT NULL") if column == "due_at" else None
         op.create_index(
@@ -96,16 +107,32 @@ def inform_planner(
 def upgrade() -> None:
     table(
         "subs_customer",
-        *text("number", "external_id", "email", "name", "country", "token"),
+        *text("due_at", "number", "external_id", "email", "name", "country", "token"),
         unique=[("number",), ("external_id",), ("token",)],
         indexed={"email": 1, "name": FEW},
+        sorted_by={"due_at": MANY},
     )
     table(
         "subs_balance_entry",
         *text("customer", "cause", "invoice"),
         *integers("amount_minor", "balance_minor"),
-        *text("currency", "at"),
+        *text("currency", "at", "payment"),
         indexed={"customer": FEW},
+    )
+    table(
+        "subs_grant",
+        *text("due_at", "customer", "status", "category"),
+        *integers("amount_minor", "left_minor"),
+        *text("currency", "expires_at"),
+        indexed={"customer": FEW, "status": ALL // 2},
+        sorted_by={"due_at": MANY},
+    )
+    table(
+        "subs_grant_entry",
+        *text("customer", "grant_id", "invoice", "cause"),
+        *integers("amount_minor", "left_minor"),
+        *text("currency", "at"),
+        indexed={"customer": FEW, "grant_id": FEW, "invoice": FEW},
     )
     table(
         "subs_payment_method",
@@ -161,7 +188,8 @@ def upgrade() -> None:
         *text("due_at", "customer", "subscription", "status", "number"),
         *text("issued_on", "due_on", "currency"),
         *integers("net_minor", "tax_minor", "total_minor", "paid_minor", "due_minor"),
-        unique=[("number",)],
+        *text("seller", "series"),
+        unique=[("number", "seller")],
         indexed={"customer": FEW, "subscription": FEW, "status": ALL // 2},
         sorted_by={"due_at": MANY, "issued_on": MANY},
     )
@@ -169,24 +197,69 @@ def upgrade() -> None:
         "subs_credit_note",
         *text("customer", "invoice", "number", "issued_on", "currency"),
         *integers("net_minor", "tax_minor", "total_minor"),
-        unique=[("number",)],
+        *text("seller", "series"),
+        unique=[("number", "seller")],
         indexed={"customer": FEW, "invoice": 1},
         sorted_by={"issued_on": MANY},
+    )
+    table(
+        "subs_pending_item",
+        *text("customer", "waits_for", "status"),
+        indexed={"customer": FEW, "waits_for": FEW},
+    )
+    table(
+        "subs_pro_forma",
+        *text("customer", "number"),
+        indexed={"customer": FEW, "number": 1},
     )
     table(
         "subs_payment",
         *text("due_at", "customer", "invoice", "status", "gateway", "reference"),
         *integers("amount_minor"),
-        *text("currency", "intended_at"),
+        *text("currency", "intended_at", "unallocated"),
         unique=[("gateway", "reference")],
-        indexed={"customer": FEW, "invoice": 1, "reference": 1},
+        indexed={
+            "customer": FEW,
+            "invoice": 1,
+            "status": ALL,
+            "reference": 1,
+            "unallocated": MANY,
+        },
         sorted_by={"due_at": MANY},
+        sparse=["unallocated"],
+    )
+    table(
+        "subs_bank_line",
+        *text("customer", "status", "account", "iban", "booked_on"),
+        *integers("amount_minor"),
+        *text("currency"),
+        indexed={"customer": FEW, "status": ALL, "iban": FEW},
     )
     table(
         "subs_refund",
         *text("due_at", "customer", "payment", "status", "gateway"),
         *integers("amount_minor"),
         *text("currency", "intended_at"),
+        indexed={"customer": FEW, "payment": 1, "status": ALL // 2},
+        sorted_by={"due_at": MANY},
+    )
+    table(
+        "subs_inbound",
+        *text("due_at", "gateway", "event", "type", "status", "received_at"),
+        unique=[("gateway", "event")],
+        indexed={"status": ALL // 2},
+        sorted_by={"due_at": MANY, "received_at": 1},
+    )
+    table(
+        "subs_review_item",
+        *text("status", "matter", "subject", "customer", "since"),
+        indexed={"status": ALL // 2, "matter": ALL // 5, "subject": 1, "customer": FEW},
+    )
+    table(
+        "subs_dispute",
+        *text("due_at", "customer", "payment", "status", "kind", "gateway", "reference"),
+        *integers("amount_minor"),
+        *text("currency", "evidence_due_at"),
         indexed={"customer": FEW, "payment": 1, "status": ALL // 2},
         sorted_by={"due_at": MANY},
     )

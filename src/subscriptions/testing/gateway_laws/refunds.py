@@ -7,7 +7,7 @@ it, and by what can be given back still: a refund that was made twice leaves les
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 import pytest
 from attrs import evolve
@@ -15,7 +15,6 @@ from attrs import evolve
 from subscriptions.gateways import (
     AbsentForSure,
     FoundRefund,
-    GatewayEvent,
     PaymentGateway,
     Refunds,
 )
@@ -23,7 +22,8 @@ from subscriptions.ids import RefundId, derived_id, gateway_key
 from subscriptions.money import Money
 from subscriptions.payments import ChargeIntent, Outcome
 from subscriptions.refunds import RefundIntent, RefundOutcome, RefundSnapshot
-from subscriptions.testing.kits import Laws
+from subscriptions.testing.gateway_laws.circumstances import Circumstances
+from subscriptions.testing.kits import Need
 
 Intend: TypeAlias = Callable[[], ChargeIntent]
 
@@ -31,49 +31,14 @@ SUCCEEDED, FAILED = RefundOutcome.SUCCEEDED, RefundOutcome.FAILED
 PENDING, UNKNOWN = RefundOutcome.PENDING, RefundOutcome.UNKNOWN
 
 
-class RefundLaws(Laws, kit=True):
+GIVES_BACK = Need(
+    lambda gateway: isinstance(gateway, Refunds),
+    "not applicable: the gateway does not implement Refunds",
+)
+
+
+class RefundLaws(Circumstances, kit=True, needs=GIVES_BACK):
     """The laws that every gateway keeps which gives money back."""
-
-    # ---- what the author gives --------------------------------------------------------------
-
-    def fail_refund(self, gateway: PaymentGateway) -> None:
-        """Let the next new refund be refused."""
-        del gateway
-        self.missing("fail_refund")
-
-    def time_out_refund(self, gateway: PaymentGateway, *, executed: bool) -> None:
-        """Let the answer to the next refund get lost, with or without its effect."""
-        del gateway, executed
-        self.missing("time_out_refund")
-
-    def refuse_refund_connection(self, gateway: PaymentGateway) -> None:
-        """Let the next call of `refund` be refused before anything is sent."""
-        del gateway
-        self.missing("refuse_refund_connection")
-
-    def pend_refund(self, gateway: PaymentGateway) -> None:
-        """Let the next new refund be one whose outcome takes days."""
-        del gateway
-        self.missing("pend_refund")
-
-    def settle_refund(
-        self, gateway: PaymentGateway, intent: RefundIntent, *, succeed: bool
-    ) -> None:
-        """Let the days pass of a refund that is pending."""
-        del gateway, intent, succeed
-        self.missing("settle_refund")
-
-    def refund_event(self, gateway: PaymentGateway, intent: RefundIntent) -> GatewayEvent:
-        """Return what `parse_webhook` reads in a genuine message about a refund that was made."""
-        del gateway, intent
-        self.missing("refund_event")
-
-    def catch_up(self, gateway: PaymentGateway) -> None:
-        """Wait until the gateway's lists show what was written; by default they do at once."""
-
-    def missing(self, method: str) -> NoReturn:
-        """Fail a law for want of a method that arranges its circumstances."""
-        raise NotImplementedError(f"give {method}(), or waive the law with a reason")
 
     # ---- giving back ------------------------------------------------------------------------
 
@@ -270,9 +235,8 @@ class RefundLaws(Laws, kit=True):
 
 
 def able(gateway: PaymentGateway) -> Refunds:
-    """Return the gateway as one that gives money back; skip the law for one that does not."""
-    if not isinstance(gateway, Refunds):
-        pytest.skip("the gateway does not implement Refunds")
+    """Return the gateway as one that gives money back; the law is for no other."""
+    assert isinstance(gateway, Refunds)
     return gateway
 
 

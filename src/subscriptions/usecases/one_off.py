@@ -1,0 +1,106 @@
+"""Lines that a host words himself: read strictly, and priced as a line of an invoice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+
+from attrs import frozen
+
+from subscriptions import pricing
+from subscriptions.customers import Customer
+from subscriptions.errors import ValidationError
+from subscriptions.invoices import Charge, LineKind
+from subscriptions.money import Currency, Money
+from subscriptions.records import plain_text
+from subscriptions.taxes import TaxBehavior, TaxRate, TaxTreatment, check_category, check_rates
+from subscriptions.usecases.flows import Context
+from subscriptions.usecases.price_arguments import read_several
+
+
+@frozen
+class OneOff:
+    """A line of a one-off invoice: a text and an amount for each unit, net unless inclusive.
+
+    The amount may be negative for a reduction; the invoice's total may not. It is taxed as the
+    customer is for what is sold under the `tax_category`, unless `tax_rates` are given: then by
+    those, whoever he is.
+    """
+
+    description: str
+    amount: Money
+    quantity: int | Decimal = 1
+    tax_behavior: TaxBehavior = TaxBehavior.EXCLUSIVE
+    tax_category: str = "standard"
+    tax_rates: tuple[TaxRate, ...] = ()
+
+
+@frozen
+class Wanted:
+    """Lines that were read: what each comes to, in the one currency of all."""
+
+    lines: tuple[OneOff, ...]
+    amounts_minor: tuple[int, ...]
+    currency: Currency
+
+
+def read_lines(lines: Iterable[OneOff]) -> Wanted:
+    """Return lines with what each comes to, rounded once.
+
+    Raises `ValidationError` for none, for two currencies and for every wrong value.
+    """
+    wanted = read_several("lines", lines)
+    amounts_minor = tuple([amount_of(line) for line in wanted])
+    if not wanted:
+        raise ValidationError("lines", (), "at least one line")
+    currency = wanted[0].amount.currency
+    for line in wanted:
+        if line.amount.currency != currency:
+            raise ValidationError("lines", str(line.amount), f"amounts in {currency}")
+    return Wanted(wanted, amounts_minor, currency)
+
+
+def amount_of(line: OneOff) -> int:
+    """Return what a line comes to in minor units; raises `ValidationError` for a wrong value."""
+    given: object = line
+    if not isinstance(given, OneOff):
+        raise ValidationError("lines", given, "a OneOff, such as OneOff('Work', amount)")
+    plain_text("description", line.description)
+    if not isinstance(line.amount, Money):
+        raise ValidationError("amount", line.amount, "a Money, such as Money.of('5.00', 'EUR')")
+    check_category("tax_category", line.tax_category)
+    check_rates(line.tax_rates)
+    magnitude = pricing.PerUnit(abs(line.amount).amount)
+    amount_minor = pricing.amount_minor(magnitude, line.quantity, line.amount.currency.exponent)
+    return amount_minor if line.amount.minor >= 0 else -amount_minor
+
+
+def charges(wanted: Wanted, owner: Customer, context: Context) -> Sequence[Charge]:
+    """Return lines as charges, taxed as they are for the customer on the day of the work."""
+    today = context.today(context.seller_of(owner).zone)
+    return [
+        _charge(line, amount_minor, _treatment(line, owner, today, context))
+        for line, amount_minor in zip(wanted.lines, wanted.amounts_minor, strict=True)
+    ]
+
+
+def _treatment(line: OneOff, owner: Customer, today: date, context: Context) -> TaxTreatment:
+    if line.tax_rates:
+        return TaxTreatment(line.tax_rates)
+    return context.tax_for(owner, today, line.tax_category)
+
+
+def _charge(line: OneOff, amount_minor: int, treatment: TaxTreatment) -> Charge:
+    return Charge(
+        line.description,
+        amount_minor,
+        treatment.rate,
+        line.tax_behavior,
+        line.quantity,
+        line.amount.amount,
+        kind=LineKind.ONE_OFF,
+        more_rates=treatment.more_rates,
+        tax_flag=treatment.flag,
+        tax_category="" if line.tax_rates else line.tax_category,
+    )
