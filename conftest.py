@@ -7,9 +7,14 @@ name of an earlier one. Blocks in any other language are not run.
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
 
 import pytest
+from hypothesis import settings
 from sybil import Sybil
 from sybil.integration.pytest import SybilItem
 from sybil.parsers import markdown, rest
+
+# The same examples in every run, however long they take: a run that fails fails again.
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.load_profile("repeatable")
 
 OPTIONS = ELLIPSIS | NORMALIZE_WHITESPACE
 

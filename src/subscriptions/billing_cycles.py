@@ -263,10 +263,20 @@ def local_date(instant: datetime, zone: str) -> date:
     datetime.date(2026, 1, 1)
     """
     _check_instant("instant", instant)
+    # Only in UTC are equal instants one: in an hour that comes twice two of them are equal.
+    day_of = _known_date if instant.tzinfo is UTC else _local_date
+    return day_of(instant, zone)
+
+
+def _local_date(instant: datetime, zone: str) -> date:
     try:
         return instant.astimezone(zone_info(zone)).date()
     except OverflowError:
         raise ValidationError("instant", instant, _IN_CALENDAR) from None
+
+
+# A run asks for the day of one instant for each record.
+_known_date = lru_cache(maxsize=1024)(_local_date)
 
 
 @lru_cache(maxsize=1024)

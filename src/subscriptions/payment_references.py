@@ -73,8 +73,9 @@ def is_creditor_reference(text: str) -> bool:
 def references_in(text: str) -> tuple[str, ...]:
     """Return the RF references in a free text, in the order in which they stand there.
 
-    They may be in groups and in small letters. Where a reference could end at several spaces, it is
-    the longest that has the right check digits.
+    They may be in groups and in small letters. Where one could end at several spaces, each reading
+    with the right check digits is returned, the longest first: one in 97 texts behind a reference
+    fits by chance, and who knows the references knows which of them is meant.
 
     >>> references_in("Invoice of May, rf18 5390 0754 7034 thank you")
     ('RF18539007547034',)
@@ -82,13 +83,13 @@ def references_in(text: str) -> tuple[str, ...]:
     upper = text.upper()
     found: dict[str, None] = {}
     for opening in _OPENING.finditer(upper):
-        body, best, at = "", "", opening.end()
+        body, at = "", opening.end()
+        readings: list[str] = []
         while len(body) < BODY_MAX and (group := _GROUP.match(upper, at)) is not None:
             body, at = body + group[1], group.end()
             if is_creditor_reference(opening[0] + body):
-                best = opening[0] + body
-        if best:
-            found[best] = None
+                readings.append(opening[0] + body)
+        found.update(dict.fromkeys(reversed(readings)))
     return tuple(found)
 
 

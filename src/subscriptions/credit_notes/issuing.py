@@ -22,16 +22,15 @@ from subscriptions.decisions import Change, Issue, created
 from subscriptions.errors import ValidationError
 from subscriptions.ids import CreditNoteId, InvoiceId, derived_id
 from subscriptions.invoices import ChainBreak, Invoice, Seller
-from subscriptions.invoices.sealing import (
-    chain_breaks,
+from subscriptions.invoices.sealed_texts import (
     digest,
     group_texts,
     party_commitment,
-    party_of,
     seller_texts,
     series_texts,
     tax_texts,
 )
+from subscriptions.invoices.sealing import chain_breaks, party_of
 from subscriptions.money import Money
 from subscriptions.records import evolve, plain_text
 

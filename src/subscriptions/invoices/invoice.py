@@ -27,7 +27,7 @@ from subscriptions.records import Column, ColumnType, Kind, evolve, plain_text
 from subscriptions.taxes import TaxBehavior, TaxFlag, TaxGroup, TaxRate, TaxTreatment
 
 
-@frozen
+@frozen(cache_hash=True)
 class SellerSnapshot:
     """The seller as printed; later changes of the seller do not reach it."""
 
@@ -66,12 +66,14 @@ class Seller:
     snapshot: SellerSnapshot = field(init=False, eq=False, repr=False)
     """What is printed of it on an invoice of now."""
     _invoices: tuple[str, Series] = field(init=False, eq=False, repr=False)
+    _of_all: bool = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         printed = SellerSnapshot(self.name, self.address, self.tax_id, self.email, self.iban)
         object.__setattr__(self, "snapshot", printed)
         # Each invoice of a run asks for it.
         object.__setattr__(self, "_invoices", (self.invoice_series, self.invoice_numbers))
+        object.__setattr__(self, "_of_all", not self.invoice_numbers.per_customer)
         plain_text("seller.name", self.name, length_max=200)
         if "/" in plain_text("seller.id", self.id, length_max=40):
             raise ValidationError("seller.id", self.id, "a name without slashes")
@@ -114,7 +116,7 @@ class Seller:
 
         Raises `ValidationError` for a series for each customer without such a number.
         """
-        return _of(*self._invoices, customer)
+        return self._invoices if self._of_all else _of(*self._invoices, customer)
 
     def credit_notes_of(self, customer: str | None) -> tuple[str, Series]:
         """Return the id of the series for credit notes of a customer's number, and its start."""

@@ -6,7 +6,6 @@ document to its predecessor in the series. The arithmetic of tax is in `taxes`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -15,7 +14,7 @@ from hashlib import sha256
 from attrs import frozen
 
 from subscriptions.billing_cycles import local_date
-from subscriptions.customers import Address, Customer
+from subscriptions.customers import Customer
 from subscriptions.decisions import Change, Issue
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId, PaymentId, SubscriptionId
@@ -35,15 +34,14 @@ from subscriptions.invoices.invoice import (
     Paid,
     Party,
     Seller,
-    SellerSnapshot,
     Taxing,
 )
+from subscriptions.invoices.sealed_texts import party_commitment, sealed_text
 from subscriptions.money import Currency, Money, Rounding
 from subscriptions.records import evolve
 from subscriptions.taxes import (
     TaxableLine,
     TaxBehavior,
-    TaxGroup,
     TaxRate,
     TaxTotals,
     tax_totals,
@@ -337,160 +335,23 @@ def _hash(
     due_on: date | None,
     previous_hash: str,
 ) -> str:
-    seller = invoice.seller
-    texts = [
-        "1",
-        previous_hash,
-        invoice.tenant,
-        invoice.id,
-        number or "",
-        str(finalized_at),
-        str(issued_on),
-        str(due_on),
-        invoice.customer,
-        invoice.subscription or "",
-        commitment,
-        *(() if seller is None else seller_texts(seller)),
-        invoice.currency.code,
-        invoice.rounding.value,
-    ]
-    texts += [_line_text(line) for line in invoice.lines]
-    texts += [
-        f"{_PART}{group.category}{_UNIT}{group.percent!s}{_UNIT}{group.reason or ''}"
-        f"{_UNIT}{group.base_minor}{_UNIT}{group.tax_minor}"
-        for group in invoice.taxes
-    ]
-    texts.append(
-        f"{_PART}{invoice.net_minor}{_UNIT}{invoice.tax_minor}{_UNIT}{invoice.total_minor}"
-        f"{_UNIT}{invoice.balance_minor}"
-    )
-    rare = series_texts(invoice.seller_id, invoice.series)
-    if invoice.replaces is not None:
-        rare.append(["replaces", invoice.replaces])
-    if invoice.granted_minor:
-        rare.append(["granted", invoice.granted_minor])
-    rare += group_texts(invoice.taxes)
-    if rare:
-        texts.append(_encode(rare))
-    return sha256(_UNIT.join(texts).encode()).hexdigest()
-
-
-# What separates texts and the parts of a document in what is sealed: no text can hold them.
-_UNIT = "\x1f"
-_PART = "\x1e"
-
-
-def _line_text(line: Line) -> str:
-    rare = _line_texts(line)
-    return (
-        f"{_PART}{line.description}{_UNIT}{line.quantity!s}{_UNIT}{line.unit_price!s}"
-        f"{_UNIT}{line.amount_minor}{_UNIT}{line.net_minor}{_UNIT}{line.currency.code}"
-        f"{_UNIT}{line.rate.category}{_UNIT}{line.rate.percent!s}{_UNIT}{line.rate.reason or ''}"
-        f"{_UNIT}{line.behavior}{_UNIT}{line.period!s}{_UNIT}{line.price or ''}"
-        f"{_UNIT}{line.product or ''}"
-        f"{_UNIT}{line.kind}{_UNIT}{line.subscription or ''}{_UNIT}{line.item!s}"
-        f"{_UNIT + _encode(rare) if rare else ''}"
-    )
-
-
-def series_texts(seller: str, series: str) -> list[object]:
-    """Return what a seal covers of the series of a document: nothing if it names none."""
-    return [["seller", seller], ["series", series]] if seller or series else []
-
-
-def _line_texts(line: Line) -> list[object]:
-    """Return what only some lines have: each under its name, so that nothing can change places."""
-    texts: list[object] = []
-    if line.discounts:
-        shares = [[each.coupon, each.name, each.amount_minor] for each in line.discounts]
-        texts.append(["discounts", shares])
-    if line.part is not None:
-        part = line.part
-        texts.append(["part", part.whole_minor, str(part.begin), str(part.end), part.unit])
-        if part.units is not None:
-            texts.append(["units", part.units])
-    if line.credits is not None:
-        texts.append(["credits", line.credits.invoice, line.credits.line])
-    if line.usage is not None:
-        usage = line.usage
-        texts.append(["usage", usage.meter, str(usage.quantity), usage.events, str(usage.before)])
-        if usage.before_minor or usage.taken_back:
-            texts.append(["usage before", usage.before_minor, usage.taken_back])
-    if line.phase is not None:
-        texts.append(["phase", line.phase])
-    texts += tax_texts(line.rate, line.more_rates)
-    if line.tax_flag is not None:
-        texts.append(["tax flag", line.tax_flag])
-    if line.tax_category != "standard":
-        texts.append(["tax category", line.tax_category])
-    return texts
-
-
-def tax_texts(rate: TaxRate, more_rates: Sequence[TaxRate]) -> list[object]:
-    """Return what a seal covers of a line's taxes besides its rate: nothing for most lines."""
-    texts: list[object] = [["tax name", rate.name]] if rate.name else []
-    if more_rates:
-        rates = [[each.category, str(each.percent), each.reason, each.name] for each in more_rates]
-        texts.append(["more rates", rates])
-    return texts
-
-
-def group_texts(groups: Sequence[TaxGroup]) -> list[object]:
-    """Return what a seal covers of the names of taxes: nothing for VAT, which has none."""
-    names = [[place, group.name] for place, group in enumerate(groups) if group.name]
-    return [["tax names", names]] if names else []
+    return sha256(
+        sealed_text(
+            invoice,
+            commitment=commitment,
+            number=number,
+            finalized_at=finalized_at,
+            issued_on=issued_on,
+            due_on=due_on,
+            previous_hash=previous_hash,
+        ).encode()
+    ).hexdigest()
 
 
 def _commitment(invoice: Invoice) -> str:
     """Return the salted digest of the customer as printed; what is kept of it after an erasure."""
     party = invoice.party
     return invoice.commitment if party is None else party_commitment(invoice.salt, party)
-
-
-def party_commitment(salt: str, party: Party) -> str:
-    """Return the salted SHA-256 of a customer as printed, as hexadecimal digits.
-
-    The texts are joined by a control character that none of them can hold.
-    """
-    return sha256("\x1f".join([salt, *party_texts(party)]).encode()).hexdigest()
-
-
-def _address(address: Address) -> list[str]:
-    return [
-        address.line1,
-        address.line2,
-        address.postal_code,
-        address.city,
-        address.region,
-        address.country,
-    ]
-
-
-def seller_texts(seller: SellerSnapshot) -> list[str]:
-    """Return what a seal covers of the seller."""
-    return [seller.name, *_address(seller.address), seller.tax_id, seller.email, seller.iban]
-
-
-def party_texts(party: Party) -> list[str]:
-    """Return what a seal commits to of the customer."""
-    return [
-        party.name,
-        party.company,
-        *_address(party.address),
-        party.tax_id,
-        party.email or "",
-        party.number or "",
-        party.language,
-    ]
-
-
-# What is digested is made here, of lists and plain values: nothing can hold itself.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-
-
-def digest(content: object) -> str:
-    """Return the SHA-256 of lists and plain values, as hexadecimal digits."""
-    return sha256(_encode(content).encode()).hexdigest()
 
 
 @frozen

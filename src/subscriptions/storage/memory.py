@@ -114,24 +114,35 @@ class MemoryUnitOfWork:
         """Stage changes and events; after `Conflict` or `Duplicate` only `rollback` is left."""
         self._check()
         self._failed = True  # until all of it went well
+        places: dict[tuple[AnyKind, str], tuple[_Table, dict[str, Record]]] = {}
         for change in changes:
-            table = self._table(change.after.tenant, change.kind)
-            staged = self._staged.setdefault(table, {})
-            id, before = change.after.id, change.before
+            after, before = change.after, change.before
+            place = places.get((change.kind, after.tenant))
+            if place is None:
+                place = places[change.kind, after.tenant] = self._place(after.tenant, change.kind)
+            table, staged = place
+            id = after.id
             current = staged.get(id) or table.rows.get(id)
             expected = 0 if before is None else before.version
             if (0 if current is None else current.version) != expected:
                 raise Conflict(change.kind.name, id, expected)
             if change.kind.unique:
-                self._check_keys(table, current, change.after)
-            staged[id] = change.after
+                self._check_keys(table, current, after)
+            staged[id] = after
         for event in events:
-            table = self._table(event.tenant, EVENT)
-            staged = self._staged.setdefault(table, {})
+            place = places.get((EVENT, event.tenant))
+            if place is None:
+                place = places[EVENT, event.tenant] = self._place(event.tenant, EVENT)
+            table, staged = place
             if event.id in staged or event.id in table.rows:
                 raise Conflict(EVENT.name, event.id, 0)
             staged[event.id] = event
         self._failed = False
+
+    def _place(self, tenant: str, kind: AnyKind) -> tuple[_Table, dict[str, Record]]:
+        """Return a kind's rows, and those of them that this unit of work has written."""
+        table = self._table(tenant, kind)
+        return table, self._staged.setdefault(table, {})
 
     def lock(self, _tenant: str, _series: Collection[str], /) -> None:
         """Do nothing more: there is one writer, and this is it."""

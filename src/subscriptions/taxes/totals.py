@@ -65,7 +65,7 @@ class TaxableLine:
             check_rates((self.rate, *self.more_rates))
 
 
-@frozen
+@frozen(cache_hash=True)
 class TaxGroup:
     """The base and the tax of one category and rate: a row of the invoice's tax breakdown."""
 

@@ -146,7 +146,11 @@ DEFAULT_SAFETY: Final = Safety()
 
 
 # A run taxes thousands of lines in few ways.
-_plainly = lru_cache(maxsize=256)(TaxTreatment)
+@lru_cache(maxsize=1024)
+def _plainly(
+    rates: TaxRates, country: str | None, on: date, category: str, region: str
+) -> TaxTreatment:
+    return TaxTreatment(rates.rates_for(country, on, category=category, region=region))
 
 
 @frozen
@@ -206,10 +210,7 @@ class Context:
         if isinstance(taxes, TaxRates):
             if reason is not None:
                 return TaxTreatment((TaxRate(0, TaxCategory.EXEMPT, reason),))
-            rates = taxes.rates_for(
-                address.country or None, on, category=category, region=address.region
-            )
-            return _plainly(rates)
+            return _plainly(taxes, address.country or None, on, category, address.region)
         standing = None
         if owner.tax_id:
             max_age = self.tax_id_policy.max_age

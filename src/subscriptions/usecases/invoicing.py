@@ -26,7 +26,6 @@ from subscriptions.usecases.draft_lines import charges_of
 from subscriptions.usecases.flows import Context, Flow, Maybe
 from subscriptions.usecases.pending_items import take
 
-_NONE = timedelta(0)
 _DAY_INVOICES_MAX = 1000
 
 
@@ -113,8 +112,8 @@ def invoice(
     """
     drafted = not collect or keeps_drafts(subscription)
     grouped = owner.grouping is Grouping.DAY and not alone and not _is_alone(subscription)
-    window = timedelta(hours=context.seller_of(owner).draft_window_hours) if renews else _NONE
-    if not drafted and not grouped and not window:
+    window_hours = context.seller_of(owner).draft_window_hours if renews else 0
+    if not drafted and not grouped and not window_hours:
         there = owner
         changes: tuple[Change, ...] = ()
         if owner.pending_items and not alone:
@@ -156,7 +155,7 @@ def invoice(
         return Decision((invoices.draft(composed, before=place.group),))
     # Whoever comes later that day does not put off what is there.
     there_at = None if place.group is None else place.group.finalize_at
-    finalize_at = there_at or context.at + window
+    finalize_at = there_at or context.at + timedelta(hours=window_hours)
     return Decision((invoices.draft(composed, before=place.group, finalize_at=finalize_at),))
 
 
