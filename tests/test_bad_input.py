@@ -38,6 +38,8 @@ from subscriptions.dunning import DunningCase
 from subscriptions.errors import CurrencyMismatch, IdempotencyMismatch
 from subscriptions.events import KINDS
 from subscriptions.gateways.fake import FakeGateway
+from subscriptions.grants import Rollover, Scope
+from subscriptions.ids import PriceId
 from subscriptions.invoices import Invoice
 from subscriptions.lifecycle import Subscription
 from subscriptions.payment_methods import PaymentMethod
@@ -147,6 +149,7 @@ class Mistake:
 
 
 NO_FLAG: Any = "no"
+NO_TEXT: Any = 7
 
 
 def customer(**given: Any) -> Callable[[World], object]:  # noqa: ANN401 - wrong on purpose
@@ -175,6 +178,20 @@ def price(amount: Any, **given: Any) -> Callable[[World], object]:  # noqa: ANN4
 
 def one_off(*lines: Any, **given: Any) -> Callable[[World], object]:  # noqa: ANN401
     return lambda w: w.billing.invoices.create_one_off(w.bob.id, lines, **given)
+
+
+def work(**given: Any) -> OneOff:  # noqa: ANN401
+    return OneOff("Work", eur("1.00"), **given)
+
+
+def credit(*, draft: bool = False, **given: Any) -> Callable[[World], object]:  # noqa: ANN401
+    wrong: dict[str, Any] = {"reason": "sent back", **given}
+    return lambda w: w.billing.credit_notes.create((w.draft if draft else w.owed).id, **wrong)
+
+
+def grant(**given: Any) -> Callable[[World], object]:  # noqa: ANN401
+    wrong: dict[str, Any] = {"amount": eur("5.00"), **given}
+    return lambda w: w.billing.balance.grant(w.ada.id, **wrong)
 
 
 def attach(token: Any, **given: Any) -> Callable[[World], object]:  # noqa: ANN401
@@ -454,6 +471,234 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "an unknown invoice": Mistake(lambda w: w.billing.invoices.finalize("inv_none"), NotFound),
     "an unknown invoice to get": Mistake(lambda w: w.billing.invoices.get("inv_none"), NotFound),
+    # ---- documents and credit
+    "a tax behaviour of a line that is a text": Mistake(
+        one_off(work(tax_behavior="inclusive")), V, "tax_behavior"
+    ),
+    "a tax category of a line in capitals": Mistake(
+        one_off(work(tax_category="Books!")), V, "tax_category"
+    ),
+    "a tax category of a line that is a number": Mistake(
+        one_off(work(tax_category=7)), V, "tax_category"
+    ),
+    "rates of a line as a list": Mistake(one_off(work(tax_rates=[TaxRate("5")])), V, "tax_rates"),
+    "one rate of a line": Mistake(one_off(work(tax_rates=TaxRate("5"))), V, "tax_rates"),
+    "rates of a line as texts": Mistake(one_off(work(tax_rates=("5",))), V, "tax_rates"),
+    "one tax twice on a line": Mistake(
+        one_off(work(tax_rates=(TaxRate("5"), TaxRate("5")))), V, "tax_rates"
+    ),
+    "terms of what is charged": Mistake(
+        lambda w: w.billing.invoices.create_one_off(w.ada.id, [work()], terms_days=3),
+        V,
+        "terms_days",
+    ),
+    "negative terms": Mistake(one_off(work(), terms_days=-1), V, "terms_days"),
+    "terms that are a fraction": Mistake(one_off(work(), terms_days=1.5), V, "terms_days"),
+    "a way to collect that is none": Mistake(
+        one_off(work(), collection_method="mail"), V, "collection_method"
+    ),
+    "an endless quantity of work": Mistake(one_off(work(quantity=10**30)), V, "quantity"),
+    "a text of a line that is too long": Mistake(
+        one_off(OneOff("x" * 5000, eur("1.00"))), V, "description"
+    ),
+    "an item for nobody": Mistake(
+        lambda w: w.billing.invoices.add_pending_item("cus_none", work()),
+        UnknownReference,
+        "customer",
+    ),
+    "an item for the subscription of another": Mistake(
+        lambda w: w.billing.invoices.add_pending_item(w.bob.id, work(), subscription=w.running.id),
+        UnknownReference,
+        "subscription",
+    ),
+    "an item for no subscription": Mistake(
+        lambda w: w.billing.invoices.add_pending_item(w.ada.id, work(), subscription="sub_none"),
+        UnknownReference,
+        "subscription",
+    ),
+    "an item in another currency": Mistake(
+        lambda w: w.billing.invoices.add_pending_item(
+            w.ada.id, OneOff("A", Money.of("1.00", "USD")), subscription=w.running.id
+        ),
+        V,
+        "amount",
+    ),
+    "an item of a wrong tax behaviour": Mistake(
+        lambda w: w.billing.invoices.add_pending_item(w.ada.id, work(tax_behavior="gross")),
+        V,
+        "tax_behavior",
+    ),
+    "an item of less than nothing": Mistake(
+        lambda w: w.billing.invoices.add_pending_item(w.ada.id, work(quantity=-2)), V, "quantity"
+    ),
+    "an item at a naive time": Mistake(
+        lambda w: w.billing.invoices.add_pending_item(w.ada.id, work(), at=NAIVE), V, "at"
+    ),
+    "an item that nobody could tax": Mistake(
+        lambda w: w.billing.invoices.add_pending_item(w.ada.id, work(tax_category="books")),
+        V,
+        "tax_category",
+    ),
+    "an invoice of nothing that waits": Mistake(
+        lambda w: w.billing.invoices.invoice_pending_items(w.ada.id), V, "customer"
+    ),
+    "an invoice of what waits for nobody": Mistake(
+        lambda w: w.billing.invoices.invoice_pending_items("cus_none"), UnknownReference, "customer"
+    ),
+    "what waits in no currency": Mistake(
+        lambda w: w.billing.invoices.invoice_pending_items(w.ada.id, currency="eur"), V, "currency"
+    ),
+    "a pro-forma of two things": Mistake(
+        lambda w: w.billing.invoices.pro_forma(w.ada.id, [work()], subscription=w.running.id),
+        V,
+        "lines",
+    ),
+    "a pro-forma of neither": Mistake(lambda w: w.billing.invoices.pro_forma(w.ada.id), V, "lines"),
+    "a pro-forma of what has ended": Mistake(
+        lambda w: w.billing.invoices.pro_forma(w.ada.id, subscription=w.ended.id), V, "subscription"
+    ),
+    "a pro-forma of what another has": Mistake(
+        lambda w: w.billing.invoices.pro_forma(w.bob.id, subscription=w.running.id),
+        UnknownReference,
+        "subscription",
+    ),
+    "a pro-forma for nobody": Mistake(
+        lambda w: w.billing.invoices.pro_forma("cus_none", [work()]), UnknownReference, "customer"
+    ),
+    "a negative pro-forma": Mistake(
+        lambda w: w.billing.invoices.pro_forma(w.ada.id, [OneOff("A", eur("-1.00"))]), V, "lines"
+    ),
+    "the text of no pro-forma": Mistake(
+        lambda w: w.billing.invoices.pro_forma_text("pf_none"), NotFound
+    ),
+    "the next invoice of nothing": Mistake(
+        lambda w: w.billing.invoices.upcoming(), V, "subscription"
+    ),
+    "the next invoice of two": Mistake(
+        lambda w: w.billing.invoices.upcoming(w.running.id, customer=w.ada.id), V, "subscription"
+    ),
+    "the next invoice at a naive time": Mistake(
+        lambda w: w.billing.invoices.upcoming(w.running.id, at=NAIVE), V, "at"
+    ),
+    "a text in a language that is a number": Mistake(
+        lambda w: w.billing.invoices.text(w.owed.id, language=NO_TEXT), V, "language"
+    ),
+    "an amount explained in a number": Mistake(
+        lambda w: w.billing.invoices.explain(w.owed.id, language=NO_TEXT), V, "language"
+    ),
+    "a line that is not there explained": Mistake(
+        lambda w: w.billing.invoices.explain(w.owed.id, 9), V, "line"
+    ),
+    "a seal of nothing verified": Mistake(
+        lambda w: w.billing.invoices.verify("inv_none"), NotFound
+    ),
+    "invoices that are late": Mistake(
+        lambda w: w.billing.invoices.list(status="late"), V, "status"
+    ),
+    "taxes of a day": Mistake(lambda w: w.billing.reports.tax(NO_TEXT), V, "period"),
+    "a ledger until a naive time": Mistake(lambda w: w.billing.reports.ledger(NAIVE), V, "until"),
+    "nothing made again": Mistake(lambda w: w.billing.invoices.regenerate("inv_none"), NotFound),
+    "a draft made again": Mistake(
+        lambda w: w.billing.invoices.regenerate(w.draft.id), InvalidTransition
+    ),
+    "sent to two": Mistake(
+        lambda w: w.billing.invoices.send(w.owed.id, to="a@b.de, c@d.de"), V, "to"
+    ),
+    "sent to one who has no address": Mistake(
+        lambda w: w.billing.invoices.send(w.owed.id), V, "to"
+    ),
+    "a void invoice sent": Mistake(
+        lambda w: w.billing.invoices.send(w.void.id, to="a@b.de"), InvalidTransition
+    ),
+    "a draft made negative": Mistake(
+        lambda w: w.billing.invoices.add_lines(w.draft.id, [OneOff("A", eur("-11.00"))]), V, "lines"
+    ),
+    "a draft of two currencies": Mistake(
+        lambda w: w.billing.invoices.add_lines(w.draft.id, [OneOff("A", Money.of("1.00", "USD"))]),
+        V,
+        "lines",
+    ),
+    "no line for a draft": Mistake(
+        lambda w: w.billing.invoices.add_lines(w.draft.id, []), V, "lines"
+    ),
+    "a draft given up": Mistake(
+        lambda w: w.billing.invoices.mark_uncollectible(w.draft.id, reason="x"), InvalidTransition
+    ),
+    "a void invoice given up": Mistake(
+        lambda w: w.billing.invoices.mark_uncollectible(w.void.id, reason="x"), InvalidTransition
+    ),
+    "a draft credited": Mistake(credit(draft=True), InvalidTransition),
+    "nothing credited": Mistake(
+        lambda w: w.billing.credit_notes.create("inv_none", reason="x"), UnknownReference, "invoice"
+    ),
+    "credited for no reason": Mistake(credit(reason=" "), V, "reason"),
+    "credited by line and amount": Mistake(
+        credit(lines={0: eur("1.00")}, amount=eur("1.00")), V, "amount"
+    ),
+    "a line credited that is not there": Mistake(credit(lines={9: eur("1.00")}), V, "lines"),
+    "the last line credited": Mistake(credit(lines={-1: eur("1.00")}), V, "lines"),
+    "a line credited by its name": Mistake(credit(lines={"0": eur("1.00")}), V, "lines"),
+    "more credited than the line has": Mistake(credit(lines={0: eur("10.01")}), V, "lines[0]"),
+    "less than nothing credited of a line": Mistake(credit(lines={0: eur("-1.00")}), V, "lines[0]"),
+    "a float credited of a line": Mistake(credit(lines={0: 1.0}), V, "lines[0]"),
+    "no line credited": Mistake(credit(lines={}), V, "lines"),
+    "more credited than there is": Mistake(credit(amount=eur("11.91")), V, "amount"),
+    "nothing credited of it": Mistake(credit(amount=eur("0.00")), V, "amount"),
+    "credited in another currency": Mistake(credit(amount=Money.of("1.00", "USD")), V, "amount"),
+    "a float credited": Mistake(credit(amount=1.0), V, "amount"),
+    "what was not paid refunded": Mistake(
+        credit(refund=eur("1.00")), V, "refund + balance + outside"
+    ),
+    "less than nothing to the balance": Mistake(credit(balance=eur("-1.00")), V, "balance"),
+    "a note in a language that is a number": Mistake(
+        lambda w: w.billing.credit_notes.text("cn_none", language=NO_TEXT), V, "language"
+    ),
+    "the text of no note": Mistake(lambda w: w.billing.credit_notes.text("cn_none"), NotFound),
+    "nothing for the balance": Mistake(
+        lambda w: w.billing.balance.adjust(w.ada.id, eur("0.00"), reason="x"), V, "amount"
+    ),
+    "more off the balance than there is": Mistake(
+        lambda w: w.billing.balance.adjust(w.ada.id, eur("-1.00"), reason="x"), V, "amount"
+    ),
+    "the balance moved for no reason": Mistake(
+        lambda w: w.billing.balance.adjust(w.ada.id, eur("1.00"), reason=" "), V, "reason"
+    ),
+    "the balance of nobody": Mistake(
+        lambda w: w.billing.balance.adjust("cus_none", eur("1.00"), reason="x"),
+        UnknownReference,
+        "customer",
+    ),
+    "a grant of nothing": Mistake(grant(amount=eur("0.00")), V, "amount"),
+    "a grant of a float": Mistake(grant(amount=5.0), V, "amount"),
+    "a grant that is a gift": Mistake(grant(category="gift"), V, "category"),
+    "a grant that comes too late": Mistake(grant(priority=101), V, "priority"),
+    "a priority that is a bool": Mistake(grant(priority=BOOL), V, "priority"),
+    "a grant for all": Mistake(grant(scope="all"), V, "scope"),
+    "a grant for a price that is not there": Mistake(
+        grant(scope=Scope(prices=(PriceId("price_none"),))), UnknownReference, "price"
+    ),
+    "a grant from a day on": Mistake(grant(effective=date(2027, 2, 1)), V, "effective"),
+    "a grant that is over": Mistake(grant(expires=datetime(2026, 1, 1, tzinfo=UTC)), V, "expires"),
+    "a grant until a naive time": Mistake(grant(expires=NAIVE), V, "expires"),
+    "what never ends rolled over": Mistake(grant(rollover=Rollover()), V, "rollover"),
+    "no grant made void": Mistake(
+        lambda w: w.billing.balance.void_grant("grn_none", reason="x"), UnknownReference, "grant"
+    ),
+    "invoices by the month": Mistake(customer(grouping="month"), V, "grouping"),
+    "a customer who pays by mail": Mistake(
+        customer(collection_method="mail"), V, "collection_method"
+    ),
+    "terms of more than a year": Mistake(customer(terms_days=366), V, "terms_days"),
+    "terms as a text": Mistake(customer(terms_days="14"), V, "terms_days"),
+    "an exemption as a text": Mistake(customer(tax_exemption="because"), V, "tax_exemption"),
+    "a tax id that is a number": Mistake(customer(tax_id=7), V, "tax_id"),
+    "no tax id checked": Mistake(lambda w: w.billing.customers.check_tax_id(w.ada.id), V, "tax_id"),
+    "a subscription that pays by mail": Mistake(
+        subscribe(collection_method="mail"), V, "collection_method"
+    ),
+    "a subscription paid by nothing": Mistake(
+        subscribe(payment_method="pm_none"), UnknownReference, "payment_method"
+    ),
     # ---- payments
     "a float received": Mistake(record(10.0), V, "amount"),
     "nothing received": Mistake(record(eur("0.00")), V, "amount"),

@@ -66,6 +66,8 @@ NOUNS = {
         "import_",
         "list",
         "record_tax_id_check",
+        "hold_collection",
+        "release_collection",
         "tag",
         "untag",
         "update",
@@ -189,12 +191,13 @@ NOUNS = {
         "refunds",
         "release",
         "resolve",
+        "resolve_refund",
         "review",
         "unallocated",
         "unmatched",
     },
     "dunning": {"hold", "list", "policies", "release", "set_policy", "simulate", "status"},
-    "reports": {"ledger", "mrr", "numbers", "tax"},
+    "reports": {"audit", "ledger", "mrr", "numbers", "tax"},
     "events": {"list", "subscribe"},
     "webhooks": {"get", "list", "prune", "receive", "replay"},
     "preview": {"credit_notes", "invoices", "subscriptions"},
@@ -245,6 +248,28 @@ def test_a_billing_has_these_nouns_and_verbs_each_with_a_docstring(
         assert verbs == NOUNS[noun], noun
         for verb in verbs:
             assert inspect.getdoc(getattr(namespace, verb)), f"{noun}.{verb} has no docstring"
+
+
+@pytest.mark.parametrize("make", [subscriptions.Billing, subscriptions.AsyncBilling])
+def test_help_calls_a_verb_as_the_noun_does_and_says_what_it_returns(
+    make: type[subscriptions.Billing | subscriptions.AsyncBilling],
+) -> None:
+    for noun, namespace in vars(make()).items():
+        for verb in NOUNS.get(noun, set()) - {"credit_notes", "invoices", "subscriptions"}:
+            method = getattr(namespace, verb)
+            assert method.__qualname__ == f"{type(namespace).__name__}.{verb}"
+            returned = str(inspect.signature(method).return_annotation)
+            assert not returned.startswith(("Command", "Question", "Listing")), (noun, verb)
+
+
+def test_help_of_a_list_speaks_of_pages_and_of_a_preview_of_plans() -> None:
+    sync, other = subscriptions.Billing(), subscriptions.AsyncBilling()
+    assert inspect.signature(sync.payments.disputes).return_annotation == "Page[Dispute]"
+    assert inspect.signature(other.payments.disputes).return_annotation == "AsyncPage[Dispute]"
+    assert inspect.signature(sync.payments.history).return_annotation == "tuple[Attempt, ...]"
+    planned = inspect.signature(sync.preview.credit_notes.create)
+    assert planned.return_annotation == "Plan[CreditNote]"
+    assert "reason" in planned.parameters
 
 
 def test_both_drivers_have_the_same_nouns_and_verbs() -> None:

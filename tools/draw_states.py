@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import product
+from itertools import combinations, product
 from typing import TypeVar
 from xml.sax.saxutils import escape
 
@@ -213,6 +213,8 @@ _INVOICE_COMMANDS: Sequence[invoices.Command] = (
     invoices.TakeBack(_PAYMENT, 1, held=True),
     invoices.EndDispute(_PAYMENT),
     invoices.LeaveForLater(),
+    invoices.HoldCollection(),
+    invoices.ReleaseCollection(),
     invoices.CountAttempt(_PAYMENT, 2, live=False),
     invoices.Replace(InvoiceId("inv_again")),
     invoices.Send("ada@example.com", AT),
@@ -252,6 +254,7 @@ def invoice_moves() -> tuple[Move, ...]:
         for state, collecting, in_dunning in product(final, (None, _PAYMENT), (False, True))
     ]
     records += [an_invoice(state=state, paid_minor=1, disputed=(_PAYMENT,)) for state in final]
+    records += [an_invoice(state=state, held=True) for state in final]
     commands: list[tuple[str, Callable[[object], Change | None]]] = [("finalize", finalize)]
     commands += [(type(each).__name__, acting(each)) for each in _INVOICE_COMMANDS]
     return _tried([(name(each), each) for each in records], commands, name)
@@ -456,30 +459,42 @@ def diagrams() -> tuple[Diagram, ...]:
             invoice_moves(),
             {
                 "Draft": (0, 1),
-                "Open": (1.2, 1),
-                "Paid": (1.2, 0),
-                "Void": (1.2, 2),
-                "Uncollectible": (2.8, 1),
+                "Open": (1.4, 1),
+                "Paid": (1.4, -0.2),
+                "Void": (1.4, 2),
+                "Uncollectible": (3, 1),
             },
             "Draft",
+            {("Open", "Paid"): -46, ("Paid", "Open"): -40},
         ),
         Diagram(
             "payment",
             "A payment",
             payment_moves(),
             {
-                "Intended": (0, 1),
-                "Unknown": (1.1, 2.3),
-                "ActionRequired": (1.1, -0.4),
-                "Processing": (1.1, 0.5),
-                "Authorized": (2.1, 1.4),
-                "Capturing": (3.1, 1.4),
-                "Succeeded": (4.4, 1),
-                "Declined": (3.3, -0.4),
-                "Voided": (3.3, 2.9),
+                "Intended": (0, -1.2),
+                "Unknown": (1.1, -0.5),
+                "ActionRequired": (1.1, 2.5),
+                "Processing": (2.2, -1.2),
+                "Authorized": (2.2, 1),
+                "Capturing": (3.3, 1.8),
+                "Succeeded": (5.2, -0.5),
+                "Declined": (3.3, 0.2),
+                "Voided": (3.3, 3.2),
             },
             "Intended",
-            {("Unknown", "ActionRequired"): -100, ("Intended", "Declined"): 58},
+            {
+                ("Intended", "Authorized"): 30,
+                ("Intended", "Declined"): -30,
+                ("Intended", "Voided"): 30,
+                ("Intended", "Succeeded"): -100,
+                ("Unknown", "Voided"): 60,
+                ("ActionRequired", "Declined"): 60,
+                ("Authorized", "Capturing"): -30,
+                ("Authorized", "Succeeded"): 30,
+                ("Authorized", "Voided"): 24,
+                ("Capturing", "Authorized"): -30,
+            },
             labelled=False,
         ),
         Diagram(
@@ -613,9 +628,15 @@ class _Box:
 
 
 def svg(diagram: Diagram) -> str:
-    """Return a diagram as SVG, legible on light and on dark ground."""
+    """Return a diagram as SVG, legible on light and on dark ground.
+
+    Raises `ValueError` where an arrow would run behind a box or one label lie on another: then a
+    state needs another place, or an arrow another bend.
+    """
     boxes = _boxes(diagram)
-    arrows = [_arrow(diagram, boxes, pair, names) for pair, names in _arrows(diagram).items()]
+    moves = _arrows(diagram)
+    arrows = [_arrow(diagram, boxes, pair, names) for pair, names in moves.items()]
+    _legible(diagram, boxes, dict(zip(moves, arrows, strict=True)))
     points = [point for arrow in arrows for point in arrow.points]
     points += [(box.x - box.width / 2, box.y - _HEIGHT / 2) for box in boxes.values()]
     points += [(box.x + box.width / 2, box.y + _HEIGHT / 2) for box in boxes.values()]
@@ -669,11 +690,28 @@ def _arrows(diagram: Diagram) -> dict[tuple[str, str], list[str]]:
     return arrows
 
 
+def _legible(
+    diagram: Diagram, boxes: Mapping[str, _Box], arrows: Mapping[tuple[str, str], _Arrow]
+) -> None:
+    for pair, arrow in arrows.items():
+        for state, box in boxes.items():
+            if state not in pair and any(box.holds(point, 4) for point in arrow.points):
+                raise ValueError(f"{diagram.name}: {' to '.join(pair)} runs behind {state}")
+    for one, other in combinations([each for each in arrows.values() if each.labels], 2):
+        near_x = abs(one.middle[0] - other.middle[0]) < one.half + other.half
+        high = 8 * (len(one.labels) + len(other.labels))
+        if near_x and abs(one.middle[1] - other.middle[1]) < high:
+            raise ValueError(f"{diagram.name}: {one.labels[0]} lies on {other.labels[0]}")
+
+
 @frozen
 class _Arrow:
     line: str
     labels: tuple[str, ...]
     points: tuple[_Point, ...]
+    middle: _Point
+    half: float = 0
+    """Half of the width of its labels, which stand around its middle."""
 
 
 def _arrow(
@@ -699,7 +737,7 @@ def _arrow(
     path = f"M{_p(first)}Q{_p(through)} {_p(last)}"
     line = f'<path class="arrow" {_POINTED} d="{path}"/>'
     if not diagram.labelled:
-        return _Arrow(line, (), tuple(seen))
+        return _Arrow(line, (), tuple(seen), middle)
     count = len(commands)
     labels = tuple(
         f'<text class="command" x="{_n(middle[0])}" '
@@ -708,7 +746,7 @@ def _arrow(
     )
     half = max(len(command) for command in commands) * 3.8
     ends = ((middle[0] - half, middle[1] - 8), (middle[0] + half, middle[1] + 8))
-    return _Arrow(line, labels, (*seen, *ends))
+    return _Arrow(line, labels, (*seen, *ends), middle, half)
 
 
 def _at(curve: tuple[_Point, _Point, _Point], t: float) -> _Point:

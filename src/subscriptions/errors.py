@@ -10,6 +10,7 @@ SubscriptionsError
 │   ├── NotAvailable         a product may not be sold with, or without, another
 │   ├── NotSupported         a gateway cannot do it
 │   ├── TooManyAttempts      a card was declined as often as its network allows
+│   ├── CollectionOnHold     nothing is charged to this customer now
 │   ├── StalePlan            a record that a plan rests on has moved on
 │   ├── SafetyStop           a bill is far off the usual: a person must look at it first
 │   └── IdempotencyMismatch  a key came back with another request
@@ -134,16 +135,39 @@ class TooManyAttempts(DomainError):
         return f"payment_method {self.method}: declined too often; it must rest until {self.until}"
 
 
-class NotSupported(DomainError):
-    """A gateway cannot do it: `gateway` is its name, `protocol` what it does not implement."""
+class CollectionOnHold(DomainError):
+    """Nothing is charged to a customer now: `reason` is a person's, `in_doubt` what is set aside.
 
-    def __init__(self, gateway: str, protocol: str) -> None:
-        super().__init__(gateway, protocol)
-        self.gateway = gateway
-        self.protocol = protocol
+    `in_doubt` are the ids of his payments and refunds of which nobody knows what they came to.
+    """
+
+    def __init__(self, customer: str, reason: str, in_doubt: tuple[str, ...]) -> None:
+        super().__init__(customer, reason, in_doubt)
+        self.customer = customer
+        self.reason = reason
+        self.in_doubt = in_doubt
 
     def __str__(self) -> str:
-        return f"gateway {self.gateway!r} does not implement {self.protocol}"
+        said = [f"{self.reason!r}: customers.release_collection"] if self.reason else []
+        doubts = [f"{each} is set aside: settle it first" for each in self.in_doubt]
+        return f"customer {self.customer}: collection is on hold; {'; '.join([*said, *doubts])}"
+
+
+class NotSupported(DomainError):
+    """A gateway cannot do it: `gateway` is its name, `protocol` what it does not implement.
+
+    `instead` says what would do.
+    """
+
+    def __init__(self, gateway: str, protocol: str, instead: str = "") -> None:
+        super().__init__(gateway, protocol, instead)
+        self.gateway = gateway
+        self.protocol = protocol
+        self.instead = instead
+
+    def __str__(self) -> str:
+        hint = f"; {self.instead}" if self.instead else ""
+        return f"gateway {self.gateway!r} does not implement {self.protocol}{hint}"
 
 
 class StalePlan(DomainError):

@@ -55,6 +55,8 @@ from subscriptions.credit_notes import CreditNoteIssued
 from subscriptions.customers import (
     BackupMethodChanged,
     BalanceMoved,
+    CollectionHeld,
+    CollectionReleased,
     CustomerCreated,
     CustomerUpdated,
     DefaultMethodChanged,
@@ -106,11 +108,13 @@ from subscriptions.invoices import (
     InvoiceDrafted,
     InvoiceDunningEnded,
     InvoiceFinalized,
+    InvoiceHeld,
     InvoiceLeftForLater,
     InvoiceMarkedUncollectible,
     InvoiceOverdue,
     InvoicePaid,
     InvoicePartlyPaid,
+    InvoiceReleased,
     InvoiceReopened,
     InvoiceReplaced,
     InvoiceSent,
@@ -206,6 +210,7 @@ from subscriptions.refunds import (
     RefundIntended,
     RefundNotExecuted,
     RefundPending,
+    RefundResolved,
     RefundSucceeded,
     RefundUnknown,
 )
@@ -228,6 +233,8 @@ __all__ = [
     "CatchUpSet",
     "ChangeScheduled",
     "CollectionEnded",
+    "CollectionHeld",
+    "CollectionReleased",
     "CollectionStarted",
     "CouponApplied",
     "CouponArchived",
@@ -271,11 +278,13 @@ __all__ = [
     "InvoiceDrafted",
     "InvoiceDunningEnded",
     "InvoiceFinalized",
+    "InvoiceHeld",
     "InvoiceLeftForLater",
     "InvoiceMarkedUncollectible",
     "InvoiceOverdue",
     "InvoicePaid",
     "InvoicePartlyPaid",
+    "InvoiceReleased",
     "InvoiceReopened",
     "InvoiceReplaced",
     "InvoiceSent",
@@ -334,6 +343,7 @@ __all__ = [
     "RefundIntended",
     "RefundNotExecuted",
     "RefundPending",
+    "RefundResolved",
     "RefundSucceeded",
     "RefundUnknown",
     "ReviewClosed",
@@ -496,6 +506,7 @@ Event: TypeAlias = (
     | RefundIntended
     | RefundSucceeded
     | RefundPending
+    | RefundResolved
     | RefundFailed
     | RefundUnknown
     | RefundNotExecuted
@@ -510,7 +521,11 @@ Event: TypeAlias = (
     | DunningExhausted
     | BackupMethodChanged
     | SmallDebtsChanged
+    | CollectionHeld
+    | CollectionReleased
     | InvoiceLeftForLater
+    | InvoiceHeld
+    | InvoiceReleased
     | PaymentPutOnBalance
     | PaymentTakenOffBalance
     | BankLineImported
@@ -653,6 +668,7 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         RefundIntended: "refund.intended",
         RefundSucceeded: "refund.succeeded",
         RefundPending: "refund.pending",
+        RefundResolved: "refund.resolved",
         RefundFailed: "refund.failed",
         RefundUnknown: "refund.unknown",
         RefundNotExecuted: "refund.not_executed",
@@ -667,7 +683,11 @@ TAGS: MappingProxyType[type[Event], str] = MappingProxyType(
         DunningExhausted: "dunning.exhausted",
         BackupMethodChanged: "customer.backup_method_changed",
         SmallDebtsChanged: "customer.small_debts_changed",
+        CollectionHeld: "customer.collection_held",
+        CollectionReleased: "customer.collection_released",
         InvoiceLeftForLater: "invoice.left_for_later",
+        InvoiceHeld: "invoice.held",
+        InvoiceReleased: "invoice.released",
         PaymentPutOnBalance: "payment.put_on_balance",
         PaymentTakenOffBalance: "payment.taken_off_balance",
         BankLineImported: "bank_line.imported",

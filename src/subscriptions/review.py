@@ -29,6 +29,7 @@ class Matter(StrEnum):
     UNMATCHED_MESSAGE = "unmatched_message"
     ORPHAN_CHARGE = "orphan_charge"
     DISPUTE = "dispute"
+    CONTRADICTED = "contradicted"
 
 
 TODO: MappingProxyType[Matter, str] = MappingProxyType(
@@ -49,6 +50,11 @@ TODO: MappingProxyType[Matter, str] = MappingProxyType(
         Matter.ORPHAN_CHARGE: (
             "A gateway has a charge of ours for an invoice that is not known here: give it back "
             "there or record it with payments.record, then call payments.close_review."
+        ),
+        Matter.CONTRADICTED: (
+            "The gateway says the opposite of what a person said: look there again. If it took no "
+            "money, say so with payments.record_return; if a refund was made after all, see that "
+            "it is not made again. Then call payments.close_review."
         ),
         Matter.DISPUTE: "Send the gateway what it asks for in time, or accept the dispute.",
     }

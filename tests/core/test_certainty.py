@@ -34,6 +34,7 @@ from subscriptions.payments import (
     adopt,
     asked_first,
     charged_twice,
+    contradicts,
     leaves_no_gap,
     may_attempt,
     open_too_long,
@@ -342,3 +343,21 @@ def test_the_limits_of_a_network_follow_one_another_without_a_gap() -> None:
         assert earlier.valid_until is not None
         assert later.valid_from == earlier.valid_until + DAY
     assert all(limit.source for limit in LIMITS)
+
+
+# ---- who contradicts whom -----------------------------------------------------------------------
+
+
+def test_a_gateway_contradicts_only_a_person_who_said_that_it_succeeded() -> None:
+    by_hand = after(
+        resolve(a_payment(Unknown(AT, AT)), "succeeded", reference="ch_1", reason="seen", at=LATER)
+    )
+    assert by_hand.resolved
+    contradictions = [each for each in Outcome if contradicts(by_hand, said(each))]
+    assert contradictions == [Outcome.DECLINED_SOFT, Outcome.DECLINED_HARD]
+    by_the_gateway = a_payment(Succeeded(AT))
+    assert not any(contradicts(by_the_gateway, said(each)) for each in Outcome)
+    never = after(
+        resolve(a_payment(Unknown(AT, AT)), "never_happened", reference=None, reason="no", at=LATER)
+    )
+    assert not any(contradicts(never, said(each)) for each in Outcome)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from attrs import evolve, fields
@@ -11,6 +11,9 @@ from subscriptions.customers import (
     CUSTOMER,
     EDITABLE,
     Address,
+    CollectionHeld,
+    CollectionHold,
+    CollectionReleased,
     Customer,
     CustomerCreated,
     CustomerUpdated,
@@ -19,15 +22,19 @@ from subscriptions.customers import (
     count_pending_items,
     country_code,
     create,
+    doubt,
     email_address,
+    hold_collection,
     normalized_tags,
     numbered,
+    release_collection,
     set_billing_anchor,
     set_default_method,
+    trust,
     update,
 )
 from subscriptions.decisions import Change, Issue
-from subscriptions.errors import ValidationError
+from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import PaymentMethodId
 from subscriptions.invoice_numbering import Series
 from subscriptions.records import Metadata
@@ -184,7 +191,7 @@ def test_an_edit_that_changes_nothing_is_no_change() -> None:
 def test_only_some_fields_can_be_edited() -> None:
     uneditable = {"id", "tenant", "version", "token", "default_method", "balance", "billing_anchor"}
     uneditable |= {"tax_id_check", "tax_id_check_at", "parked", "grants", "pending_items"}
-    uneditable |= {"backup_method", "small_debts"}
+    uneditable |= {"backup_method", "small_debts", "collection_hold"}
     assert {field.name for field in fields(Customer)} - EDITABLE == uneditable
     for name in (*uneditable, "nickname"):
         with pytest.raises(ValidationError) as caught:
@@ -250,3 +257,71 @@ def test_the_day_from_which_periods_are_counted_is_kept() -> None:
     change = set_billing_anchor(ada, anchor)
     assert change.after == evolve(ada, billing_anchor=anchor, version=2)
     assert change.events == (CustomerUpdated(ada.id, ("billing_anchor",)),)
+
+
+# ---- nothing is charged -------------------------------------------------------------------------
+
+AT = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def _customer(change: Change | None) -> Customer:
+    assert change is not None
+    assert isinstance(change.after, Customer)
+    return change.after
+
+
+def test_a_person_holds_a_customer_once_and_releases_him() -> None:
+    ada = a_customer()
+    change = hold_collection(ada, reason="in court", at=AT)
+    assert change.events == (CollectionHeld(ada.id, "in court"),)
+    held = _customer(change)
+    assert held.collection_hold == CollectionHold(AT, "in court")
+    with pytest.raises(InvalidTransition) as twice:
+        hold_collection(held, reason="in court", at=AT)
+    assert twice.value.state == "held"
+    released = release_collection(held)
+    assert released.events == (CollectionReleased(ada.id, held=False),)
+    assert _customer(released).collection_hold is None
+    with pytest.raises(InvalidTransition) as never:
+        release_collection(ada)
+    assert (never.value.state, never.value.instead) == ("not held", "")
+
+
+def test_a_hold_needs_a_reason() -> None:
+    with pytest.raises(ValidationError) as refused:
+        hold_collection(a_customer(), reason=" ", at=AT)
+    assert refused.value.field == "reason"
+
+
+def test_each_record_in_doubt_holds_him_until_it_is_settled() -> None:
+    ada = a_customer()
+    change = doubt(ada, "pay_1", reason="92 for 29", at=AT)
+    assert change is not None
+    assert change.events == (CollectionHeld(ada.id, "92 for 29", "pay_1"),)
+    once = _customer(change)
+    assert doubt(once, "pay_1", reason="again", at=AT) is None
+    both = _customer(doubt(once, "ref_1", reason="bug", at=AT + timedelta(days=1)))
+    assert both.collection_hold == CollectionHold(AT, "", ("pay_1", "ref_1"))
+    settled = trust(both, "pay_1")
+    assert settled is not None
+    assert settled.events == (CollectionReleased(ada.id, held=True, in_doubt="pay_1"),)
+    assert trust(_customer(settled), "pay_1") is None
+    last = trust(_customer(settled), "ref_1")
+    assert last is not None
+    assert last.events == (CollectionReleased(ada.id, held=False, in_doubt="ref_1"),)
+    assert _customer(last).collection_hold is None
+    assert trust(ada, "pay_1") is None
+
+
+def test_what_a_person_holds_and_what_is_in_doubt_hold_him_each_by_itself() -> None:
+    doubted = _customer(doubt(a_customer(), "pay_1", reason="92 for 29", at=AT))
+    with pytest.raises(InvalidTransition) as not_his:
+        release_collection(doubted)
+    assert (not_his.value.state, "pay_1" in not_his.value.instead) == ("in doubt", True)
+    both = _customer(hold_collection(doubted, reason="in court", at=AT + timedelta(days=1)))
+    assert both.collection_hold == CollectionHold(AT, "in court", ("pay_1",))
+    released = release_collection(both)
+    assert released.events == (CollectionReleased(both.id, held=True),)
+    assert _customer(released).collection_hold == doubted.collection_hold
+    trusted = _customer(trust(both, "pay_1"))
+    assert trusted.collection_hold == CollectionHold(AT, "in court")

@@ -438,8 +438,24 @@ def test_giving_all_back_restores_each_invoice_and_tells_of_it() -> None:
     assert picture(after) == (4000, 2000, {A: 4000})
     assert after.withheld == ()
     names = [type(event).__name__ for event in change.events]
-    assert names == ["PaymentRestored", "PaymentAllocated", "PaymentAllocated"]
-    assert change.after.version == taken.version + 3
+    assert names == [
+        "PaymentRestored",
+        "PaymentAllocated",
+        "PaymentAllocated",
+        "PaymentPutOnBalance",
+    ]
+    assert change.after.version == taken.version + 4
+
+
+def test_what_moves_only_on_the_balance_is_told_too() -> None:
+    # A refund that failed has put back on the balance what the dispute could not have before.
+    spent, _ = with_disputes(a_split_payment(), 10000, balance=500)
+    shares = payments.shares_of(spent, 10000, reopening_minor=10000, on_balance_minor=1500)
+    assert (shares.disputed_minor, shares.balance_minor) == (spent.disputed_minor, 1500)
+    change = payments.settle_disputes(spent, shares, at=AT)
+    assert change is not None
+    assert [type(event).__name__ for event in change.events] == ["PaymentTakenOffBalance"]
+    assert change.after.version == spent.version + 1
 
 
 def test_what_is_so_already_is_no_change() -> None:
@@ -467,10 +483,22 @@ def test_what_was_given_back_is_not_disputed_as_well() -> None:
     assert (after.disputed.minor, shares.excess_minor) == (8000, 2000)
     assert after.refundable.minor == 0
     assert after.parked is not None
-    assert "20.00" in after.parked
+    assert "15.00" in after.parked, "what is under way may fail yet"
     # The refund under way fails: then there is more that the dispute has taken.
     freed, shares = with_disputes(evolve(after, refunding_minor=0), 10000)
     assert (freed.disputed.minor, shares.excess_minor) == (8500, 1500)
+
+
+def test_what_a_refund_under_way_stands_against_parks_nothing_before_its_end() -> None:
+    payment = a_split_payment(refunding_minor=6000)
+    after, shares = with_disputes(payment, 10000)
+    assert (after.disputed.minor, shares.excess_minor) == (4000, 6000)
+    assert after.parked is None
+    failed, shares = with_disputes(evolve(after, refunding_minor=0), 10000)
+    assert (failed.disputed.minor, shares.excess_minor, failed.parked) == (10000, 0, None)
+    made, _ = with_disputes(evolve(after, refunding_minor=0, refunded_minor=6000), 10000)
+    assert made.parked is not None
+    assert "60.00" in made.parked
 
 
 def test_a_balance_that_was_used_up_parks_what_cannot_be_had() -> None:

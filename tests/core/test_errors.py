@@ -10,6 +10,7 @@ import pytest
 
 from subscriptions import errors
 from subscriptions.errors import (
+    CollectionOnHold,
     CommitUnknown,
     Conflict,
     CurrencyMismatch,
@@ -48,8 +49,15 @@ RAISED: list[tuple[SubscriptionsError, str]] = [
         "payment_method pm_1: declined too often; it must rest until 2027-01-01 00:00:00+00:00",
     ),
     (
-        NotSupported("transfer", "Refunds"),
-        "gateway 'transfer' does not implement Refunds",
+        CollectionOnHold("cus_1", "in court", ("pay_1",)),
+        (
+            "customer cus_1: collection is on hold; 'in court': customers.release_collection; "
+            "pay_1 is set aside: settle it first"
+        ),
+    ),
+    (
+        NotSupported("transfer", "Refunds", "pay it back by hand"),
+        "gateway 'transfer' does not implement Refunds; pay it back by hand",
     ),
     (
         StalePlan("customer", "cus_1"),

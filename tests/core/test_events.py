@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
+from importlib import import_module
 from types import ModuleType
 from typing import get_args
 
 from attrs import evolve, fields
 
-from subscriptions import (
-    catalog,
-    coupons,
-    customers,
-    decisions,
-    dunning,
-    invoices,
-    lifecycle,
-    payment_methods,
-    payments,
-    usage,
-)
+from subscriptions import catalog, coupons, dunning, usage
 from subscriptions.catalog import PRODUCT, add_product
 from subscriptions.customers import CUSTOMER, CustomerCreated, CustomerUpdated
 from subscriptions.decisions import Change, changed, created
@@ -28,16 +18,22 @@ from subscriptions.events import EVENT, KINDS, TAGS, Event, record
 from subscriptions.testing.builders import AT, a_customer, a_product, an_event
 
 MODULES = [
-    catalog,
-    coupons,
-    customers,
-    decisions,
-    dunning,
-    invoices,
-    lifecycle,
-    payment_methods,
-    payments,
-    usage,
+    import_module(f"subscriptions.{name}")
+    for name in (
+        "catalog",
+        "coupons.events",
+        "customers.events",
+        "decisions",
+        "disputes.events",
+        "dunning.events",
+        "invoices.events",
+        "lifecycle.events",
+        "payment_methods",
+        "payments.events",
+        "refunds.events",
+        "statements.events",
+        "usage.meters",
+    )
 ]
 
 

@@ -41,6 +41,7 @@ from subscriptions.invoices import (
     EndCollection,
     EndDispute,
     EndDunning,
+    HoldCollection,
     Invoice,
     InvoiceDrafted,
     InvoiceDunningEnded,
@@ -64,6 +65,7 @@ from subscriptions.invoices import (
     Paid,
     Part,
     Party,
+    ReleaseCollection,
     Replace,
     Seller,
     SellerSnapshot,
@@ -117,6 +119,7 @@ def ready_for(command: type[Command], state: InvoiceState) -> Invoice:
         collecting=PAY if command is EndCollection else None,
         dunning=command is EndDunning,
         disputed=(PAY,) if command is EndDispute else (),
+        held=command is ReleaseCollection,
         paid_minor=100 if command is TakeBack else 0,
         number="INV-1",
     )
@@ -136,6 +139,8 @@ COMMANDS: tuple[Command, ...] = (
     MarkUncollectible("moved away", NOON),
     Replace(INV),
     LeaveForLater(),
+    HoldCollection(),
+    ReleaseCollection(),
     Send("ada@example.com", NOON),
 )
 
@@ -576,6 +581,7 @@ MOVES = {
     "reopened",
     "collection_method",
     "charge_at",
+    "held",
     "small",
     "taxing",
     "tax_quote",

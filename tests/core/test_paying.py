@@ -19,7 +19,16 @@ from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.gateways import Capabilities
 from subscriptions.gateways.minimums import STRIPE
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId, PaymentMethodId
-from subscriptions.invoices import Invoice, LeaveForLater, Open, StartCollection, StartDunning
+from subscriptions.invoices import (
+    HoldCollection,
+    Invoice,
+    LeaveForLater,
+    Open,
+    ReleaseCollection,
+    StartCollection,
+    StartDunning,
+    TakeBack,
+)
 from subscriptions.lifecycle import SetPayment, Subscription, SubscriptionPaymentSet, Transfer
 from subscriptions.money import CHF, EUR, Money
 from subscriptions.testing.builders import (
@@ -142,6 +151,28 @@ def test_what_is_to_be_charged_with_small_ones_is_due_then_and_only_once(
     invoice = an_invoice(state=Open(), charge_at=soon)
     assert invoice.due_at == soon
     assert _decided(invoice, command).charge_at is None
+
+
+def test_an_invoice_that_is_held_is_due_no_more_until_it_is_released() -> None:
+    invoice = an_invoice(state=Open(), charge_at=AT)
+    held = _decided(invoice, HoldCollection())
+    assert (held.held, held.charge_at, held.due_at) == (True, None, None)
+    with pytest.raises(InvalidTransition):
+        invoices.decide(held, HoldCollection())
+    soon = AT + timedelta(minutes=1)
+    assert _decided(held, ReleaseCollection(soon)).due_at == soon
+    released = _decided(held, ReleaseCollection())
+    assert (released.held, released.due_at) == (False, an_invoice(state=Open()).due_at)
+    with pytest.raises(InvalidTransition):
+        invoices.decide(released, ReleaseCollection())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [StartCollection(PaymentId("pay_1")), TakeBack(PaymentId("pay_1"), 1, held=False)],
+)
+def test_what_is_charged_or_owed_again_is_held_no_more(command: invoices.Command) -> None:
+    assert not _decided(an_invoice(state=Open(), held=True, paid_minor=1), command).held
 
 
 def test_an_invoice_says_whether_it_is_sent() -> None:

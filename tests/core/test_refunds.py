@@ -43,12 +43,14 @@ from subscriptions.refunds import (
     RefundNotExecuted,
     RefundOutcome,
     RefundPending,
+    RefundResolved,
     RefundSnapshot,
     RefundState,
     RefundSucceeded,
     RefundUnknown,
     Succeeded,
     Unknown,
+    contradicts,
     intend,
     last_call,
     merge,
@@ -56,6 +58,7 @@ from subscriptions.refunds import (
     refund_intent,
     renew,
     replayable,
+    resolve,
 )
 from subscriptions.testing.builders import a_payment, a_refund
 
@@ -427,3 +430,81 @@ def test_what_the_gateway_was_at_work_on_is_for_a_person() -> None:
 @pytest.mark.parametrize("state", [Succeeded(NOON), Failed(NOON, CLOSED)])
 def test_what_is_known_is_not_sent_again(state: RefundState) -> None:
     assert renew(a_refund(state=state), at=NOON, now=NOON) is None
+
+
+# ---- a person's word ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", STATES[:3])
+@pytest.mark.parametrize(
+    ("outcome", "ends"), [("succeeded", Succeeded), ("never_happened", Failed)]
+)
+def test_a_person_settles_what_is_open(
+    state: RefundState, outcome: str, ends: type[RefundState]
+) -> None:
+    refund = a_refund(state=state, parked="another amount")
+    change = resolve(refund, outcome, reference="re_9", reason="seen", at=LATER)
+    after = refund_of(change)
+    assert (type(after.state), after.parked) == (ends, None)
+    assert change.events[0] == RefundResolved(
+        refund.id, refund.customer, refund.payment, outcome, "seen"
+    )
+    assert after.version == refund.version + 2
+    if isinstance(after.state, Failed):
+        assert after.state.failure == RefundFailure(payments.RESOLVED, "seen")
+    else:
+        assert after.reference == "re_9"
+
+
+@pytest.mark.parametrize(
+    ("state", "parked", "outcome"),
+    [
+        (Succeeded(NOON), None, "succeeded"),
+        (Succeeded(NOON), "bug", "never_happened"),
+        (Failed(NOON, CLOSED), None, "never_happened"),
+        (Failed(NOON, CLOSED), "bug", "succeeded"),
+    ],
+)
+def test_what_is_known_is_not_settled_otherwise(
+    state: RefundState, parked: str | None, outcome: str
+) -> None:
+    with pytest.raises(InvalidTransition):
+        resolve(
+            a_refund(state=state, parked=parked), outcome, reference="re_9", reason="no", at=LATER
+        )
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [(Succeeded(NOON), "succeeded"), (Failed(NOON, CLOSED), "never_happened")],
+)
+def test_what_is_known_and_in_question_is_only_released(state: RefundState, outcome: str) -> None:
+    refund = a_refund(state=state, parked="another amount")
+    after = refund_of(resolve(refund, outcome, reference=None, reason="it is so", at=LATER))
+    assert (after.state, after.parked) == (state, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"outcome": "perhaps", "reference": "re_1", "reason": "who knows"}, "outcome"),
+        ({"outcome": "succeeded", "reference": None, "reason": "seen"}, "reference"),
+        ({"outcome": "never_happened", "reference": None, "reason": ""}, "reason"),
+    ],
+)
+def test_a_word_on_a_refund_needs_an_outcome_a_reference_and_a_reason(
+    given: dict[str, str | None], field: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        resolve(a_refund(state=Intended(NOON)), at=LATER, **given)  # type: ignore[arg-type]  # wrong ones
+    assert refused.value.field == field
+
+
+def test_a_gateway_contradicts_only_a_person_who_said_that_it_never_happened() -> None:
+    refund = a_refund(state=Unknown(NOON, NOON))
+    never = refund_of(resolve(refund, "never_happened", reference=None, reason="no", at=LATER))
+    assert contradicts(never, said(RefundOutcome.SUCCEEDED, never))
+    assert not contradicts(never, said(RefundOutcome.FAILED, never))
+    failed = a_refund(state=Failed(NOON, CLOSED))
+    assert not contradicts(failed, said(RefundOutcome.SUCCEEDED, failed))
+    assert not contradicts(refund, said(RefundOutcome.SUCCEEDED, refund))

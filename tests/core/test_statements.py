@@ -319,6 +319,21 @@ def test_a_csv_in_the_banks_own_words() -> None:
     assert (line.booked_on, line.amount, line.text) == (DAY, Money(-102900, EUR), "a;b")
 
 
+@pytest.mark.parametrize("amount", ["12.34", "1.2345,00", "1,234.56", "1234.567,00", "1'234,56"])
+def test_an_amount_that_is_written_otherwise_is_never_a_hundred_times_as_much(amount: str) -> None:
+    with pytest.raises(ValidationError, match=r"row 2: amount: an amount such as 1\.234,56"):
+        read_csv(f"Buchungstag;Betrag\n05.01.2027;{amount}\n", GERMAN)
+
+
+@pytest.mark.parametrize(
+    ("amount", "minor"),
+    [("1.234,56", 123456), ("1234,56", 123456), ("+1.234.567,8", 123456780), ("- 5", -500)],
+)
+def test_thousands_are_parted_or_not(amount: str, minor: int) -> None:
+    (line,) = read_csv(f"\ufeffBuchungstag;Betrag\n31.12.2027;{amount}\n", GERMAN)
+    assert (line.booked_on, line.amount.minor) == (date(2027, 12, 31), minor)
+
+
 def test_a_csv_in_our_words() -> None:
     header = "booked_on,amount,currency,name,iban,text,reference,bank_reference"
     row = '2027-01-05,"1,029.00",USD,Ada,de02 1203,thanks,RF18,A1'
@@ -336,6 +351,11 @@ def test_a_csv_in_our_words() -> None:
         ("booked_on,amount\n2027-01-05,0\n", "row 2: amount"),
         ("booked_on,amount\n2027-01-05,NaN\n", "row 2: amount"),
         ("booked_on,amount\n2027-01-05,1.001\n", "row 2: amount"),
+        ("booked_on,amount\n2027-01-05,1e3\n", "row 2: amount"),
+        ('booked_on,amount\n2027-01-05,"1234,56"\n', "row 2: amount"),
+        ('booked_on,amount\n2027-01-05,"1,23"\n', "row 2: amount"),
+        ('booked_on,amount\n2027-01-05,"1.234,56"\n', "row 2: amount"),
+        ('booked_on,amount\n2027-01-05,"1234,567.00"\n', "row 2: amount"),
         ("booked_on,amount\n2027-01-05\n", "row 2: amount"),
         ('booked_on,amount\n2027-01-05,"1.00"x\n', "row 2"),
     ],
@@ -419,11 +439,16 @@ def test_a_batch_gives_a_line_for_each_transaction_that_says_its_amount() -> Non
         f"<AmtDtls><TxAmt><Amt Ccy='EUR'>{n}.50</Amt></TxAmt></AmtDtls>{details}</TxDtls>"
         for n in (1, 2)
     ]
-    (statement,) = read_camt(_camt(head + "".join(each) + tail))
+    entry = (head + "".join(each) + tail).replace("29.00", "4.00")
+    (statement,) = read_camt(_camt(entry))
     assert [(x.amount.minor, x.bank_reference) for x in statement.lines] == [
         (150, "B1"),
         (250, "B2"),
     ]
+    for other in (entry.replace("4.00", "3.90"), entry.replace("'EUR'", "'USD'")):
+        # After a fee, or in another currency: nobody may guess what was paid.
+        (odd,) = read_camt(_camt(other))
+        assert len(odd.lines) == 1
     unpriced = [f"<TxDtls>{details}</TxDtls>"] * 2
     (together,) = read_camt(_camt(head + "".join(unpriced) + tail))
     assert [(x.amount.minor, x.name) for x in together.lines] == [(2900, "")]
@@ -452,11 +477,14 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><Document>&b;</Docu
         "<Other><Stmt/></Other>",
         _camt(ENTRY.replace("29.00", "free")),
         _camt(ENTRY.replace("29.00", "0.00")),
+        _camt(ENTRY.replace("29.00", "-29.00")),
+        _camt(ENTRY.replace("29.00", "1e3")),
+        _camt(ENTRY.replace("CRDT", "")),
         _camt(ENTRY.replace('<Amt Ccy="EUR">29.00</Amt>', "")),
         _camt(ENTRY.replace('Ccy="EUR"', "")),
         _camt(ENTRY.replace("2027-01-05", "yesterday")),
     ],
-    ids=range(13),
+    ids=range(16),
 )
 def test_a_hostile_or_broken_file_is_refused(content: str | bytes) -> None:
     with pytest.raises(ValidationError):

@@ -28,7 +28,7 @@ from subscriptions.records import Kind, Record
 from subscriptions.storage import Found, Query, Storage
 from subscriptions.testing import TestClock, builders
 from subscriptions.testing.crashes import Crash, CrashingStorage, Points
-from subscriptions.usecases.migrations import MigrationReport
+from subscriptions.usecases.migration_report import MigrationReport
 
 R = TypeVar("R", bound=Record)
 START, MARCH, MAY = date(2027, 1, 1), date(2027, 3, 1), date(2027, 5, 1)

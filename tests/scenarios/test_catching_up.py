@@ -16,9 +16,8 @@ from subscriptions.coupons import Forever, Periods
 from subscriptions.customers import Customer
 from subscriptions.ids import CustomerId
 from subscriptions.invoices import Invoice
-from subscriptions.lifecycle import Subscription
+from subscriptions.lifecycle import Phase, Subscription
 from subscriptions.pricing import FreeUnits, Package
-from subscriptions.usecases.subscriptions import Phase
 from tests.scenarios.shop import MONTHLY, YEARLY, Shop, audit, eur, open_shop
 
 OPENED = datetime(2027, 1, 1, tzinfo=UTC)

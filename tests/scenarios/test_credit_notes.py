@@ -152,7 +152,8 @@ def test_a_subscription_that_awaits_its_first_payment_does_not_begin_by_a_credit
     )
     shop.time.advance(days=2)
     assert shop.subscription(sub).status == "expired"
-    assert standing(shop, shop.only_invoice()) == ("open", "10.00 EUR", "24.51 EUR")
+    # Nothing was given for the rest: nobody is asked for it.
+    assert standing(shop, shop.only_invoice()) == ("uncollectible", "10.00 EUR", "24.51 EUR")
 
 
 # ---- paid ----------------------------------------------------------------------------------------
@@ -367,6 +368,22 @@ def test_an_invoice_that_was_credited_cannot_be_voided(shop: Shop) -> None:
     shop.billing.credit_notes.create(invoice.id, amount=eur("1.00"), reason="A mistake")
     with pytest.raises(InvalidTransition, match=r"credit_notes\.create"):
         shop.billing.invoices.void(invoice.id, reason="a mistake")
+
+
+def test_what_was_credited_is_not_given_back_again_when_the_payment_is_disputed(
+    shop: Shop,
+) -> None:
+    ada = shop.customer()
+    invoice = invoiced(shop, ada, "100.00")
+    shop.billing.credit_notes.create(invoice.id, reason="An outage")
+    (payment,) = shop.payments()
+    shop.gateway.open_dispute(payment.id)
+    shop.deliver_webhooks()
+    # Ada has 119.00 on her balance and her money back: the invoice is owed, and not undone.
+    assert (again(shop, invoice).status, again(shop, invoice).amount_due) == ("open", eur("119.00"))
+    with pytest.raises(InvalidTransition, match=r"credit_notes\.create"):
+        shop.billing.invoices.void(invoice.id, reason="a mistake")
+    assert shop.billing.customers.get(ada.id).balance == (eur("119.00"),)
 
 
 # ---- asking, previewing, repeating ---------------------------------------------------------------

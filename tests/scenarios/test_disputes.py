@@ -294,28 +294,34 @@ def test_a_dispute_of_what_was_given_back_in_part_takes_only_the_rest(shop: Shop
     agree(shop, payment)
 
 
-def test_a_refund_under_way_and_a_dispute_of_all_park_the_payment_and_lose_nothing(
-    shop: Shop,
+@pytest.mark.parametrize("succeed", [False, True])
+def test_a_dispute_of_what_a_refund_is_giving_back_waits_for_its_end(
+    shop: Shop, *, succeed: bool
 ) -> None:
     invoice, payment = charged(shop)
-    shop.gateway.pend_refund_next(days=3, succeed=False)
+    shop.gateway.pend_refund_next(days=3, succeed=succeed)
     shop.billing.payments.refund(payment.id, eur("20.00"), reason="a mistake")
     shop.time.advance(days=1)
     dispute(shop, payment, "50.00")
     there = again(shop, payment)
-    assert there.disputed == eur("30.00")
-    assert there.parked is not None
-    assert "20.00 EUR more" in there.parked
-    assert shop.events(payment.id).count("record.parked") == 1
+    assert (there.disputed, there.parked) == (eur("30.00"), None)
     assert owed(shop, invoice) == ("open", eur("20.00"), eur("30.00"))
-    # The refund fails: now the dispute has taken the whole.
     shop.time.advance(days=3)
     there = again(shop, payment)
+    if succeed:
+        # It was given back, and disputed as well: a person must ask the gateway.
+        assert there.parked is not None
+        assert "20.00 EUR more" in there.parked
+        assert shop.events(payment.id).count("record.parked") == 1
+        assert owed(shop, invoice) == ("open", eur("20.00"), eur("30.00"))
+        shop.billing.unpark("payment", payment.id)
+        assert again(shop, payment).parked is None
+        return
+    # The refund fails: now the dispute has taken the whole, and nobody has to look at it.
+    assert there.parked is None
     assert (there.disputed, there.refundable) == (eur("50.00"), eur("0.00"))
     assert owed(shop, invoice) == ("open", eur("0.00"), eur("50.00"))
     agree(shop, payment)
-    shop.billing.unpark("payment", payment.id)
-    assert again(shop, payment).parked is None
 
 
 def test_of_a_transfer_for_several_invoices_the_last_one_is_short_first(shop: Shop) -> None:

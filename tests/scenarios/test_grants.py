@@ -640,3 +640,15 @@ def test_a_billing_without_anything_else_grants() -> None:
     billing = Billing()
     ada = billing.customers.create(name="Ada Lovelace")
     assert billing.balance.grant(ada.id, eur("1.00")).left == eur("1.00")
+
+
+def test_grants_and_balances_are_listed_of_one_customer_or_of_all(shop: Shop) -> None:
+    ada, bob = shop.customer(), shop.customer()
+    for customer in (ada, bob):
+        grant(shop, customer, "1.00")
+        give(shop, customer, "2.00")
+    balance = shop.billing.balance
+    assert [each.customer for each in balance.grants(ada.id)] == [ada.id]
+    assert [each.customer for each in balance.grants(status="active")] == [ada.id, bob.id]
+    assert [each.customer for each in balance.entries(customer=bob.id)] == [bob.id]
+    assert [each.customer for each in balance.entries()] == [ada.id, bob.id]

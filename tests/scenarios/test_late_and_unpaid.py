@@ -17,7 +17,7 @@ from subscriptions.lifecycle import (
     SubscriptionEnded,
     SubscriptionRenewed,
 )
-from subscriptions.payments import PaymentFailed, PaymentWithdrawn
+from subscriptions.payments import Outcome, PaymentFailed, PaymentWithdrawn
 from subscriptions.proration import Proration
 from subscriptions.usecases.flows import Safety
 from tests.scenarios.shop import GOOD, Shop, eur
@@ -237,6 +237,32 @@ def test_a_first_payment_that_never_comes_voids_the_invoice(spring: Shop) -> Non
     assert spring.statuses() == ["void"]
     spring.time.advance(months=2)
     assert len(spring.invoices()) == 1
+
+
+@pytest.mark.parametrize("token", [None, "tok_insufficient_funds_twice"])
+def test_who_paid_a_part_of_what_never_began_is_neither_dunned_nor_charged(
+    spring: Shop, token: str | None
+) -> None:
+    sub = required(spring, token)
+    transfer = spring.billing.payments.record(sub.customer, eur("10.00"))
+    spring.time.advance(months=2)
+    assert spring.subscription(sub).status == "expired"
+    assert spring.statuses() == ["void"]
+    # His money waits for a person, who pays it back.
+    (waiting,) = spring.billing.payments.unmatched()
+    assert waiting.payment is not None
+    assert (waiting.payment.id, waiting.amount) == (transfer.id, eur("10.00"))
+    assert not any(x.outcome is Outcome.SUCCEEDED for x in spring.gateway.charges)
+
+
+def test_what_never_began_and_was_credited_in_part_is_given_up(spring: Shop) -> None:
+    sub = required(spring, None)
+    billing = spring.billing
+    billing.credit_notes.create(spring.only_invoice().id, amount=eur("5.00"), reason="A mistake")
+    spring.time.advance(months=2)
+    assert spring.subscription(sub).status == "expired"
+    assert spring.statuses() == ["uncollectible"]
+    assert "dunning.reminder_due" not in spring.events()
 
 
 def test_a_declined_first_payment_expires_too(spring: Shop) -> None:

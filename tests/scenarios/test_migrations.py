@@ -27,7 +27,7 @@ from subscriptions.lifecycle import (
     SubscriptionChanged,
 )
 from subscriptions.migrations import MigrationPlanned, MigrationUndone
-from subscriptions.usecases.migrations import MigrationReport
+from subscriptions.usecases.migration_report import MigrationReport
 from tests.scenarios.shop import MONTHLY, YEARLY, Shop, eur
 
 MONTH = Interval.months(1)

@@ -7,7 +7,14 @@ from datetime import date
 
 import pytest
 
-from subscriptions import DunningPolicy, InvalidTransition, Money, OneOff, UnknownReference
+from subscriptions import (
+    DunningPolicy,
+    InvalidTransition,
+    Money,
+    OneOff,
+    Seller,
+    UnknownReference,
+)
 from subscriptions import ValidationError as Refused
 from subscriptions.customers import Customer, Grouping
 from subscriptions.gateways import Capabilities
@@ -415,6 +422,20 @@ def test_small_ones_are_charged_with_the_next_invoice(picky: tuple[Shop, FakeGat
     assert shop.statuses() == ["paid", "paid"]
 
 
+def test_small_ones_are_charged_with_a_draft_that_becomes_final(
+    open_a_shop: Callable[..., Shop],
+) -> None:
+    gateway = _AtLeastHalf()
+    seller = Seller("Acme GmbH", draft_window_hours=1)
+    shop = open_a_shop(gateways={"picky": gateway}, seller=seller)
+    ada = _picky_customer(shop)
+    _owes(shop, ada, "0.20")
+    shop.subscribe(ada)
+    shop.time.advance(days=1)
+    assert [charge.amount for charge in gateway.charges] == [eur("29.20")]
+    assert [(each.status, each.parked) for each in shop.invoices()] == [("paid", None)] * 2
+
+
 def test_a_small_one_waits_on_when_the_charge_with_it_is_declined(
     picky: tuple[Shop, FakeGateway],
 ) -> None:
@@ -446,6 +467,57 @@ def test_a_small_one_that_is_paid_by_transfer_is_not_charged_again(
     _owes(shop, ada, "10.00")
     assert [charge.amount for charge in gateway.charges] == [eur("10.00")]
     assert shop.billing.customers.get(ada.id).small_debts == ()
+
+
+def test_a_small_one_waits_again_when_the_money_was_meant_for_another(
+    picky: tuple[Shop, FakeGateway],
+) -> None:
+    shop, gateway = picky
+    ada = _picky_customer(shop)
+    small = _owes(shop, ada, "0.20")
+    _owes(shop, ada, "10.00")
+    (payment,) = shop.payments()
+    shop.billing.payments.deallocate(payment.id, small)
+    shop.time.advance(days=30)
+    again = shop.billing.invoices.get(small)
+    assert (again.status, again.small, again.dunning) == ("open", True, False)
+    assert shop.billing.customers.get(ada.id).small_debts == (small,)
+    _owes(shop, ada, "1.00")
+    assert [charge.amount for charge in gateway.charges] == [eur("10.20"), eur("1.20")]
+    assert shop.billing.invoices.get(small).status == "paid"
+
+
+def test_a_small_one_is_dunned_when_it_is_owed_again_and_nothing_is_charged_any_more(
+    picky: tuple[Shop, FakeGateway],
+) -> None:
+    shop, _ = picky
+    ada = _picky_customer(shop)
+    small = _owes(shop, ada, "0.20")
+    _owes(shop, ada, "10.00")
+    (payment,) = shop.payments()
+    shop.billing.payment_methods.detach(ada.default_method or str(payment.method))
+    shop.billing.payments.deallocate(payment.id, small)
+    shop.time.advance(days=2)
+    again = shop.billing.invoices.get(small)
+    assert (again.status, again.small, again.dunning) == ("open", False, True)
+
+
+@pytest.mark.parametrize("code", ["chargeback", "AM04"])
+def test_a_small_one_that_a_bank_took_back_is_dunned(
+    picky: tuple[Shop, FakeGateway], code: str
+) -> None:
+    shop, _ = picky
+    ada = _picky_customer(shop)
+    small = _owes(shop, ada, "0.20")
+    _owes(shop, ada, "10.00")
+    (payment,) = shop.payments()
+    if code == "chargeback":
+        shop.billing.payments.record_dispute(payment.id, reason="fraudulent")
+    else:
+        shop.billing.payments.record_return(payment.id, code)
+    shop.billing.run()
+    again = shop.billing.invoices.get(small)
+    assert (again.status, again.small, again.dunning) == ("open", False, True)
 
 
 def test_a_first_payment_that_is_too_small_holds_nothing_up(

@@ -25,6 +25,7 @@ from subscriptions import ValidationError as Refused
 from subscriptions.customers import Customer
 from subscriptions.engine import commit
 from subscriptions.ids import InvoiceId
+from subscriptions.invoices import Invoice
 from subscriptions.payment_references import creditor_reference, grouped
 from subscriptions.statements import Confidence, StatementLine
 from subscriptions.statements.csv_files import CsvFormat
@@ -373,3 +374,39 @@ def test_an_import_may_be_awaited() -> None:
         return len(report.booked), len(await billing.payments.unmatched())
 
     assert asyncio.run(imported()) == (1, 1)
+
+
+# ---- what was given up ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["number", "reference"])
+def test_who_names_what_was_given_up_pays_it(shop: Shop, by: str) -> None:
+    invoice = _given_up(shop)
+    named = invoice.number if by == "number" else invoice.payment_reference
+    line = StatementLine(date(2027, 1, 5), eur("11.00"), text=f"late, sorry: {named}")
+    assert len(shop.billing.payments.import_statement([line]).booked) == 1
+    assert shop.statuses() == ["paid"]
+
+
+def test_nothing_but_its_name_speaks_for_what_was_given_up(shop: Shop) -> None:
+    _given_up(shop)
+    line = StatementLine(date(2027, 1, 5), eur("11.00"), name="Ada Lovelace")
+    shop.billing.payments.import_statement([line])
+    (waiting,) = shop.billing.payments.unmatched()
+    assert waiting.proposals == ()
+
+
+def test_a_recorded_transfer_pays_what_was_given_up_if_its_text_names_it(shop: Shop) -> None:
+    invoice = _given_up(shop)
+    ada = invoice.customer
+    shop.billing.payments.record(ada, eur("5.00"))
+    assert shop.billing.customers.get(ada).balance == (eur("5.00"),)
+    shop.billing.payments.record(ada, eur("11.00"), to="reference", text=invoice.number or "")
+    assert shop.statuses() == ["paid"]
+    assert shop.billing.customers.get(ada).balance == (eur("5.00"),)
+
+
+def _given_up(shop: Shop) -> Invoice:
+    ada = shop.customer(token=None)
+    invoice = shop.billing.invoices.create_one_off(ada.id, [OneOff("Work", eur("11.00"))])
+    return shop.billing.invoices.mark_uncollectible(invoice.id, reason="hopeless")

@@ -16,13 +16,13 @@ from subscriptions.invoices import InvoiceFinalized, InvoicePaid
 from subscriptions.lifecycle import (
     Ended,
     EndReason,
+    Phase,
     Subscription,
     SubscriptionChanged,
     SubscriptionEnded,
     TrialEnded,
     TrialStarted,
 )
-from subscriptions.usecases.subscriptions import Phase
 from tests.scenarios.shop import MONTHLY, YEARLY, Shop, eur
 
 Opened = Callable[..., Shop]

@@ -19,6 +19,7 @@ from subscriptions import (
 from subscriptions.catalog import Price
 from subscriptions.coupons import Periods
 from subscriptions.customers import Customer
+from subscriptions.grants import Rollover
 from subscriptions.invoices import Draft, Invoice
 from subscriptions.lifecycle import Subscription
 from subscriptions.usecases.upcoming import Upcoming
@@ -191,6 +192,51 @@ def test_the_balance_is_used_as_it_is_now(shop: Shop) -> None:
     told = foretold(shop, subscription)
     assert told.invoice.balance_applied == eur("10.00")
     assert_it_comes(shop, ada, told)
+
+
+@pytest.mark.parametrize("credit", ["balance", "grant"])
+def test_others_use_up_his_credit_before_it(shop: Shop, credit: str) -> None:
+    ada = shop.customer()
+    price = shop.price()
+    late = shop.subscribe(ada, price, start=date(2027, 1, 20))
+    first = shop.subscribe(ada, price, start=date(2027, 1, 15))
+    if credit == "grant":
+        shop.billing.balance.grant(ada.id, eur("40.00"))
+    else:
+        shop.billing.balance.adjust(ada.id, eur("40.00"), reason="goodwill")
+    told = foretold(shop, late)
+    # 34.51 of the 40.00 go to the other one, which comes before.
+    assert told.invoice.granted + told.invoice.balance_applied == eur("5.49")
+    assert_it_comes(shop, ada, foretold(shop, first))
+    real = assert_it_comes(shop, ada, told)
+    assert real.granted == told.invoice.granted
+
+
+def test_what_a_grant_leaves_over_for_the_next_month_pays_then(shop: Shop) -> None:
+    ada = shop.customer()
+    subscription = shop.subscribe(ada, start=date(2027, 1, 10))
+    shop.time.advance()
+    shop.billing.balance.grant(
+        ada.id,
+        eur("10.00"),
+        expires=datetime(2027, 2, 1, tzinfo=UTC),
+        rollover=Rollover(percent=100),
+    )
+    told = foretold(shop, subscription)
+    assert told.invoice.granted == eur("10.00")
+    real = assert_it_comes(shop, ada, told)
+    assert real.granted == eur("10.00")
+
+
+def test_what_ended_has_no_next_invoice_though_others_go_on(shop: Shop) -> None:
+    ada = shop.customer()
+    price = shop.price(every=Interval.weeks(1))
+    ended, goes_on = shop.subscribe(ada, price), shop.subscribe(ada, price)
+    shop.time.advance()
+    shop.billing.subscriptions.cancel(ended.id, when="now")
+    shop.billing.invoices.add_pending_item(ada.id, OneOff("Work", eur("10.00")))
+    assert shop.billing.invoices.upcoming(ended.id) is None
+    assert_it_comes(shop, ada, foretold(shop, goes_on))
 
 
 def test_of_a_customer_it_is_the_first_of_all(shop: Shop) -> None:

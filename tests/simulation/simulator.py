@@ -30,23 +30,31 @@ from subscriptions import (
     StorageError,
 )
 from subscriptions.balance import BALANCE_ENTRY
+from subscriptions.credit_notes import CREDIT_NOTE
 from subscriptions.customers import CUSTOMER
+from subscriptions.disputes import DISPUTE
 from subscriptions.dunning import DUNNING_CASE
 from subscriptions.engine.binding import Page
 from subscriptions.events import EVENT, Recorded
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.gateways.fake.tokens import DECLINES
+from subscriptions.grants import GRANT, GRANT_ENTRY
 from subscriptions.ids import PaymentId
+from subscriptions.inbox import INBOUND, Inbound
 from subscriptions.invoices import INVOICE
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.payments import PAYMENT, ChargeIntent, Outcome, PaymentSnapshot
 from subscriptions.pending_items import PENDING_ITEM
 from subscriptions.records import Kind, Record
-from subscriptions.refunds import REFUND
+from subscriptions.refunds import REFUND, Refund
+from subscriptions.review import REVIEW_ITEM
+from subscriptions.statements import BANK_LINE, StatementLine
 from subscriptions.storage import Query, Storage
 from subscriptions.testing import TestClock, counting_ids
 from subscriptions.testing.crashes import Crash, CrashingGateway, CrashingStorage, Points
-from tests.simulation.invariants import WAITED, WHEN_QUIET, Sent, View, broken
+from tests.simulation import money
+from tests.simulation.invariants import WHEN_QUIET, broken
+from tests.simulation.view import WAITED, Sent, View
 
 R = TypeVar("R", bound=Record)
 
@@ -93,7 +101,7 @@ class WatchedGateway(FakeGateway):
     """Takes down what is sent to it, and what was stored at that moment."""
 
     def __init__(self, clock: TestClock, storage: Storage, *, list_lag: timedelta) -> None:
-        super().__init__(clock, list_lag=list_lag)
+        super().__init__(clock, list_lag=list_lag, multi_capture=True)
         self.sent: list[Sent] = []
         self._read = storage
         self._time = clock
@@ -114,10 +122,12 @@ class Simulation:
 
     seed: int
     storage: Storage
+    theme: str = ""
     clock: TestClock = field(factory=lambda: TestClock(START))
     points: Points = field(factory=Points)
     steps: list[str] = field(factory=list[str])
     findings: list[str] = field(factory=list[str])
+    lines: list[StatementLine] = field(factory=list[StatementLine])
     random: Random = field(init=False)
     gateway: WatchedGateway = field(init=False)
     billing: Billing = field(init=False)
@@ -126,6 +136,8 @@ class Simulation:
     _messages: list[str] = field(init=False, factory=list[str])
     _customers: list[str] = field(init=False, factory=list[str])
     _prices: list[str] = field(init=False, factory=list[str])
+    _favourites: tuple[str, ...] = field(init=False, default=())
+    _processed: tuple[Inbound, ...] = field(init=False, default=())
     _crashes: int = field(init=False, default=0)
     _window_hours: int = field(init=False, default=0)
 
@@ -135,6 +147,7 @@ class Simulation:
         lag = timedelta(seconds=self.random.choice([0, 60]))
         self.gateway = WatchedGateway(self.clock, self.storage, list_lag=lag)
         self._start()
+        self._favourites = THEMES[self.theme or self.random.choice([*THEMES])]
         policy = self.random.choice(POLICIES)
         if policy is not None:
             self.billing.dunning.set_policy(policy)
@@ -144,6 +157,14 @@ class Simulation:
         ]
         self.sign_up()
         self.sign_up()
+        if self._favourites:
+            # There is something to dispute, to credit and to hold from the beginning on.
+            customer = self.billing.customers.create(name="Bob")
+            self._customers.append(customer.id)
+            self.billing.payment_methods.attach(customer.id, "tok_visa")
+            self.billing.subscriptions.create(customer.id, [self._prices[0]])
+            work = [OneOff("Work", Money.of("80.00", "EUR"))]
+            self.billing.invoices.create_one_off(customer.id, work)
 
     def story(self, steps: int) -> list[str]:
         """Tell the story to its end, or until something goes wrong; returns what did."""
@@ -156,11 +177,16 @@ class Simulation:
 
     def step(self) -> None:
         """Do one random thing and check the invariants."""
-        names, weights = list(COMMANDS), [weight for weight, _ in COMMANDS.values()]
-        (name,) = self.random.choices(names, weights)
+        weights = [
+            weight * (FAVOURED if name in self._favourites else 1)
+            for name, (weight, _) in COMMANDS.items()
+        ]
+        (name,) = self.random.choices(list(COMMANDS), weights)
         self.steps.append(f"{self.clock.now} {name}")
         self._do(COMMANDS[name][1])
-        self.findings += broken(self.view())
+        view = self.view()
+        self.findings += broken(view)
+        self._processed = tuple([each for each in view.messages if each.status == "processed"])
 
     def heal(self) -> None:
         """End all faults, let two months pass, and check what must hold then."""
@@ -168,6 +194,11 @@ class Simulation:
         pause, times = HEALING
         for _ in range(times):
             self.clock.now += pause
+            self._do(Simulation.run)
+        # What no message told, a sweep finds; what follows from it is done then.
+        self.billing.sweep(since=START)
+        for _ in range(30):
+            self.clock.now += timedelta(days=1)
             self._do(Simulation.run)
         self.findings += broken(self.view(), WHEN_QUIET)
 
@@ -191,7 +222,32 @@ class Simulation:
             self._crashes,
             tuple(self._surprises),
             self._all(PENDING_ITEM),
+            self._all(CREDIT_NOTE),
+            self._all(GRANT),
+            self._all(GRANT_ENTRY),
+            self._all(DISPUTE),
+            self.gateway.disputes,
+            self.gateway.captures,
+            self._all(BANK_LINE),
+            self._all(INBOUND),
+            self._all(REVIEW_ITEM),
+            self.gateway.alerts,
+            self._processed,
         )
+
+    # ---- what a step chooses from -----------------------------------------------------------
+
+    def a_customer(self) -> str:
+        """Return the id of some customer."""
+        return self.random.choice(self._customers)
+
+    def some(self, page: Page[R]) -> R | None:
+        """Return some record of a page, if there is any."""
+        return self.random.choice(page.items) if page.items else None
+
+    def refunds(self) -> tuple[Refund, ...]:
+        """Return all refunds that were ever begun."""
+        return self._all(REFUND)
 
     # ---- what customers and the host do -----------------------------------------------------
 
@@ -204,16 +260,16 @@ class Simulation:
 
     def attach(self) -> None:
         """Attach a method to some customer."""
-        self._attach_to(self._customer())
+        self._attach_to(self.a_customer())
 
     def detach(self) -> None:
         """Detach some method."""
-        if method := self._some(self.billing.payment_methods.list()):
+        if method := self.some(self.billing.payment_methods.list()):
             self.billing.payment_methods.detach(method.id)
 
     def set_default(self) -> None:
         """Make some method its customer's default."""
-        if method := self._some(self.billing.payment_methods.list()):
+        if method := self.some(self.billing.payment_methods.list()):
             self.billing.payment_methods.set_default(method.id)
 
     def subscribe(self) -> None:
@@ -226,19 +282,19 @@ class Simulation:
         if self.random.random() < 0.2:
             trial_until = (start or self._today()) + timedelta(days=self.random.choice([1, 7, 50]))
         self.billing.subscriptions.create(
-            self._customer(), items, start=start, trial_until=trial_until
+            self.a_customer(), items, start=start, trial_until=trial_until
         )
 
     def cancel(self) -> None:
         """Cancel some subscription now, at the end of its period or on a day."""
-        if found := self._some(self.billing.subscriptions.list()):
+        if found := self.some(self.billing.subscriptions.list()):
             words: tuple[Literal["now", "period_end"], ...] = ("now", "period_end")
             days = self._today(self.random.choice([0, 2, 40]))
             self.billing.subscriptions.cancel(found.id, when=self.random.choice([*words, days]))
 
     def undo_cancel(self) -> None:
         """Take a cancellation back."""
-        if found := self._some(self.billing.subscriptions.list()):
+        if found := self.some(self.billing.subscriptions.list()):
             self.billing.subscriptions.undo_cancel(found.id)
 
     def invoice_once(self) -> None:
@@ -246,22 +302,22 @@ class Simulation:
         amount = Money.of(self.random.choice(["0.01", "3.33", "50.00", "0.00"]), "EUR")
         line = OneOff("Work", amount, self.random.choice([1, 3]))
         final = self.random.random() < 0.8
-        self.billing.invoices.create_one_off(self._customer(), [line], finalize=final)
+        self.billing.invoices.create_one_off(self.a_customer(), [line], finalize=final)
 
     def finalize(self) -> None:
         """Make some draft final."""
-        if found := self._some(self.billing.invoices.list(status="draft")):
+        if found := self.some(self.billing.invoices.list(status="draft")):
             self.billing.invoices.finalize(found.id)
 
     def pay(self) -> None:
         """Charge some open invoice by hand."""
-        if found := self._some(self.billing.invoices.list(status="open")):
+        if found := self.some(self.billing.invoices.list(status="open")):
             self.billing.invoices.pay(found.id)
 
     def transfer(self) -> None:
         """Let a transfer for one invoice arrive: exact, half, a little, or too much."""
         status = self.random.choice(["open", "open", "uncollectible"])
-        if found := self._some(self.billing.invoices.list(status=status)):
+        if found := self.some(self.billing.invoices.list(status=status)):
             due = found.due_minor
             minor = max(1, self.random.choice([due, due // 2, due + 100, 1]))
             self.billing.payments.record(
@@ -271,7 +327,7 @@ class Simulation:
     def transfer_at_large(self) -> None:
         """Let a transfer arrive that names no invoice."""
         amount = Money.of(self.random.choice(["0.01", "29.00", "100.00"]), "EUR")
-        self.billing.payments.record(self._customer(), amount)
+        self.billing.payments.record(self.a_customer(), amount)
 
     def give_back(self) -> None:
         """Give some payment back: all of it, a half, a little, or more than there is."""
@@ -288,24 +344,24 @@ class Simulation:
     def adjust(self) -> None:
         """Give some customer a credit, or take one."""
         amount = Money.of(self.random.choice(["1.00", "29.00", "40.00", "-5.00"]), "EUR")
-        self.billing.balance.adjust(self._customer(), amount, reason="goodwill")
+        self.billing.balance.adjust(self.a_customer(), amount, reason="goodwill")
 
     def void(self) -> None:
         """Declare some invoice void."""
-        if found := self._some(self.billing.invoices.list()):
+        if found := self.some(self.billing.invoices.list()):
             self.billing.invoices.void(found.id, reason="a mistake")
 
     def write_off(self) -> None:
         """Give some open invoice up."""
-        if found := self._some(self.billing.invoices.list(status="open")):
+        if found := self.some(self.billing.invoices.list(status="open")):
             self.billing.invoices.mark_uncollectible(found.id, reason="hopeless")
 
     def wait(self) -> None:
         """Let something wait for some customer's next invoice, or a reduction."""
         amount = Money.of(self.random.choice(["0.01", "5.00", "12.34", "-3.00"]), "EUR")
-        customer, subscription = self._customer(), None
+        customer, subscription = self.a_customer(), None
         if self.random.random() < 0.4 and (
-            found := self._some(self.billing.subscriptions.list(customer=customer))
+            found := self.some(self.billing.subscriptions.list(customer=customer))
         ):
             subscription = found.id
         line = OneOff(WAITED, amount)
@@ -314,35 +370,35 @@ class Simulation:
     def wait_no_more(self) -> None:
         """Take something back that waits, or invoice all that waits for a customer."""
         if self.random.random() < 0.5:
-            self.billing.invoices.invoice_pending_items(self._customer())
-        elif found := self._some(self.billing.invoices.pending_items()):
+            self.billing.invoices.invoice_pending_items(self.a_customer())
+        elif found := self.some(self.billing.invoices.pending_items()):
             self.billing.invoices.remove_pending_item(found.id)
 
     def regenerate(self) -> None:
         """Make some void invoice again, perhaps as a draft."""
-        if found := self._some(self.billing.invoices.list(status="void")):
+        if found := self.some(self.billing.invoices.list(status="void")):
             self.billing.invoices.regenerate(found.id, finalize=self.random.random() < 0.7)
 
     def add_lines(self) -> None:
         """Add a line to some draft."""
-        if found := self._some(self.billing.invoices.list(status="draft")):
+        if found := self.some(self.billing.invoices.list(status="draft")):
             self.billing.invoices.add_lines(found.id, [OneOff("More", Money.of("1.00", "EUR"))])
 
     def group(self) -> None:
         """Let some customer's invoices be grouped, or not any more."""
         grouping = self.random.choice(["each", "day"])
-        self.billing.customers.update(self._customer(), grouping=grouping)
+        self.billing.customers.update(self.a_customer(), grouping=grouping)
 
     def hold(self) -> None:
         """Hold some case, until released, for three days, or until yesterday."""
-        if found := self._some(self.billing.dunning.list(status="running")):
+        if found := self.some(self.billing.dunning.list(status="running")):
             days = self.random.choice([None, 3, -1])
             until = None if days is None else self.clock.now + timedelta(days=days)
             self.billing.dunning.hold(found.id, reason="promised", until=until)
 
     def release(self) -> None:
         """Release some held case."""
-        if found := self._some(self.billing.dunning.list(status="held")):
+        if found := self.some(self.billing.dunning.list(status="held")):
             self.billing.dunning.release(found.id)
 
     def run(self) -> None:
@@ -468,12 +524,6 @@ class Simulation:
         token, default = self.random.choice(TOKENS), self.random.choice([None, True, True, False])
         self.billing.payment_methods.attach(customer, token, default=default)
 
-    def _customer(self) -> str:
-        return self.random.choice(self._customers)
-
-    def _some(self, page: Page[R]) -> R | None:
-        return self.random.choice(page.items) if page.items else None
-
     def _today(self, days: int = 0) -> date:
         return self.clock.now.date() + timedelta(days=days)
 
@@ -497,7 +547,7 @@ COMMANDS: Mapping[str, tuple[int, Callable[[Simulation], None]]] = {
     "invoice once": (3, Simulation.invoice_once),
     "finalize": (1, Simulation.finalize),
     "cancel": (2, Simulation.cancel),
-    "undo cancel": (1, Simulation.undo_cancel),
+    "undo cancel": (3, Simulation.undo_cancel),
     "pay": (6, Simulation.pay),
     "transfer": (5, Simulation.transfer),
     "transfer at large": (3, Simulation.transfer_at_large),
@@ -517,6 +567,21 @@ COMMANDS: Mapping[str, tuple[int, Callable[[Simulation], None]]] = {
     "group": (1, Simulation.group),
     "hold": (2, Simulation.hold),
     "release": (2, Simulation.release),
+    "dispute": (4, money.dispute),
+    "decide dispute": (4, money.decide_dispute),
+    "grant": (4, money.grant),
+    "void grant": (1, money.void_grant),
+    "void granted": (2, money.void_granted),
+    "credit": (4, money.credit),
+    "authorize": (4, money.authorize),
+    "capture": (4, money.capture),
+    "let go": (1, money.let_go),
+    "statement": (4, money.statement),
+    "assign": (3, money.assign),
+    "move money": (3, money.move_money),
+    "resolve": (2, money.resolve),
+    "orphan": (2, money.orphan),
+    "sweep": (3, money.sweep),
     "script": (8, Simulation.script),
     "act": (5, Simulation.act),
     "settle": (4, Simulation.settle),
@@ -525,6 +590,18 @@ COMMANDS: Mapping[str, tuple[int, Callable[[Simulation], None]]] = {
     "jump": (10, Simulation.jump),
     "transact": (3, Simulation.transact),
     "crash": (6, Simulation.crash),
+}
+
+FAVOURED = 4
+# What a story is about: these happen more often.
+THEMES: Mapping[str, tuple[str, ...]] = {
+    "anything": (),
+    "disputes": ("dispute", "decide dispute", "deliver webhooks", "sweep", "give back"),
+    "credit": ("grant", "void granted", "credit", "subscribe", "invoice once"),
+    "captures": ("authorize", "capture", "let go", "resolve", "deliver webhooks"),
+    "bank": ("statement", "assign", "move money", "invoice once"),
+    "money back": ("dispute", "decide dispute", "deliver webhooks", "move money", "credit"),
+    "lost charges": ("orphan", "sweep", "resolve", "pay", "act", "invoice once"),
 }
 
 IN_TRANSACTION: tuple[Callable[[Simulation], None], ...] = (
@@ -542,6 +619,14 @@ IN_TRANSACTION: tuple[Callable[[Simulation], None], ...] = (
     Simulation.attach,
     Simulation.hold,
     Simulation.set_default,
+    money.grant,
+    money.void_grant,
+    money.credit,
+    money.authorize,
+    money.capture,
+    money.statement,
+    money.assign,
+    money.move_money,
 )
 
 IN_A_CRASH: tuple[Callable[[Simulation], None], ...] = (
@@ -554,4 +639,12 @@ IN_A_CRASH: tuple[Callable[[Simulation], None], ...] = (
     Simulation.give_back,
     Simulation.transact,
     Simulation.deliver_webhooks,
+    money.grant,
+    money.credit,
+    money.capture,
+    money.statement,
+    money.assign,
+    money.move_money,
+    money.resolve,
+    money.sweep,
 )

@@ -76,6 +76,7 @@ def of_lines(
     >>> half.net_minor, half.tax_minor, half.total_minor
     (1450, 276, 1726)
     """
+    left = _left(invoice, earlier)
     standing = _standing(invoice, earlier)
     taxes: list[int] | None = None
     deltas = [0] * len(standing.left)
@@ -91,7 +92,6 @@ def of_lines(
         credited = _summed(*several_taxes.credit_of(invoice, earlier, deltas))
     else:
         credited = _amounts(standing, deltas, taxes)
-    left = left_of_total(invoice, earlier)
     if not 0 < credited.total_minor <= left.minor:
         total = Money(credited.total_minor, invoice.currency)
         raise ValidationError("lines", total, f"a total above zero, at most {left}")
@@ -113,7 +113,7 @@ def of_amount(invoice: Invoice, earlier: Sequence[CreditNote], amount: Money) ->
     >>> ten.net_minor, ten.tax_minor, ten.total_minor
     (840, 160, 1000)
     """
-    left_minor = left_of_total(invoice, earlier).minor
+    left_minor = _left(invoice, earlier).minor
     minor = _checked("amount", amount, invoice, left_minor)
     standing = _standing(invoice, earlier)
     if not several_taxes.bears_several(invoice):
@@ -123,6 +123,14 @@ def of_amount(invoice: Invoice, earlier: Sequence[CreditNote], amount: Money) ->
         deltas = several_taxes.spread(invoice, standing.left, minor)
     lines, taxes = several_taxes.credit_of(invoice, earlier, deltas)
     return _summed(lines, several_taxes.settled(taxes, lines, minor))
+
+
+def _left(invoice: Invoice, earlier: Sequence[CreditNote]) -> Money:
+    left = left_of_total(invoice, earlier)
+    if earlier and not left.minor:
+        expected = "an invoice of which something is left to credit"
+        raise ValidationError("invoice", invoice.number, expected)
+    return left
 
 
 def _checked(name: str, amount: object, invoice: Invoice, left_minor: int) -> int:

@@ -18,10 +18,12 @@ from subscriptions.documents.formats import day_format, locale_of, money_format
 from subscriptions.documents.layout import (
     WIDTH,
     apart,
+    contains_tax,
     facts,
     heading,
     indented,
     page,
+    prices_with_tax,
     recipient,
     taxes,
     wrapped,
@@ -33,7 +35,6 @@ from subscriptions.documents.words import (
     speaks_correction,
     words_of,
 )
-from subscriptions.taxes import TaxBehavior
 
 
 def render(note: CreditNote, *, language: str | None = None) -> str:
@@ -88,11 +89,14 @@ class _Page:
         write = money_format(self.locale, self.note.currency)
         yield apart(words.description, words.amount)
         yield "-" * WIDTH
+        _, mixed = prices_with_tax(self.note.lines)
         for line in self.note.lines:
             yield from wrapped(words.line(line.kind, line.description), write(line.amount_minor))
+            details: list[str] = [words.with_tax] if mixed and contains_tax(line) else []
             if line.period is not None:
                 last = line.period.end - timedelta(days=1)
-                yield from indented(f"{day(line.period.start)} – {day(last)}")
+                details.append(f"{day(line.period.start)} – {day(last)}")
+            yield from indented("; ".join(details))
 
     def totals(self) -> Iterator[str]:
         words, note = self.words, self.note
@@ -102,7 +106,7 @@ class _Page:
         yield from taxes(note.taxes, note.currency, words, self.locale)
         yield "=" * WIDTH
         yield apart(self.correction.total, write(note.total_minor))
-        if any(line.behavior is TaxBehavior.INCLUSIVE for line in note.lines):
+        if prices_with_tax(note.lines)[0]:
             yield words.tax_inside
 
     def where_to(self) -> Iterator[str]:

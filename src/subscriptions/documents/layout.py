@@ -10,12 +10,13 @@ from unicodedata import east_asian_width
 
 from babel import Locale
 
+from subscriptions.credit_notes import CreditLine
 from subscriptions.customers import Address
 from subscriptions.documents.formats import country_text, money_format, percent_text
 from subscriptions.documents.words import Words
-from subscriptions.invoices import Party, SellerSnapshot
+from subscriptions.invoices import Line, Party, SellerSnapshot
 from subscriptions.money import Currency
-from subscriptions.taxes import TaxCategory, TaxGroup
+from subscriptions.taxes import TaxBehavior, TaxCategory, TaxGroup
 
 WIDTH = 76
 _AMOUNT_WIDTH = 16
@@ -76,6 +77,23 @@ def taxes(
         yield apart(name, write(group.tax_minor))
         if reason := words.reason(group.category, group.reason):
             yield from indented(reason)
+
+
+def contains_tax(line: Line | CreditLine) -> bool:
+    """Return whether the amount of a line, as it is written, contains a tax."""
+    if line.behavior is not TaxBehavior.INCLUSIVE:
+        return False
+    return any(rate.percent for rate in (line.rate, *line.more_rates))
+
+
+def prices_with_tax(lines: Iterable[Line | CreditLine]) -> tuple[bool, bool]:
+    """Return whether tax is in all amounts that bear one, and whether it is in some of them only.
+
+    Of an amount that bears none it is not said that it contains one.
+    """
+    bearing = [x for x in lines if any(rate.percent for rate in (x.rate, *x.more_rates))]
+    inside = sum(map(contains_tax, bearing))
+    return 0 < inside == len(bearing), 0 < inside < len(bearing)
 
 
 def _address(address: Address, locale: Locale) -> Iterator[str]:

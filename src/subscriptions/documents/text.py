@@ -24,10 +24,12 @@ from subscriptions.documents.formats import (
 from subscriptions.documents.layout import (
     WIDTH,
     apart,
+    contains_tax,
     facts,
     heading,
     indented,
     page,
+    prices_with_tax,
     recipient,
     taxes,
     wrapped,
@@ -48,11 +50,14 @@ from subscriptions.payment_references import grouped
 from subscriptions.pro_forma import ProForma
 from subscriptions.proration import ProrationUnit
 from subscriptions.records import evolve
-from subscriptions.taxes import TaxBehavior
 
 
-def render(invoice: Invoice, *, language: str | None = None) -> str:
+def render(
+    invoice: Invoice, *, language: str | None = None, replaced: Invoice | None = None
+) -> str:
     """Return an invoice as a text that ends with a line break.
+
+    `replaced` is the void invoice that it was made instead of, which it then names.
 
     `language` is a BCP 47 tag, by default the customer's when the invoice was sealed. The words are
     there in German, English, Spanish, French, Italian, Dutch and Polish; other languages get
@@ -62,7 +67,8 @@ def render(invoice: Invoice, *, language: str | None = None) -> str:
     tag = language or (party.language if party is not None else "en")
     words = words_of(tag)
     title = words.invoice if invoice.number else f"{words.invoice} ({words.draft})"
-    return _written(_Page(invoice, words, locale_of(tag), title, (words.number, invoice.number)))
+    number = (words.number, invoice.number)
+    return _written(_Page(invoice, words, locale_of(tag), title, number, replaced))
 
 
 def render_pro_forma(pro_forma: ProForma, *, language: str | None = None) -> str:
@@ -82,6 +88,7 @@ def _written(told: _Page) -> str:
         told.head(),
         told.customer(),
         told.facts(),
+        told.instead_of(),
         chain(told.lines(), told.totals()),
         told.how_to_pay(),
     )
@@ -96,6 +103,7 @@ class _Page:
     locale: Locale
     title: str
     number: tuple[str, str | None]
+    replaced: Invoice | None = None
 
     def head(self) -> Iterator[str]:
         return heading(self.invoice.seller, self.title, self.words, self.locale)
@@ -115,16 +123,25 @@ class _Page:
         ]
         return facts(pairs)
 
+    def instead_of(self) -> Iterator[str]:
+        void = self.replaced
+        if void is not None and void.issued_on is not None:
+            day = day_format(self.locale)(void.issued_on)
+            yield self.words.replaces.format(number=void.number, day=day)
+
     def lines(self) -> Iterator[str]:
         words, invoice = self.words, self.invoice
         yield apart(words.description, words.amount)
         yield "-" * WIDTH
         write = money_format(self.locale, invoice.currency)
+        _, mixed = prices_with_tax(invoice.lines)
         several = len({line.period for line in invoice.lines}) > 1
         for line in invoice.lines:
             name = words.line(line.kind, line.description)
             yield from wrapped(name, write(line.amount_minor))
             details = [*self._arithmetic(line)]
+            if mixed and contains_tax(line):
+                details.append(words.with_tax)
             if line.period is not None and (several or line.kind is not LineKind.PERIOD):
                 details.append(self._days(line.period))
             yield from indented("; ".join(details))
@@ -151,7 +168,7 @@ class _Page:
         yield "=" * WIDTH
         if not isinstance(invoice.state, Draft | Void):
             yield apart(words.due, write(invoice.due_minor))
-        if any(line.behavior is TaxBehavior.INCLUSIVE for line in invoice.lines):
+        if prices_with_tax(invoice.lines)[0]:
             yield words.tax_inside
 
     def how_to_pay(self) -> Iterator[str]:

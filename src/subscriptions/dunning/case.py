@@ -22,11 +22,15 @@ class Running:
 
 @frozen
 class Held:
-    """A person asked to wait since an instant, until another or until it is released."""
+    """A person asked to wait since an instant, until another or until it is released.
+
+    `with_customer` says that nothing is collected of the customer, so that it waits for him.
+    """
 
     reason: str
     since: datetime
     until: datetime | None = None
+    with_customer: bool = False
 
 
 @frozen

@@ -104,11 +104,21 @@ def stop(case: DunningCase, *, reason: str, at: datetime) -> Change | None:
     return changed(DUNNING_CASE, case, after, event)
 
 
-def hold(case: DunningCase, *, reason: str, until: datetime | None, at: datetime) -> Change:
-    """Decide to wait; raises `InvalidTransition` unless the case is running."""
+def hold(
+    case: DunningCase,
+    *,
+    reason: str,
+    until: datetime | None,
+    at: datetime,
+    with_customer: bool = False,
+) -> Change:
+    """Decide to wait; raises `InvalidTransition` unless the case is running.
+
+    `with_customer` says that it goes on once something is collected of the customer again.
+    """
     if not isinstance(case.state, Running):
         raise InvalidTransition(f"dunning_case {case.id}", case.status, "hold")
-    state = Held(plain_text("reason", reason), at, until)
+    state = Held(plain_text("reason", reason), at, until, with_customer)
     after = evolve(case, state=state, version=case.version + 1)
     return changed(DUNNING_CASE, case, after, DunningHeld(case.id, case.customer, reason, until))
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from subscriptions.disputes import DEFAULT_POLICY as DEFAULT_DISPUTES
 from subscriptions.disputes import DisputePolicy
-from subscriptions.engine import namespaces
+from subscriptions.engine import catching_up, namespaces, sweeping, transactions
 from subscriptions.engine.clock import Clock, RandomIds, system_clock
 from subscriptions.engine.core import Engine
 from subscriptions.engine.plans import Plan
@@ -143,6 +143,7 @@ class Billing:
         until: date | datetime | None = None,
         *,
         progress: Callable[[date, RunReport], object] | None = None,
+        sweep: bool = False,
     ) -> RunReport:
         """Do everything that falls due, in order of time, until an instant or the end of a day.
 
@@ -151,8 +152,15 @@ class Billing:
         zone. A record whose work fails is parked with an event and the others go on; `progress` is
         called once for each day on which something was due.
 
-        Raises `ValidationError` for a naive datetime, `StorageError` if the storage fails.
+        With `sweep` it is `sweep()` before the run: what the books lack, as after a restored
+        backup, is known before anything is charged; do so once a day. What that found is `swept` in
+        the report.
+
+        Raises `ValidationError` for a naive datetime, `StorageError` if the storage fails; with
+        `sweep` what that raises, and then nothing was done for what is due.
         """
+        if sweep:
+            return run_sync(sweeping.run_after(self.engine, until, progress))
         return run_sync(self.engine.run(until, progress))
 
     def sweep(
@@ -175,7 +183,7 @@ class Billing:
         Raises `ValidationError` for an unknown gateway or a naive `since`, `StorageError` within a
         transaction, and what the gateway raises that cannot list; what came before is kept then.
         """
-        return run_sync(self.engine.sweep(gateway, since, at))
+        return run_sync(sweeping.sweep(self.engine, gateway, since, at))
 
     def commit(self, plan: Plan[R]) -> R:
         """Do exactly what a preview showed; returns the record that it is about.
@@ -201,13 +209,13 @@ class Billing:
 
         Gateways are called after the commit. Numbers that were taken are given back by a rollback.
         """
-        opened = run_sync(self.engine.begin())
+        opened = run_sync(transactions.begin(self.engine))
         try:
             yield
         except BaseException:
-            run_sync(self.engine.end(opened, commit=False))
+            run_sync(transactions.end(self.engine, opened, commit=False))
             raise
-        run_sync(self.engine.end(opened, commit=True))
+        run_sync(transactions.end(self.engine, opened, commit=True))
 
     def unpark(self, kind: str, id: str, *, at: datetime | None = None) -> Any:  # noqa: ANN401
         """Release a parked record, and do what is due for it; returns the record.
@@ -216,7 +224,7 @@ class Billing:
 
         Raises `ValidationError` for a record that is not parked, `NotFound` for an unknown one.
         """
-        return run_sync(self.engine.release(kind_named(kind), id, at))
+        return run_sync(catching_up.release(self.engine, kind_named(kind), id, at))
 
 
 class AsyncBilling:
@@ -288,8 +296,11 @@ class AsyncBilling:
         until: date | datetime | None = None,
         *,
         progress: Callable[[date, RunReport], object] | None = None,
+        sweep: bool = False,
     ) -> RunReport:
         """Do everything that falls due, as `Billing.run` does."""
+        if sweep:
+            return await run_async(sweeping.run_after(self.engine, until, progress))
         return await run_async(self.engine.run(until, progress))
 
     async def sweep(
@@ -300,7 +311,7 @@ class AsyncBilling:
         at: datetime | None = None,
     ) -> SweepReport:
         """Compare what gateways have with the books, as `Billing.sweep` does."""
-        return await run_async(self.engine.sweep(gateway, since, at))
+        return await run_async(sweeping.sweep(self.engine, gateway, since, at))
 
     async def commit(self, plan: Plan[R]) -> R:
         """Do exactly what a preview showed, as `Billing.commit` does."""
@@ -309,17 +320,17 @@ class AsyncBilling:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[None]:
         """Commit the commands of the block together, as `Billing.transaction` does."""
-        opened = await run_async(self.engine.begin())
+        opened = await run_async(transactions.begin(self.engine))
         try:
             yield
         except BaseException:
-            await run_async(self.engine.end(opened, commit=False))
+            await run_async(transactions.end(self.engine, opened, commit=False))
             raise
-        await run_async(self.engine.end(opened, commit=True))
+        await run_async(transactions.end(self.engine, opened, commit=True))
 
     async def unpark(self, kind: str, id: str, *, at: datetime | None = None) -> Any:  # noqa: ANN401
         """Release a parked record, as `Billing.unpark` does."""
-        return await run_async(self.engine.release(kind_named(kind), id, at))
+        return await run_async(catching_up.release(self.engine, kind_named(kind), id, at))
 
 
 def _with_transfer(

@@ -7,9 +7,11 @@ Type checkers see the arguments and the answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import wraps
-from typing import Generic, ParamSpec, TypeVar
+from types import FunctionType
+from typing import ClassVar, Generic, ParamSpec, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
@@ -78,7 +80,27 @@ class AsyncPage(Generic[R]):
             page = await page._next(page.next_cursor)
 
 
-class Does(Generic[P, R]):
+class Verb:
+    """What `help()` shows of a method: the noun's own name for it, and what it returns."""
+
+    answer: ClassVar[str] = r"\2"
+    """What becomes of the request of a use case, as in `Command[Invoice]`."""
+
+    face: Callable[..., object]
+
+    def __set_name__(self, noun: type, name: str) -> None:
+        build = cast("FunctionType", vars(self)["_build"])
+        code, names = build.__code__, build.__globals__
+        face = FunctionType(code, names, name, build.__defaults__, build.__closure__)
+        face.__kwdefaults__ = build.__kwdefaults__
+        face.__doc__, face.__module__ = build.__doc__, build.__module__
+        face.__qualname__ = f"{noun.__name__}.{name}"
+        returned = re.sub(r"^(\w+)\[(.*)\]$", self.answer, build.__annotations__["return"])
+        face.__annotations__ = {**build.__annotations__, "return": returned}
+        self.face = face
+
+
+class Does(Verb, Generic[P, R]):
     """A command as a method."""
 
     def __init__(self, build: Callable[P, Command[R]]) -> None:
@@ -87,7 +109,7 @@ class Does(Generic[P, R]):
     def __get__(self, owner: Namespace, _: type) -> Callable[P, R]:
         build = self._build
 
-        @wraps(build)
+        @wraps(self.face)
         def method(*args: P.args, **kwargs: P.kwargs) -> R:
             command, request = requested(build, *args, **kwargs)
             return run_sync(owner.engine.execute(command, request))
@@ -95,7 +117,7 @@ class Does(Generic[P, R]):
         return method
 
 
-class Asks(Generic[P, T]):
+class Asks(Verb, Generic[P, T]):
     """A question as a method."""
 
     def __init__(self, build: Callable[P, Question[T]]) -> None:
@@ -104,7 +126,7 @@ class Asks(Generic[P, T]):
     def __get__(self, owner: Namespace, _: type) -> Callable[P, T]:
         build = self._build
 
-        @wraps(build)
+        @wraps(self.face)
         def method(*args: P.args, **kwargs: P.kwargs) -> T:
             question, _ = requested(build, *args, **kwargs)
             return run_sync(owner.engine.ask(question))
@@ -112,8 +134,10 @@ class Asks(Generic[P, T]):
         return method
 
 
-class Lists(Generic[P, R]):
+class Lists(Verb, Generic[P, R]):
     """A listing as a method."""
+
+    answer = r"Page[\2]"
 
     def __init__(self, build: Callable[P, Listing[R]]) -> None:
         self._build = build
@@ -121,7 +145,7 @@ class Lists(Generic[P, R]):
     def __get__(self, owner: Namespace, _: type) -> Callable[P, Page[R]]:
         build = self._build
 
-        @wraps(build)
+        @wraps(self.face)
         def method(*args: P.args, **kwargs: P.kwargs) -> Page[R]:
             listing, _ = requested(build, *args, **kwargs)
             return _page(owner.engine, listing, None)
@@ -129,8 +153,10 @@ class Lists(Generic[P, R]):
         return method
 
 
-class Previews(Generic[P, R]):
+class Previews(Verb, Generic[P, R]):
     """A command as a method that decides and does not commit."""
+
+    answer = r"Plan[\2]"
 
     def __init__(self, build: Callable[P, Command[R]]) -> None:
         self._build = build
@@ -138,7 +164,7 @@ class Previews(Generic[P, R]):
     def __get__(self, owner: Namespace, _: type) -> Callable[P, Plan[R]]:
         build = self._build
 
-        @wraps(build)
+        @wraps(self.face)
         def method(*args: P.args, **kwargs: P.kwargs) -> Plan[R]:
             command, request = requested(build, *args, **kwargs)
             return run_sync(owner.engine.preview(command, request))
@@ -146,7 +172,7 @@ class Previews(Generic[P, R]):
         return method
 
 
-class AsyncDoes(Generic[P, R]):
+class AsyncDoes(Verb, Generic[P, R]):
     """A command as an asynchronous method."""
 
     def __init__(self, build: Callable[P, Command[R]]) -> None:
@@ -155,7 +181,7 @@ class AsyncDoes(Generic[P, R]):
     def __get__(self, owner: Namespace, _: type) -> Callable[P, Awaitable[R]]:
         build = self._build
 
-        @wraps(build)
+        @wraps(self.face)
         async def method(*args: P.args, **kwargs: P.kwargs) -> R:
             command, request = requested(build, *args, **kwargs)
             return await run_async(owner.engine.execute(command, request))
@@ -163,8 +189,10 @@ class AsyncDoes(Generic[P, R]):
         return method
 
 
-class AsyncPreviews(Generic[P, R]):
+class AsyncPreviews(Verb, Generic[P, R]):
     """A command as an asynchronous method that decides and does not commit."""
+
+    answer = r"Plan[\2]"
 
     def __init__(self, build: Callable[P, Command[R]]) -> None:
         self._build = build
@@ -172,7 +200,7 @@ class AsyncPreviews(Generic[P, R]):
     def __get__(self, owner: Namespace, _: type) -> Callable[P, Awaitable[Plan[R]]]:
         build = self._build
 
-        @wraps(build)
+        @wraps(self.face)
         async def method(*args: P.args, **kwargs: P.kwargs) -> Plan[R]:
             command, request = requested(build, *args, **kwargs)
             return await run_async(owner.engine.preview(command, request))
@@ -180,7 +208,7 @@ class AsyncPreviews(Generic[P, R]):
         return method
 
 
-class AsyncAsks(Generic[P, T]):
+class AsyncAsks(Verb, Generic[P, T]):
     """A question as an asynchronous method."""
 
     def __init__(self, build: Callable[P, Question[T]]) -> None:
@@ -189,7 +217,7 @@ class AsyncAsks(Generic[P, T]):
     def __get__(self, owner: Namespace, _: type) -> Callable[P, Awaitable[T]]:
         build = self._build
 
-        @wraps(build)
+        @wraps(self.face)
         async def method(*args: P.args, **kwargs: P.kwargs) -> T:
             question, _ = requested(build, *args, **kwargs)
             return await run_async(owner.engine.ask(question))
@@ -197,8 +225,10 @@ class AsyncAsks(Generic[P, T]):
         return method
 
 
-class AsyncLists(Generic[P, R]):
+class AsyncLists(Verb, Generic[P, R]):
     """A listing as an asynchronous method."""
+
+    answer = r"AsyncPage[\2]"
 
     def __init__(self, build: Callable[P, Listing[R]]) -> None:
         self._build = build
@@ -206,7 +236,7 @@ class AsyncLists(Generic[P, R]):
     def __get__(self, owner: Namespace, _: type) -> Callable[P, Awaitable[AsyncPage[R]]]:
         build = self._build
 
-        @wraps(build)
+        @wraps(self.face)
         async def method(*args: P.args, **kwargs: P.kwargs) -> AsyncPage[R]:
             listing, _ = requested(build, *args, **kwargs)
             return await _async_page(owner.engine, listing, None)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, TypeAlias, TypeVar
+from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 from attrs import define, field, frozen
 
@@ -30,6 +31,9 @@ from subscriptions.storage import Reader, Storage, UnitOfWork
 from subscriptions.usecases import imports
 from subscriptions.usecases.flows import Context, Flow
 from subscriptions.usecases.imports import Enrolled, ImportReport
+
+if TYPE_CHECKING:
+    from subscriptions.engine.core import Engine
 
 T = TypeVar("T")
 Source: TypeAlias = str | bytes | os.PathLike[str] | IO[str] | IO[bytes]
@@ -276,3 +280,21 @@ def _whose(error: Exception) -> tuple[str, str, str]:
 def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(rows), BATCH):
         yield rows[start : start + BATCH]
+
+
+def import_customers(
+    engine: Engine,
+    source: Source,
+    format: FileFormat | None,
+    *,
+    dry_run: bool,
+    at: datetime | None,
+) -> Procedure[ImportReport]:
+    """Import a file of running customers; in an open transaction it is part of that."""
+    count, rows, errors = read(source, format)
+    context = engine.context(engine.time(at))
+    importer = Importer(engine.storage, engine.gateways, context, engine.unit)
+    report = yield from importer.run(count, rows, errors, dry_run=dry_run)
+    if report.created and not dry_run and engine.acts:
+        yield from engine.deliver()
+    return report

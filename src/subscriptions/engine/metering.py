@@ -8,8 +8,9 @@ come again: what is stored is known. Nothing is billed here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import define, field, frozen
 
@@ -28,6 +29,9 @@ from subscriptions.storage import Storage, UnitOfWork
 from subscriptions.usage import USAGE, Usage
 from subscriptions.usecases.flows import Context
 from subscriptions.usecases.usage import RefusedUsage, UsageReport, recording
+
+if TYPE_CHECKING:
+    from subscriptions.engine.core import Engine
 
 BATCH = 1000
 TRIES = 3
@@ -135,3 +139,21 @@ def _whose(error: Exception) -> tuple[str, str, str]:
 def _batches(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
     while batch := list(islice(rows, BATCH)):
         yield batch
+
+
+def record_usage(
+    engine: Engine, events: Iterable[Usage], at: datetime | None
+) -> Procedure[UsageReport]:
+    """Record usage in bulk; in an open transaction it is part of that."""
+    given: object = events
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValidationError("events", given, "an iterable of Usage")
+    recorder = Recorder(engine.storage, lambda: engine.context(engine.time(at)), engine.unit)
+    report = yield from recorder.run(events)
+    if recorder.changes:
+        opened, reached = engine.opened, engine.time(at)
+        if opened is not None:
+            opened.take(recorder.changes, reached)
+        else:
+            yield from engine.act(recorder.changes, reached)
+    return report

@@ -8,7 +8,8 @@ the report holds a row for each item that moves, and nothing else is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from attrs import define, field, frozen
 
@@ -24,15 +25,16 @@ from subscriptions.records import ColumnValue, Ref
 from subscriptions.storage import Query, Reader, Storage, UnitOfWork
 from subscriptions.usecases import migrations as usecase
 from subscriptions.usecases.flows import Context, Flow, Get, Maybe
+from subscriptions.usecases.migration_report import MigrationReport, MovedItem, RefusedMove
 from subscriptions.usecases.migrations import (
     RUNNING,
     Cohort,
-    MigrationReport,
-    MovedItem,
     Moving,
-    RefusedMove,
     Terms,
 )
+
+if TYPE_CHECKING:
+    from subscriptions.engine.core import Engine
 
 BATCH = 1000
 TRIES = 3
@@ -235,3 +237,33 @@ def _pages(cohort: Cohort) -> Iterator[_Where]:
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(ids), BATCH):
         yield ids[start : start + BATCH]
+
+
+def migrate(
+    engine: Engine, cohort: Cohort, *, preview: bool, at: datetime | None
+) -> Procedure[MigrationReport]:
+    """Plan a migration, or say what it would do; in an open transaction it is part of that."""
+    moment = engine.time(at)
+    migrator = Migrator(engine.storage, engine.context(moment), engine.unit)
+    report = yield from migrator.plan(cohort, preview=preview)
+    if not preview:
+        yield from _told(engine, moment)
+    return report
+
+
+def undo_migration(engine: Engine, id: str, at: datetime | None) -> Procedure[Migration]:
+    """Undo a migration as far as it has not taken effect."""
+    moment = engine.time(at)
+    migrator = Migrator(engine.storage, engine.context(moment), engine.unit)
+    yield from migrator.undo(id)
+    yield from _told(engine, moment)
+    return (yield from engine.answer(MIGRATION, id))
+
+
+def _told(engine: Engine, at: datetime) -> Procedure[None]:
+    """Deliver the events of a migration; within a transaction after that."""
+    opened = engine.opened
+    if opened is not None:
+        opened.take((), at)
+    elif engine.acts:
+        yield from engine.deliver()

@@ -7,6 +7,7 @@ the next run, which finds it again.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,22 @@ class Receipt:
     duplicate: bool
 
 
-def take_in(engine: Engine, gateway: str, event: GatewayEvent, now: datetime) -> Procedure[Receipt]:
+def receive(
+    engine: Engine, gateway: str, raw: bytes, headers: Mapping[str, str], at: datetime | None
+) -> Procedure[Receipt]:
+    """Keep a gateway's message, then look at it: its effect is one, however often it comes.
+
+    Raises `WebhookRefused` for a message that is not genuine; that is not kept.
+    """
+    now = engine.time(at)
+    adapter = engine.gateway(gateway)
+    event = adapter.parse_webhook(raw, headers, secrets=engine.secrets.get(gateway, ()), now=now)
+    return (yield from _take_in(engine, gateway, event, now))
+
+
+def _take_in(
+    engine: Engine, gateway: str, event: GatewayEvent, now: datetime
+) -> Procedure[Receipt]:
     """Keep a genuine message, and look at it unless a transaction is open: then after that."""
     try:
         text = plain_text("event.id", event.id)
@@ -79,8 +95,11 @@ def take_in(engine: Engine, gateway: str, event: GatewayEvent, now: datetime) ->
     return Receipt(message.id, kept[0].status, not changes)
 
 
-def prune(engine: Engine, older_than: timedelta, now: datetime) -> Procedure[int]:
-    """Drop what messages said that were over before `now - older_than`, a thousand at a time."""
+def prune(engine: Engine, older_than: timedelta, at: datetime | None) -> Procedure[int]:
+    """Drop what messages said that were over long ago, in thousands; returns of how many."""
+    if not engine.acts:
+        raise StorageError("pruning has transactions of its own; leave the transaction first")
+    now = engine.time(at)
     given: object = older_than
     if not isinstance(given, timedelta) or given <= inbox.GIVE_UP_AFTER:
         raise ValidationError("older_than", older_than, f"more than {inbox.GIVE_UP_AFTER}")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from subscriptions.billing_cycles import Period
 from subscriptions.credit_notes import CREDIT_NOTE, CreditNote
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.engine.procedures import Procedure, call
+from subscriptions.errors import ValidationError
 from subscriptions.invoices import INVOICE, Invoice, Seller
 from subscriptions.number_series import NUMBER_SERIES, NumberSeries
 from subscriptions.pro_forma import PRO_FORMA, ProForma
 from subscriptions.records import Kind, Record
+from subscriptions.reports.audit import Audit
 from subscriptions.reports.ledger import BOOKED, Books, Ledger
 from subscriptions.reports.numbers import (
     NumberFinding,
@@ -22,8 +25,12 @@ from subscriptions.reports.numbers import (
     number_findings,
     range_findings,
 )
+from subscriptions.reports.oss import Shop
 from subscriptions.reports.tax import TaxBooks, TaxReport
-from subscriptions.storage import Query, Reader, Storage, UnitOfWork
+from subscriptions.storage import Query, Reader, UnitOfWork
+
+if TYPE_CHECKING:
+    from subscriptions.engine.core import Engine
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -31,25 +38,51 @@ T = TypeVar("T")
 PAGE = 1000
 
 
-def audit_numbers(
-    storage: Storage,
-    opened: UnitOfWork | None,
-    *,
-    tenant: str,
-    seller: Seller,
-    others: Sequence[Seller] = (),
-) -> Procedure[tuple[NumberFinding, ...]]:
-    """Audit all that has a number against its series, in one state of the storage.
+def audit_numbers(engine: Engine) -> Procedure[tuple[NumberFinding, ...]]:
+    """Audit all that has a number against its series: gaps, doubles and changes."""
+    sellers = (engine.seller, *engine.sellers.values())
+    return (yield from _in_one_state(engine, lambda unit: _audit(unit, engine.tenant, sellers)))
 
-    A number that is taken while others are being read would look like a gap, so this is done in a
-    unit of work: that of the open transaction, or one of its own, which writes nothing.
+
+def ledger(engine: Engine, until: date | datetime | None) -> Procedure[Ledger]:
+    """Book every record that moves money, page by page."""
+    instant = None if until is None else engine.instant(until)
+    return (yield from _in_one_state(engine, lambda unit: _books(unit, engine.tenant, instant)))
+
+
+def audit(engine: Engine) -> Procedure[Audit]:
+    """Audit numbers and ledger in one state of the books."""
+    sellers = (engine.seller, *engine.sellers.values())
+
+    def both(unit: UnitOfWork) -> Procedure[Audit]:
+        numbers = yield from _audit(unit, engine.tenant, sellers)
+        books = yield from _books(unit, engine.tenant, None)
+        return Audit(numbers, books.differences, books.unbalanced)
+
+    return (yield from _in_one_state(engine, both))
+
+
+def tax_report(engine: Engine, period: Period) -> Procedure[TaxReport]:
+    """Add up the tax of all documents of a period, page by page."""
+    given: object = period
+    if not isinstance(given, Period):
+        raise ValidationError("period", given, "a Period, from its first day to the day after")
+    books = TaxBooks(period, Shop(engine.taxes))
+    return (yield from _in_one_state(engine, lambda unit: _taxed(unit, books, engine.tenant)))
+
+
+def _in_one_state(engine: Engine, report: Callable[[UnitOfWork], Procedure[T]]) -> Procedure[T]:
+    """Read all of a report in one unit of work, which writes nothing.
+
+    A number that is taken while others are being read would look like a gap. It is the unit of the
+    open transaction, or one of its own.
     """
-    sellers = (seller, *others)
+    opened = engine.unit
     if opened is not None:
-        return (yield from _audit(opened, tenant, sellers))
-    unit = yield from call(storage.begin)
+        return (yield from report(opened))
+    unit = yield from call(engine.storage.begin)
     try:
-        return (yield from _audit(unit, tenant, sellers))
+        return (yield from report(unit))
     finally:
         yield from call(unit.rollback)
 
@@ -84,32 +117,6 @@ def _audit(
             if record.id in ranges:
                 found += tuple(range_findings(numbers, record, opening=ranges[record.id]))
     return found
-
-
-def ledger(
-    storage: Storage, opened: UnitOfWork | None, *, tenant: str, until: datetime | None
-) -> Procedure[Ledger]:
-    """Book every record that moves money, in one state of the storage, page by page."""
-    if opened is not None:
-        return (yield from _books(opened, tenant, until))
-    unit = yield from call(storage.begin)
-    try:
-        return (yield from _books(unit, tenant, until))
-    finally:
-        yield from call(unit.rollback)
-
-
-def tax_report(
-    storage: Storage, opened: UnitOfWork | None, books: TaxBooks, *, tenant: str
-) -> Procedure[TaxReport]:
-    """Add up the tax of all documents of a period, in one state of the storage, page by page."""
-    if opened is not None:
-        return (yield from _taxed(opened, books, tenant))
-    unit = yield from call(storage.begin)
-    try:
-        return (yield from _taxed(unit, books, tenant))
-    finally:
-        yield from call(unit.rollback)
 
 
 def _taxed(reader: Reader, books: TaxBooks, tenant: str) -> Procedure[TaxReport]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, Literal, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Literal, TypeAlias, cast
 
 from attrs import define, field
 
@@ -26,6 +27,9 @@ from subscriptions.storage import Reader, Storage, UnitOfWork
 from subscriptions.usecases import statements
 from subscriptions.usecases.flows import Context
 from subscriptions.usecases.statements import Imported, Importing, StatementReport
+
+if TYPE_CHECKING:
+    from subscriptions.engine.core import Engine
 
 BATCH = 100
 TRIES = 5
@@ -131,3 +135,28 @@ class StatementImport:
                 at=self.context.at,
             )
         return changes
+
+
+def import_statement(
+    engine: Engine,
+    source: StatementSource,
+    format: StatementFormat | None,
+    *,
+    account: str | None,
+    gateway: str,
+    book: bool,
+    at: datetime | None,
+) -> Procedure[StatementReport]:
+    """Import a bank statement; in an open transaction it is part of that."""
+    moment, opened = engine.time(at), engine.opened
+    given = read(source, format, account)
+    importing = StatementImport(engine.storage, engine.context(moment), engine.unit)
+    try:
+        report = yield from importing.run(given, gateway=gateway, book=book)
+    finally:
+        # What was committed before something failed is acted on all the same.
+        if opened is None and importing.changes:
+            yield from engine.act(importing.changes, moment)
+    if opened is not None:
+        opened.take(importing.changes, moment)
+    return report

@@ -7,8 +7,8 @@ tenants are none of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -18,16 +18,25 @@ from subscriptions import inbox
 from subscriptions.disputes import DISPUTE, DisputeSnapshot, dispute_id
 from subscriptions.disputes import merge as merge_dispute
 from subscriptions.engine.procedures import Procedure, blocking
-from subscriptions.errors import CurrencyMismatch, ValidationError
+from subscriptions.errors import CurrencyMismatch, StorageError, ValidationError
 from subscriptions.gateways import FollowsTime, ReportsDisputes
 from subscriptions.ids import InboundId
 from subscriptions.inbox import INBOUND, Inbound
-from subscriptions.payments import PAYMENT, Outcome, Payment, PaymentSnapshot, charged_twice, merge
+from subscriptions.payments import (
+    PAYMENT,
+    Outcome,
+    Payment,
+    PaymentSnapshot,
+    charged_twice,
+    contradicts,
+    merge,
+)
 from subscriptions.records import aware
 from subscriptions.usecases import inbox as usecase
 
 if TYPE_CHECKING:
     from subscriptions.engine.core import Engine
+    from subscriptions.engine.work import RunReport
 
 PAGE = 500
 
@@ -57,6 +66,33 @@ class SweepReport:
 
 
 def sweep(
+    engine: Engine, gateway: str | None, since: datetime | None, at: datetime | None
+) -> Procedure[SweepReport]:
+    """Compare what gateways list as ours with the books, and take in what these do not know."""
+    if not engine.acts:
+        raise StorageError("a sweep has transactions of its own; leave the transaction first")
+    names = list(engine.gateways) if gateway is None else [gateway]
+    report = SweepReport()
+    for name in names:
+        yield from _sweep_one(engine, name, since, engine.time(at), report)
+    yield from engine.deliver()
+    return report
+
+
+def run_after(
+    engine: Engine,
+    until: date | datetime | None,
+    progress: Callable[[date, RunReport], object] | None,
+) -> Procedure[RunReport]:
+    """Sweep all gateways, then do everything that falls due: nothing is charged that they have."""
+    engine.instant(until)  # a wrong one is refused before anything is done
+    swept = yield from sweep(engine, None, None, None)
+    report = yield from engine.run(until, progress)
+    report.swept = swept
+    return report
+
+
+def _sweep_one(
     engine: Engine, name: str, since: datetime | None, now: datetime, report: SweepReport
 ) -> Procedure[None]:
     """Go through one gateway's list, page by page, and take in what the books do not have so."""
@@ -170,7 +206,7 @@ def _known(
 
 def _agrees(payment: Payment | None, snapshot: PaymentSnapshot, now: datetime) -> bool:
     """Return whether the books have nothing to learn from what is listed."""
-    if payment is None or charged_twice(payment, snapshot):
+    if payment is None or charged_twice(payment, snapshot) or contradicts(payment, snapshot):
         return False
     try:
         change = merge(payment, snapshot, at=now)

@@ -27,6 +27,7 @@ from subscriptions.engine.gather import Batch, together
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.engine.quoting import Silence, ask_quotes
 from subscriptions.engine.refunding import RefundAnswer, ask_refunds
+from subscriptions.engine.sweeping import SweepReport
 from subscriptions.engine.validating import TOGETHER, Answered, ask_about
 from subscriptions.errors import Conflict, DomainError, Duplicate, StorageError, ValidationError
 from subscriptions.gateways import AbsentForSure, PaymentGateway
@@ -95,13 +96,17 @@ class Parked:
 
 @define
 class RunReport:
-    """What a run did: how often each event happened, what was invoiced, what was set aside."""
+    """What a run did: how often each event happened, what was invoiced, what was set aside.
+
+    `swept` is what a sweep before it found, if it was asked for.
+    """
 
     events: Counter[str] = field(factory=Counter[str])
     parked: list[Parked] = field(factory=list[Parked])
     days: int = 0
     until: datetime | None = None
     reached: datetime | None = None
+    swept: SweepReport | None = None
 
     @property
     def invoices(self) -> int:
@@ -317,7 +322,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever one record breaks, the others go on
             return (yield from self._one_by_one(work, error, at, report))
         for index in accepted:
-            if not results[index].changes:
+            if not results[index].changes and not results[index].issues:
                 changes += yield from self._nothing(work[index], at, report)
         for each, result in zip(work, results, strict=True):
             if isinstance(result, Exception):

@@ -21,11 +21,13 @@ from subscriptions.invoices.events import (
     InvoiceCredited,
     InvoiceDisputeEnded,
     InvoiceDunningEnded,
+    InvoiceHeld,
     InvoiceLeftForLater,
     InvoiceMarkedUncollectible,
     InvoiceOverdue,
     InvoicePaid,
     InvoicePartlyPaid,
+    InvoiceReleased,
     InvoiceReopened,
     InvoiceReplaced,
     InvoiceSent,
@@ -82,12 +84,14 @@ class ApplyPayment:
 class TakeBack:
     """Money that had been allocated to it is gone: a dispute, or a debit that came back.
 
-    `held` says that it is not to be charged by itself then: a dispute is not a retry.
+    `held` says that it is not to be charged by itself then: a dispute is not a retry. `small` says
+    that what is owed then waits for another charge again; otherwise it is dunned.
     """
 
     payment: PaymentId
     amount_minor: int
     held: bool
+    small: bool = False
 
 
 @frozen
@@ -100,6 +104,18 @@ class EndDispute:
 @frozen
 class LeaveForLater:
     """What is owed is too little to be charged alone."""
+
+
+@frozen
+class HoldCollection:
+    """Nothing is collected of its customer now, so it waits until that is over."""
+
+
+@frozen
+class ReleaseCollection:
+    """That is over: it is charged at `charge_at`; with None it goes on as it stands."""
+
+    charge_at: datetime | None = None
 
 
 @frozen
@@ -160,6 +176,8 @@ Command: TypeAlias = (
     | TakeBack
     | EndDispute
     | LeaveForLater
+    | HoldCollection
+    | ReleaseCollection
     | ApplyCredit
     | StartDunning
     | EndDunning
@@ -182,6 +200,8 @@ ALLOWED: dict[type[InvoiceState], frozenset[type[Command]]] = {
             TakeBack,
             EndDispute,
             LeaveForLater,
+            HoldCollection,
+            ReleaseCollection,
             ApplyCredit,
             StartDunning,
             EndDunning,
@@ -278,6 +298,14 @@ def _events(invoice: Invoice, command: Command) -> tuple[Event, ...]:
             if invoice.small or invoice.dunning:
                 raise _refused(invoice, command)
             return (InvoiceLeftForLater(id, customer, invoice.amount_due),)
+        case HoldCollection():
+            if invoice.held:
+                raise _refused(invoice, command)
+            return (InvoiceHeld(id, customer, invoice.amount_due),)
+        case ReleaseCollection():
+            if not invoice.held:
+                raise _refused(invoice, command)
+            return (InvoiceReleased(id, customer),)
         case Replace(by=by):
             # What never had a number was no document, and once is enough.
             if invoice.number is None or invoice.replaced_by is not None:
@@ -337,6 +365,7 @@ def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:
                 collecting=payment,
                 attempts=invoice.attempts + 1,
                 charge_at=None,
+                held=False,
                 version=version,
             )
         case EndCollection():
@@ -354,7 +383,7 @@ def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:
                 collecting=None if invoice.collecting == payment else invoice.collecting,
                 version=version,
             )
-        case TakeBack(payment=payment, amount_minor=amount_minor, held=held):
+        case TakeBack(payment=payment, amount_minor=amount_minor, held=held, small=small):
             disputed = invoice.disputed
             return evolve(
                 invoice,
@@ -362,6 +391,8 @@ def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:
                 state=Open() if isinstance(invoice.state, Paid) else invoice.state,
                 disputed=(*disputed, payment) if held and payment not in disputed else disputed,
                 reopened=invoice.reopened + 1,
+                small=small,
+                held=False,
                 version=version,
             )
         case EndDispute(payment=payment):
@@ -382,6 +413,10 @@ def apply(invoice: Invoice, command: Command, event: Event) -> Invoice:
             return evolve(invoice, state=Uncollectible(at, reason), version=version)
         case LeaveForLater():
             return evolve(invoice, small=True, charge_at=None, version=version)
+        case HoldCollection():
+            return evolve(invoice, held=True, charge_at=None, version=version)
+        case ReleaseCollection(charge_at=charge_at):
+            return evolve(invoice, held=False, charge_at=charge_at, version=version)
         case Replace(by=by):
             return evolve(invoice, replaced_by=by, version=version)
         case Send(recipient=recipient, at=at):

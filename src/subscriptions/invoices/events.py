@@ -140,6 +140,23 @@ class InvoiceVoided:
 
 
 @frozen
+class InvoiceHeld:
+    """It would be charged or reminded of, but nothing is collected of the customer now."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+    amount: Money
+
+
+@frozen
+class InvoiceReleased:
+    """It is held no longer."""
+
+    invoice: InvoiceId
+    customer: CustomerId
+
+
+@frozen
 class InvoiceLeftForLater:
     """What is owed is too little to be charged alone: it waits for the customer's next charge."""
 
@@ -202,6 +219,8 @@ Event: TypeAlias = (
     | InvoiceDunningEnded
     | InvoiceVoided
     | InvoiceLeftForLater
+    | InvoiceHeld
+    | InvoiceReleased
     | InvoiceReplaced
     | InvoiceSent
     | InvoiceCredited

@@ -18,7 +18,7 @@ from subscriptions.billing_cycles import Period
 from subscriptions.catalog import Price
 from subscriptions.discounts import DiscountShare
 from subscriptions.errors import ValidationError
-from subscriptions.invoices.invoice import Line, LineKind, LineRef, Measured, Part
+from subscriptions.invoices.lines import Line, LineKind, LineRef, Measured, Part
 from subscriptions.money import Currency, Money, round_fraction
 from subscriptions.pricing import Events, PricePart
 from subscriptions.pricing.numbers import EXACT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from subscriptions.invoices.invoice import Line
+from subscriptions.invoices.lines import Line
 from subscriptions.money import round_fraction
 from subscriptions.taxes import TaxBehavior, TaxGroup, key_of
 

@@ -13,7 +13,9 @@ from functools import lru_cache
 from hashlib import sha256
 
 from subscriptions.customers import Address
-from subscriptions.invoices.invoice import Invoice, Line, Party, SellerSnapshot
+from subscriptions.invoices.invoice import Invoice
+from subscriptions.invoices.lines import Line
+from subscriptions.invoices.parties import Party, SellerSnapshot
 from subscriptions.taxes import TaxGroup, TaxRate
 
 # What separates texts and the parts of a document: no text can hold them.

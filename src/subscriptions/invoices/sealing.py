@@ -24,28 +24,13 @@ from subscriptions.invoices.events import (
     InvoicePaid,
     InvoiceTaxPending,
 )
-from subscriptions.invoices.invoice import (
-    INVOICE,
-    Charge,
-    Draft,
-    Invoice,
-    Line,
-    Open,
-    Paid,
-    Party,
-    Seller,
-    Taxing,
-)
+from subscriptions.invoices.invoice import INVOICE, Draft, Invoice, Open, Paid, Taxing
+from subscriptions.invoices.lines import Charge, Line
+from subscriptions.invoices.parties import Party, Seller
 from subscriptions.invoices.sealed_texts import party_commitment, sealed_text
 from subscriptions.money import Currency, Money, Rounding
 from subscriptions.records import evolve
-from subscriptions.taxes import (
-    TaxableLine,
-    TaxBehavior,
-    TaxRate,
-    TaxTotals,
-    tax_totals,
-)
+from subscriptions.taxes import TaxableLine, TaxBehavior, TaxRate, TaxTotals, tax_totals
 
 
 @frozen

@@ -4,23 +4,17 @@ Four facts never mix: what the *contract* says, how *collection* stands, a *paus
 *cancellation* beside them. The familiar single word (`trialing`, `past_due`, …) is derived.
 
 `decide` turns commands into events and folds them into the next state, so state and events cannot
-disagree. `charges` says what a period costs, `changing` what a change in the middle of one costs;
-which period comes when is decided in `billing_cycles`. Nothing here reads a clock: `on` and `at`
-are arguments.
+disagree. `charges` says what a period costs, `changing` what a change in the middle of one costs,
+`debits` what it gives back; which period comes when is decided in `billing_cycles`. Nothing here
+reads a clock: `on` and `at` are arguments.
 """
 
 from subscriptions.lifecycle.changing import (
-    Conditions,
     Outcome,
-    PaidShare,
-    change_day,
     change_items,
     charge_used,
     move_billing_date,
-    new_item,
-    reaching_back,
     settle,
-    setup_charge,
 )
 from subscriptions.lifecycle.charges import (
     UsageOf,
@@ -65,6 +59,7 @@ from subscriptions.lifecycle.commands import (
     UndoCancel,
     WithdrawChanges,
 )
+from subscriptions.lifecycle.conditions import Conditions, PaidShare, change_day
 from subscriptions.lifecycle.deciding import (
     apply,
     carry_out,
@@ -109,6 +104,19 @@ from subscriptions.lifecycle.events import (
     UsageBilled,
     UsageCheckScheduled,
 )
+from subscriptions.lifecycle.items import (
+    Debit,
+    FirstStub,
+    Free,
+    Grant,
+    Had,
+    Item,
+    Phase,
+    Planned,
+    PlannedItem,
+    Wanted,
+    WantedItem,
+)
 from subscriptions.lifecycle.moving import (
     cost_of_period,
     costs_around,
@@ -120,6 +128,7 @@ from subscriptions.lifecycle.moving import (
     renewal_day,
     waits_for_bill,
 )
+from subscriptions.lifecycle.new_items import new_item, reaching_back, setup_charge
 from subscriptions.lifecycle.subscription import (
     CATCH_UP_MAX,
     STATUSES,
@@ -130,19 +139,11 @@ from subscriptions.lifecycle.subscription import (
     Collection,
     Contract,
     Current,
-    Debit,
     Ended,
     EndReason,
-    FirstStub,
-    Free,
-    Grant,
-    Had,
     Incomplete,
-    Item,
     PastDue,
     Pause,
-    Planned,
-    PlannedItem,
     Scheduled,
     Settlement,
     Subscription,
@@ -150,7 +151,6 @@ from subscriptions.lifecycle.subscription import (
     TrialEnd,
     Trialing,
     Unpaid,
-    WantedItem,
 )
 
 __all__ = [
@@ -207,6 +207,7 @@ __all__ = [
     "Pause",
     "PauseNow",
     "PeriodsSkipped",
+    "Phase",
     "Planned",
     "PlannedChangeAnnounced",
     "PlannedItem",
@@ -250,6 +251,7 @@ __all__ = [
     "UsageBilled",
     "UsageCheckScheduled",
     "UsageOf",
+    "Wanted",
     "WantedItem",
     "WithdrawChanges",
     "apply",

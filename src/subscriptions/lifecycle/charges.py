@@ -24,7 +24,8 @@ from subscriptions.coupons import AppliedCoupon
 from subscriptions.discounts import Discountable, spread
 from subscriptions.ids import InvoiceId, PriceId
 from subscriptions.invoices import Charge, LineKind, Measured, Part
-from subscriptions.lifecycle.subscription import Debit, FirstStub, Grant, Item, Subscription
+from subscriptions.lifecycle.items import Debit, FirstStub, Grant, Item
+from subscriptions.lifecycle.subscription import Subscription
 from subscriptions.money import Currency
 from subscriptions.pricing import Events
 from subscriptions.proration import ProrationUnit, between, position

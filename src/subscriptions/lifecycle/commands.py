@@ -12,17 +12,15 @@ from subscriptions.coupons import AppliedCoupon
 from subscriptions.customers import CollectionMethod
 from subscriptions.ids import CouponId, CustomerId, InvoiceId, PaymentMethodId
 from subscriptions.invoices import Charge
+from subscriptions.lifecycle.items import Debit, Item, Planned
 from subscriptions.lifecycle.subscription import (
     Active,
     CatchUp,
     Contract,
-    Debit,
     Ended,
     EndReason,
     Incomplete,
-    Item,
     Pause,
-    Planned,
     Scheduled,
     Settlement,
     Trialing,

@@ -14,7 +14,6 @@ from subscriptions.billing_cycles import BillingCycle, first_instant, local_date
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId
-from subscriptions.lifecycle.changing import reaching_back
 from subscriptions.lifecycle.commands import (
     ALLOWED,
     Activate,
@@ -83,20 +82,17 @@ from subscriptions.lifecycle.events import (
     UsageBilled,
     UsageCheckScheduled,
 )
+from subscriptions.lifecycle.items import Debit, FirstStub, Free, Item, Planned
+from subscriptions.lifecycle.new_items import reaching_back
 from subscriptions.lifecycle.subscription import (
     SUBSCRIPTION,
     Active,
     Cancellation,
     Collection,
     Current,
-    Debit,
     Ended,
-    FirstStub,
-    Free,
     Incomplete,
-    Item,
     PastDue,
-    Planned,
     Scheduled,
     Subscription,
     Survey,

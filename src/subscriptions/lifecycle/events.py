@@ -12,15 +12,8 @@ from subscriptions.coupons import AppliedCoupon
 from subscriptions.customers import CollectionMethod
 from subscriptions.ids import CouponId, CustomerId, InvoiceId, PaymentMethodId, SubscriptionId
 from subscriptions.invoices import Charge
-from subscriptions.lifecycle.subscription import (
-    CatchUp,
-    Debit,
-    EndReason,
-    Item,
-    Pause,
-    Planned,
-    Settlement,
-)
+from subscriptions.lifecycle.items import Debit, Item, Planned
+from subscriptions.lifecycle.subscription import CatchUp, EndReason, Pause, Settlement
 from subscriptions.money import Money
 
 

@@ -13,7 +13,8 @@ from decimal import Decimal
 from subscriptions import pricing
 from subscriptions.billing_cycles import BillingCycle, Interval, first_instant
 from subscriptions.catalog import Price, model_for
-from subscriptions.lifecycle.subscription import Active, Item, Planned, Subscription
+from subscriptions.lifecycle.items import Item, Planned
+from subscriptions.lifecycle.subscription import Active, Subscription
 from subscriptions.money import Money
 from subscriptions.records import evolve
 

@@ -39,6 +39,7 @@ from subscriptions.payments.certainty import (
     adopt,
     asked_first,
     charged_twice,
+    contradicts,
     leaves_no_gap,
     open_too_long,
     ordinal_of,
@@ -131,6 +132,7 @@ from subscriptions.payments.payment import (
 )
 from subscriptions.payments.refundable import (
     confirm_refund,
+    refund_limit,
     release_refund,
     reserve_refund,
     take_back_refund,
@@ -229,6 +231,7 @@ __all__ = [
     "charge_intent",
     "charged_twice",
     "confirm_refund",
+    "contradicts",
     "deallocate",
     "in_order",
     "intend",
@@ -250,6 +253,7 @@ __all__ = [
     "quarantine",
     "read_rule",
     "receive",
+    "refund_limit",
     "release",
     "release_refund",
     "renew_capture",

@@ -83,6 +83,16 @@ def charged_twice(payment: Payment, snapshot: PaymentSnapshot) -> bool:
     )
 
 
+def contradicts(payment: Payment, snapshot: PaymentSnapshot) -> bool:
+    """Return whether a gateway says that a charge failed of which a person said that it succeeded.
+
+    What was declined before it succeeded is no contradiction where the gateway itself said so.
+    """
+    declined = (Outcome.DECLINED_SOFT, Outcome.DECLINED_HARD)
+    succeeded = isinstance(payment.state, Succeeded)
+    return payment.resolved and succeeded and snapshot.outcome in declined
+
+
 def quarantine(
     payment: Payment, snapshot: PaymentSnapshot, *, asked: Money | None = None
 ) -> Change | None:
@@ -138,7 +148,7 @@ def resolve(
         said = PaymentSnapshot(
             Outcome.SUCCEEDED, asked, at, payment.id, plain_text("reference", reference)
         )
-        decided = merge(released, said, at=at)
+        decided = merge(evolve(released, resolved=True), said, at=at)
     elif isinstance(payment.state, Processing | Capturing):
         # It said that it was at work on it, so it is not nothing that happened: it failed. What
         # was not captured is held still.

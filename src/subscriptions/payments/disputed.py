@@ -21,7 +21,9 @@ from subscriptions.payments.events import (
     PaymentAllocated,
     PaymentDeallocated,
     PaymentDisputed,
+    PaymentPutOnBalance,
     PaymentRestored,
+    PaymentTakenOffBalance,
     PaymentWithheld,
 )
 from subscriptions.payments.payment import PAYMENT, Allocation, Payment, Succeeded
@@ -94,7 +96,8 @@ def settle_disputes(
     """Decide what disputes make of a payment; None if that is so already.
 
     `restored` is what of `shares.returned` pays its invoice again, where that still needs it; the
-    rest waits for an invoice. What they would take beyond what is there parks the payment.
+    rest waits for an invoice. What they would take beyond what is there parks the payment; what
+    only a refund under way stands against waits for its end.
     """
     id, customer, currency = payment.id, payment.customer, payment.currency
     events: list[object] = []
@@ -117,13 +120,17 @@ def settle_disputes(
     freed = sum([x.amount_minor for x in shares.returned]) - sum([x.amount_minor for x in restored])
     if freed:
         events.append(PaymentAllocated(id, customer, None, Money(freed, currency)))
+    if shares.balance_minor > 0:
+        events.append(PaymentTakenOffBalance(id, customer, Money(shares.balance_minor, currency)))
+    if shares.balance_minor < 0:
+        events.append(PaymentPutOnBalance(id, customer, Money(-shares.balance_minor, currency)))
     parked = payment.parked
-    if shares.excess_minor and parked is None:
-        excess = Money(shares.excess_minor, currency)
-        parked = f"disputes and refunds come to {excess} more than was taken"
+    excess_minor = shares.excess_minor - payment.refunding_minor
+    if excess_minor > 0 and parked is None:
+        excess = Money(excess_minor, currency)
+        parked = f"disputes and refunds take {excess} more than is left of it and on the balance"
         events.append(RecordParked(PAYMENT.name, id, parked))
-    same = withheld == payment.withheld and not shares.balance_minor
-    if same and not events:
+    if not events:
         return None
     after = evolve(
         payment,
@@ -134,7 +141,7 @@ def settle_disputes(
         balanced_minor=payment.balanced_minor - shares.balance_minor,
         unbalanced_minor=payment.unbalanced_minor + shares.balance_minor,
         parked=parked,
-        version=payment.version + max(1, len(events)),
+        version=payment.version + len(events),
     )
     return changed(PAYMENT, payment, after, *events)
 

@@ -180,7 +180,7 @@ class PaymentPutOnBalance:
 
 @frozen
 class PaymentTakenOffBalance:
-    """What it put to the customer's credit is wanted otherwise: for an invoice, or given back."""
+    """What it put to the customer's credit is wanted: for an invoice, given back, or taken."""
 
     payment: PaymentId
     customer: CustomerId

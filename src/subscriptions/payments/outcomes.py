@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 
 from attrs import frozen
 
@@ -33,7 +33,7 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
-class Advice(Enum):
+class Advice(StrEnum):
     """What the card network advises after a decline."""
 
     RETRY_AFTER = "retry_after"

@@ -206,6 +206,8 @@ class Payment:
     of `unallocated` first, then out of `balanced_minor` (`unbalanced_minor` is how much), then out
     of the last allocations (`withheld` is what these have lost), the last time at `disputed_at`.
     Law: with what is or was given back it is at most the amount.
+
+    `resolved` says that a person, and no gateway, said that it succeeded.
     """
 
     id: PaymentId
@@ -236,6 +238,7 @@ class Payment:
     withheld: tuple[Allocation, ...] = ()
     unbalanced_minor: int = 0
     disputed_at: datetime | None = None
+    resolved: bool = False
 
     @property
     def amount(self) -> Money:

@@ -20,6 +20,23 @@ from subscriptions.payments.payment import PAYMENT, Payment, Succeeded
 from subscriptions.records import evolve
 
 
+def refund_limit(payment: Payment) -> str:
+    """Say how much of a payment may be given back or disputed, and where the rest has gone.
+
+    >>> from subscriptions.testing.builders import a_payment
+    >>> refund_limit(a_payment())
+    'more than zero, at most 34.51 EUR'
+    """
+    refunded_minor = payment.refunding_minor + payment.refunded_minor
+    gone = [
+        f"{Money(minor, payment.currency)} {what}"
+        for minor, what in ((refunded_minor, "given back"), (payment.disputed_minor, "disputed"))
+        if minor
+    ]
+    said = f", for of {payment.amount} are {' and '.join(gone)}" if gone else ""
+    return f"more than zero, at most {payment.refundable}{said}"
+
+
 def reserve_refund(payment: Payment, amount: Money, *, refund: RefundId) -> Change:
     """Decide to keep a part of a payment for a refund.
 
@@ -31,7 +48,7 @@ def reserve_refund(payment: Payment, amount: Money, *, refund: RefundId) -> Chan
     if amount.currency != payment.currency:
         raise ValidationError("amount", str(amount), f"an amount in {payment.currency}")
     if not 0 < amount.minor <= payment.refundable.minor:
-        raise ValidationError("amount", amount, f"more than zero, at most {payment.refundable}")
+        raise ValidationError("amount", amount, refund_limit(payment))
     after = evolve(
         payment,
         refunds=payment.refunds + 1,

@@ -10,6 +10,7 @@ It changes no invoice: what was paid stays paid. Nothing here calls a gateway.
 
 from subscriptions.refunds.deciding import (
     POLL,
+    contradicts,
     intend,
     last_call,
     merge,
@@ -17,12 +18,14 @@ from subscriptions.refunds.deciding import (
     refund_intent,
     renew,
     replayable,
+    resolve,
 )
 from subscriptions.refunds.events import (
     RefundFailed,
     RefundIntended,
     RefundNotExecuted,
     RefundPending,
+    RefundResolved,
     RefundSucceeded,
     RefundUnknown,
 )
@@ -63,12 +66,14 @@ __all__ = [
     "RefundNotExecuted",
     "RefundOutcome",
     "RefundPending",
+    "RefundResolved",
     "RefundSnapshot",
     "RefundState",
     "RefundSucceeded",
     "RefundUnknown",
     "Succeeded",
     "Unknown",
+    "contradicts",
     "intend",
     "last_call",
     "merge",
@@ -76,4 +81,5 @@ __all__ = [
     "refund_intent",
     "renew",
     "replayable",
+    "resolve",
 ]

@@ -12,17 +12,30 @@ from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import CurrencyMismatch, InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId, PaymentId, RefundId, derived_id, gateway_key
 from subscriptions.money import Money
-from subscriptions.payments import Payment, backoff, key_is_young, last_call_with_key
+from subscriptions.payments import (
+    OUTCOMES,
+    RESOLVED,
+    Payment,
+    backoff,
+    key_is_young,
+    last_call_with_key,
+)
 from subscriptions.records import evolve, plain_text
 from subscriptions.refunds.events import (
     RefundFailed,
     RefundIntended,
     RefundNotExecuted,
     RefundPending,
+    RefundResolved,
     RefundSucceeded,
     RefundUnknown,
 )
-from subscriptions.refunds.outcomes import RefundIntent, RefundOutcome, RefundSnapshot
+from subscriptions.refunds.outcomes import (
+    RefundFailure,
+    RefundIntent,
+    RefundOutcome,
+    RefundSnapshot,
+)
 from subscriptions.refunds.refund import (
     ALLOWED,
     REFUND,
@@ -171,6 +184,46 @@ def _answer(
             )
         case other:
             assert_never(other)
+
+
+def resolve(
+    refund: Refund, outcome: str, *, reference: str | None, reason: str, at: datetime
+) -> Change:
+    """Decide what a person found out: the refund `succeeded`, or `never_happened`.
+
+    It is not set aside any more. What never happened failed, with the code `RESOLVED`. Raises
+    `InvalidTransition` for a refund whose outcome is known and was not questioned, and for another
+    outcome than the known one; `ValidationError` for another word, an empty reason, and a success
+    without the reference that the gateway gave it.
+    """
+    if outcome not in OUTCOMES:
+        raise ValidationError("outcome", outcome, f"one of {', '.join(OUTCOMES)}")
+    reason = plain_text("reason", reason)
+    known = "succeeded" if isinstance(refund.state, Succeeded) else "never_happened"
+    if not refund.open and (refund.parked is None or outcome != known):
+        raise InvalidTransition(f"refund {refund.id}", refund.status, f"resolve as {outcome}")
+    event = RefundResolved(refund.id, refund.customer, refund.payment, outcome, reason)
+    released = evolve(refund, parked=None, version=refund.version + 1)
+    if not refund.open:
+        return changed(REFUND, refund, released, event)
+    if outcome == "succeeded":
+        if reference is None:
+            raise ValidationError("reference", reference, "what the gateway calls the refund")
+        named = plain_text("reference", reference)
+        said = RefundSnapshot(RefundOutcome.SUCCEEDED, refund.amount, at, refund.id, named)
+    else:
+        failure = RefundFailure(RESOLVED, reason)
+        said = RefundSnapshot(RefundOutcome.FAILED, refund.amount, at, refund.id, failure=failure)
+    decided = merge(released, said, at=at)
+    assert decided is not None
+    return Change(REFUND, refund, decided.after, (event, *decided.events))
+
+
+def contradicts(refund: Refund, snapshot: RefundSnapshot) -> bool:
+    """Return whether a gateway says that a refund was made which a person said never happened."""
+    state = refund.state
+    said_failed = isinstance(state, Failed) and state.failure.code == RESOLVED
+    return said_failed and snapshot.outcome is RefundOutcome.SUCCEEDED
 
 
 def renew(refund: Refund, *, at: datetime, now: datetime) -> Change | None:

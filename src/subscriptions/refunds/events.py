@@ -40,6 +40,17 @@ class RefundPending:
 
 
 @frozen
+class RefundResolved:
+    """A person has found out what became of the refund, and said so."""
+
+    refund: RefundId
+    customer: CustomerId
+    payment: PaymentId
+    outcome: str
+    reason: str
+
+
+@frozen
 class RefundFailed:
     """The money could not be given back; the customer still has it to get."""
 

@@ -339,13 +339,16 @@ class Difference:
 
 @frozen
 class Ledger:
-    """The sums of all accounts, and what does not fit; both empty where nothing was booked.
+    """The sums of all accounts, and what does not fit; all empty where nothing was booked.
 
-    Law: in each currency the sums add up to zero, and there is no difference.
+    `unbalanced` are the ids of documents whose own amounts do not add up, as after a change by
+    hand; they are not booked. Law: in each currency the sums add up to zero, there is no difference
+    and nothing is unbalanced.
     """
 
     sums: Mapping[tuple[Account, Currency], Money]
     differences: tuple[Difference, ...] = ()
+    unbalanced: tuple[str, ...] = ()
 
     def sum(self, account: Account, currency: str = "EUR") -> Money:
         """Return what stands on an account in a currency: debits less credits."""
@@ -366,11 +369,17 @@ class Books:
         init=False, factory=Counter[tuple[Account, Currency]]
     )
     _open: dict[Place, int] = field(init=False, factory=dict[Place, int])
+    _unbalanced: list[str] = field(init=False, factory=list[str])
 
     def add(self, record: Booked | Customer) -> None:
         """Book a record, and hold what it claims against what is booked."""
         if not isinstance(record, Customer):
-            for entry in entries(record):
+            try:
+                booked = entries(record)
+            except ValidationError:
+                booked = ()
+                self._unbalanced.append(record.id)
+            for entry in booked:
                 if self.until is None or entry.at <= self.until:
                     self._book(entry)
         if self.until is None:
@@ -391,7 +400,7 @@ class Books:
             self._open[place] = difference
 
     def close(self) -> Ledger:
-        """Return the sums and the differences."""
+        """Return the sums, the differences and what is unbalanced."""
         sums = {
             (account, currency): Money(minor, currency)
             for (account, currency), minor in self._sums.items()
@@ -403,7 +412,7 @@ class Books:
                 self._open.items(), key=lambda each: each[0][:2]
             )
         ]
-        return Ledger(sums, tuple(differences))
+        return Ledger(sums, tuple(differences), tuple(sorted(self._unbalanced)))
 
 
 def ledger_of(records: Iterable[Booked | Customer], *, until: datetime | None = None) -> Ledger:

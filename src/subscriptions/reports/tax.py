@@ -218,6 +218,7 @@ class TaxBooks:
             for (seller, quarter, corrects, country, percent, code), (base, tax, _) in sorted(
                 self._oss.items()
             )
+            if base or tax  # what was void within its quarter is not declared
         ]
         return TaxReport(self.period, tuple(rows), tuple(totals), tuple(oss), tuple(self._flagged))
 

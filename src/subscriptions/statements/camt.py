@@ -6,9 +6,10 @@ is parsed, so it can define no entities. A file is read whole or not at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from xml.etree import ElementTree as ET
 
 from attrs import frozen
@@ -16,6 +17,8 @@ from attrs import frozen
 from subscriptions.errors import ValidationError
 from subscriptions.money import Money
 from subscriptions.statements.line import StatementLine, compact_iban
+
+_AMOUNT = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 
 @frozen
@@ -29,9 +32,9 @@ class Statement:
 def read_camt(content: bytes | str) -> tuple[Statement, ...]:
     """Read the statements in a file, in UTF-8; what is not booked yet is left out.
 
-    A booking of several transactions gives a line for each, if they say their amounts. Money that
-    went out is negative, and so is a reversal of what came in. Raises `ValidationError` for what is
-    no such file.
+    A booking of several transactions gives a line for each, if their amounts add up to it. Money
+    that went out is negative, and so is a reversal of what came in. Raises `ValidationError` for
+    what is no such file.
     """
     root = _parsed(content)
     found = [each for each in root.iter() if _tag(each) == "Stmt"]
@@ -88,12 +91,16 @@ def _lines(statement: ET.Element) -> Iterator[StatementLine]:
         if status not in ("BOOK", ""):
             continue
         details = [x for each in _all(entry, "NtryDtls") for x in _all(each, "TxDtls")]
-        priced = [each for each in details if _amount_of(each) is not None]
-        if len(details) > 1 and len(priced) == len(details):
-            for each in details:
-                yield _line(entry, each, _amount_of(each))
+        whole = _line(entry, details[0] if len(details) == 1 else None, _at(entry, "Amt"))
+        parts: list[StatementLine] = []
+        if len(details) > 1 and all(_amount_of(each) is not None for each in details):
+            parts = [_line(entry, each, _amount_of(each)) for each in details]
+        # What does not come to what was booked, as after a fee, is one line for a person.
+        fits = {each.amount.currency for each in parts} == {whole.amount.currency}
+        if fits and sum([each.amount.minor for each in parts]) == whole.amount.minor:
+            yield from parts
         else:
-            yield _line(entry, details[0] if len(details) == 1 else None, _at(entry, "Amt"))
+            yield whole
 
 
 def _amount_of(details: ET.Element) -> ET.Element | None:
@@ -105,6 +112,8 @@ def _line(
     entry: ET.Element, details: ET.Element | None, amount: ET.Element | None
 ) -> StatementLine:
     direction = _text(details, "CdtDbtInd") or _text(entry, "CdtDbtInd")
+    if direction not in ("CRDT", "DBIT"):
+        raise ValidationError("CdtDbtInd", direction, "CRDT or DBIT")
     incoming = direction == "CRDT"
     other = "Dbtr" if incoming else "Cdtr"
     parties = _at(details, "RltdPties")
@@ -135,8 +144,7 @@ def _day(entry: ET.Element) -> date:
 def _money(amount: ET.Element | None, *, negative: bool) -> Money:
     text = "" if amount is None else (amount.text or "").strip()
     currency = "" if amount is None else amount.get("Ccy", "")
-    try:
-        money = Money.of(Decimal(text), currency)
-    except InvalidOperation:
-        raise ValidationError("Amt", text, "an amount") from None
+    if _AMOUNT.fullmatch(text) is None:
+        raise ValidationError("Amt", text, "an amount without a sign, such as 29.00")
+    money = Money.of(Decimal(text), currency)
     return -money if negative else money

@@ -7,9 +7,10 @@ booked.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from io import StringIO
 
 from attrs import field, frozen
@@ -17,6 +18,12 @@ from attrs import field, frozen
 from subscriptions.errors import ValidationError
 from subscriptions.money import Money
 from subscriptions.statements.line import StatementLine, compact_iban
+
+# An amount by its sign of thousands: all of them are parted, or none.
+_AMOUNT = {
+    ",": re.compile(r"[+-]?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?"),
+    ".": re.compile(r"[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?"),
+}
 
 FIELDS = ("booked_on", "amount", "currency", "name", "iban", "text", "reference", "bank_reference")
 
@@ -59,13 +66,16 @@ def read_csv(content: str, format: CsvFormat = DEFAULT) -> tuple[StatementLine, 
     Raises `ValidationError` with the row for what is no statement: a column or a value is missing,
     a date or an amount is none.
     """
-    rows = csv.DictReader(StringIO(content), delimiter=format.delimiter, strict=True)
+    rows = csv.DictReader(
+        StringIO(content.removeprefix("\ufeff")), delimiter=format.delimiter, strict=True
+    )
     try:
         header = rows.fieldnames or ()
         for name in ("booked_on", "amount"):
             column = format.columns.get(name, name)
             if column not in header:
-                raise ValidationError("row 1", ", ".join(header), f"a column {column!r}")
+                expected = f"a column {column!r}, or a CsvFormat that says how the bank writes it"
+                raise ValidationError("row 1", ", ".join(header), expected)
         return tuple([_line(row, number, format) for number, row in enumerate(rows, 2)])
     except csv.Error as error:
         raise ValidationError(f"row {rows.line_num + 1}", str(error), "a row of CSV") from None
@@ -98,8 +108,10 @@ def _day(text: str, format: CsvFormat) -> date:
 
 def _amount(text: str, currency: str, format: CsvFormat) -> Money:
     thousands = "," if format.decimal == "." else "."
-    plain = text.replace(" ", "").replace(thousands, "").replace(format.decimal, ".")
-    try:
-        return Money.of(Decimal(plain), currency)
-    except InvalidOperation:
-        raise ValidationError("amount", text, "an amount") from None
+    compact = text.replace(" ", "")
+    # What has the other sign where no thousands end is written otherwise: it is not guessed.
+    if _AMOUNT[thousands].fullmatch(compact) is None:
+        example = f"1{thousands}234{format.decimal}56"
+        raise ValidationError("amount", text, f"an amount such as {example}")
+    plain = compact.replace(thousands, "").replace(format.decimal, ".")
+    return Money.of(Decimal(plain), currency)

@@ -1,7 +1,7 @@
 """Whose money a line of a statement is: proposals with their reasons, the likeliest first.
 
 Decided here: what a line names, what its amount fits, who sent it, and how sure that makes. A line
-is exact only if it names open invoices of one customer and brings what they come to, to the cent;
+is exact only if it names owed invoices of one customer and brings what they come to, to the cent;
 everything else is for a person. Never here: what is booked.
 """
 
@@ -51,7 +51,10 @@ class Confidence(StrEnum):
 
 @frozen
 class Candidate:
-    """An open invoice that a line may pay. `names` are the customer's and his company's."""
+    """An invoice that a line may pay. `names` are the customer's and his company's.
+
+    One that was `given_up` is paid by who names it; nothing else speaks for it.
+    """
 
     invoice: InvoiceId
     customer: CustomerId
@@ -60,6 +63,7 @@ class Candidate:
     due_minor: int
     currency: Currency
     names: tuple[str, ...] = ()
+    given_up: bool = False
 
 
 @frozen
@@ -95,6 +99,8 @@ def candidates(found: Iterable[Candidate]) -> Candidates:
         code = each.currency.code
         by_reference.setdefault(each.reference, []).append(each)
         by_number.setdefault(each.number, []).append(each)
+        if each.given_up:
+            continue
         by_amount.setdefault((code, each.due_minor), []).append(each)
         by_customer.setdefault((code, each.customer), []).append(each)
     return Candidates(by_reference, by_number, by_amount, by_customer, known_numbers(by_number))

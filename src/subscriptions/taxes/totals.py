@@ -33,13 +33,13 @@ def key_of(rate: TaxRate) -> TaxKey:
     return rate.category, rate.percent, rate.name
 
 
-def check_rates(rates: tuple[TaxRate, ...]) -> None:
+def check_rates(rates: tuple[TaxRate, ...], *, name: str = "more_rates") -> None:
     """Check what is charged on one net: a tuple of rates, none of them twice."""
     given: object = rates
     if not isinstance(given, tuple) or not all(isinstance(each, TaxRate) for each in rates):
-        raise ValidationError("more_rates", given, "a tuple of TaxRate")
+        raise ValidationError(name, given, "a tuple of TaxRate")
     if len({key_of(each) for each in rates}) != len(rates):
-        raise ValidationError("more_rates", given, "each tax once, or with names of their own")
+        raise ValidationError(name, given, "each tax once, or with names of their own")
 
 
 @frozen

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from subscriptions import invoices, payments
+from subscriptions import customers, invoices, payments
 from subscriptions.credit_notes import CREDIT_NOTE
-from subscriptions.customers import CUSTOMER
+from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.invoices import INVOICE, Invoice, TakeBack
 from subscriptions.money import Money
 from subscriptions.payments import PAYMENT, WAITS, AllocationRule, Payment, Succeeded
 from subscriptions.records import Ref, evolve, plain_text
-from subscriptions.usecases import receiving
+from subscriptions.usecases import collection, receiving
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Having, Listing, Maybe, only
 from subscriptions.usecases.receiving import Target
 
@@ -67,7 +67,7 @@ def deallocate(
     if amount is not None and not isinstance(amount, Money):
         raise ValidationError("amount", amount, "a Money, such as Money.of('5.00', 'EUR')")
 
-    def flow(_: Context) -> Flow[Decision]:
+    def flow(context: Context) -> Flow[Decision]:
         found = yield from _received(payment, "deallocate")
         if found.disputed_minor:
             raise InvalidTransition(f"payment {found.id}", "disputed", "deallocate")
@@ -83,8 +83,15 @@ def deallocate(
             expected = f"at most {Money(most, named.currency)}: the rest was credited"
             raise ValidationError("amount", Money(given_back, named.currency), expected)
         freed = payments.deallocate(found, named.id, given_back)
-        owed = invoices.decide(named, TakeBack(found.id, given_back, held=False))
-        return Decision((freed, owed), about=Ref(PAYMENT, found.id))
+        owner = yield from Get(CUSTOMER, named.customer)
+        owed_minor = named.due_minor + given_back
+        small = named.small and (yield from _too_small(named, owed_minor, owner, context))
+        owed = invoices.decide(named, TakeBack(found.id, given_back, held=False, small=small))
+        waits = None
+        if small and named.id not in owner.small_debts:
+            waits = customers.set_small_debts(owner, (*owner.small_debts, named.id))
+        changes = (freed, owed) if waits is None else (freed, owed, waits)
+        return Decision(changes, about=Ref(PAYMENT, found.id))
 
     return Command(PAYMENT, flow, at, idempotency_key)
 
@@ -132,6 +139,14 @@ def _received(id: str, wanted: str) -> Flow[Payment]:
     if not isinstance(found.state, Succeeded):
         raise InvalidTransition(f"payment {id}", found.status, wanted)
     return found
+
+
+def _too_small(invoice: Invoice, owed_minor: int, owner: Customer, context: Context) -> Flow[bool]:
+    """Return whether what is owed of an invoice is less than the gateway of its method charges."""
+    method = yield from collection.method_for(invoice, owner, context)
+    if method is None:
+        return False
+    return collection.is_small(owed_minor, invoice.currency, method.gateway, context)
 
 
 def _kept(invoice: Invoice) -> Flow[int]:

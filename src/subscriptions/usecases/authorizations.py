@@ -19,7 +19,7 @@ from subscriptions.payment_methods import PAYMENT_METHOD, PaymentMethod
 from subscriptions.payments import PAYMENT, ActionRequired, Payment
 from subscriptions.records import Ref
 from subscriptions.usecases import collection
-from subscriptions.usecases.flows import Command, Context, Flow, Maybe
+from subscriptions.usecases.flows import Command, Context, Flow, Get, Maybe
 
 
 def authorize(
@@ -41,7 +41,7 @@ def authorize(
     Raises `UnknownReference` for an unknown customer, method or invoice; `ValidationError` for an
     amount that is not positive, a method of another customer or one that cannot be charged, and an
     invoice of another customer or currency, or one that is not open; `NotSupported` if the gateway
-    of the method cannot hold an amount.
+    of the method cannot hold an amount; `CollectionOnHold` if nothing is charged to him now.
     """
     _check_money(amount)
 
@@ -49,9 +49,11 @@ def authorize(
         owner = yield from Maybe(CUSTOMER, customer)
         if owner is None:
             raise UnknownReference("customer", customer)
+        collection.refuse_on_hold(owner)
         charged = yield from _method(owner, method, context)
         if charged.gateway not in context.authorizing:
-            raise NotSupported(charged.gateway, "Authorizes")
+            instead = "choose a method of a gateway that does"
+            raise NotSupported(charged.gateway, "Authorizes", instead)
         target: InvoiceId | None = None
         if invoice is not None:
             target = (yield from _open_invoice(invoice, owner.id, amount.currency)).id
@@ -89,7 +91,8 @@ def capture(
     Raises `UnknownReference` for an unknown payment or invoice; `InvalidTransition` unless the
     payment is authorised, and for an invoice that is being collected; `ValidationError` for an
     amount that is not positive, of another currency or more than was authorised, a part if the
-    gateway takes no parts, and an invoice as in `authorize`.
+    gateway takes no parts, and an invoice as in `authorize`; `CollectionOnHold` if nothing is
+    charged to the customer now.
     """
     if amount is not None:
         _check_money(amount)
@@ -98,6 +101,7 @@ def capture(
         found = yield from Maybe(PAYMENT, id)
         if found is None:
             raise UnknownReference("payment", id)
+        collection.refuse_on_hold((yield from Get(CUSTOMER, found.customer)))
         capabilities = context.gateways.get(found.gateway)
         if capabilities is None:
             expected = f"one of {', '.join(context.gateways)}"
@@ -150,7 +154,8 @@ def _method(owner: Customer, method: str | None, context: Context) -> Flow[Payme
     if method is None:
         default = yield from collection.method_of(owner, context)
         if default is None:
-            raise ValidationError("method", None, "a method that can be charged")
+            expected = "a method that can be charged; payment_methods.attach gives him a default"
+            raise ValidationError("method", None, expected)
         return default
     found = yield from Maybe(PAYMENT_METHOD, method)
     if found is None:

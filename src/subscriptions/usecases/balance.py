@@ -48,10 +48,12 @@ def adjust(
     return Command(BALANCE_ENTRY, flow, at, idempotency_key)
 
 
-def entries(customer: str, *, limit: int = 100, after: str | None = None) -> Listing[BalanceEntry]:
-    """List every movement of a customer's balance, oldest first.
+def entries(
+    customer: str | None = None, *, limit: int = 100, after: str | None = None
+) -> Listing[BalanceEntry]:
+    """List every movement of a customer's balance, or of all balances, oldest first.
 
-    `subscriptions.balance.unused` says which of the credits are left.
+    `subscriptions.balance.unused` says which of a customer's credits are left.
     """
     return Listing(BALANCE_ENTRY, only(customer=customer), limit=limit, after=after)
 

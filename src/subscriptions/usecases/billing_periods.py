@@ -7,6 +7,7 @@ gathered what they need.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
@@ -16,12 +17,13 @@ from attrs import define
 from subscriptions import lifecycle
 from subscriptions.billing_cycles import Period, first_instant, local_date
 from subscriptions.catalog import PRICE, Price, model_for
+from subscriptions.credit_notes import CREDIT_NOTE
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.errors import SafetyStop
 from subscriptions.grants import GRANT, Grant
 from subscriptions.ids import CouponId, InvoiceId
-from subscriptions.invoices import INVOICE, Charge, Invoice, LineKind, Void
+from subscriptions.invoices import INVOICE, Charge, Invoice, LineKind, LineRef, Void
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
     Active,
@@ -45,7 +47,7 @@ from subscriptions.records import Ref, evolve
 from subscriptions.taxes import TaxTreatment
 from subscriptions.usage import METER, whole_period
 from subscriptions.usecases import collection, invoicing
-from subscriptions.usecases.flows import Context, Flow, Get, GetMany
+from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Having
 from subscriptions.usecases.metering import Measured, Quantity, measure
 from subscriptions.usecases.usage_so_far import carry_levels
 
@@ -522,6 +524,7 @@ def conditions_of(
             credit=Credit.UNUSED if credits else Credit.NONE,
         )
     paid: dict[InvoiceId, PaidShare] = {}
+    credited: Counter[LineRef] = Counter()
     if policy.cap is Cap.PAID or policy.credit is not Credit.NONE:
         named = tuple(sorted({each.invoice for each in sub.debits if each.invoice is not None}))
         for charged in (yield from GetMany(INVOICE, named)):
@@ -535,6 +538,9 @@ def conditions_of(
             elif policy.cap is Cap.PAID:
                 money = document.paid_minor + document.balance_minor + document.granted_minor
                 paid[charged.id] = PaidShare(money, document.total_minor)
+            for note in (yield from Having(CREDIT_NOTE, "invoice", document.id)):
+                for line in note.lines:
+                    credited[LineRef(charged.id, line.line)] += line.amount_minor
     usage: dict[int, tuple[UsageOf, ...]] = {}
     changes: list[Change] = []
     if isinstance(sub.contract, Active):
@@ -553,4 +559,5 @@ def conditions_of(
         price.id: context.tax_for(owner, day, price.tax_category) for price in known.values()
     }
     rate = next(iter(treatments.values())).rate
-    return Conditions(context.at, policy, rate, known, usage, paid, treatments), tuple(changes)
+    conditions = Conditions(context.at, policy, rate, known, usage, paid, treatments, credited)
+    return conditions, tuple(changes)

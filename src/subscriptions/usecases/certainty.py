@@ -14,9 +14,10 @@ from subscriptions.disputes import DISPUTE, Dispute, DisputeKind, Opened
 from subscriptions.errors import CurrencyMismatch, ValidationError
 from subscriptions.invoices import INVOICE, CountAttempt, EndCollection, Open
 from subscriptions.payments import PAYMENT, Capturing, Intended, Payment, PaymentSnapshot, Unknown
+from subscriptions.records import AnyKind
 from subscriptions.refunds import REFUND, Refund
 from subscriptions.review import Matter
-from subscriptions.usecases import review
+from subscriptions.usecases import holding, review
 from subscriptions.usecases.flows import Context, Flow, Get
 
 
@@ -88,6 +89,8 @@ def quarantined(
 ) -> Flow[Decision]:
     """Decide to set a payment aside of which the gateway says another amount than was asked for.
 
+    Nothing is charged to its customer then, until a person has settled it.
+
     Raises the error if it is another one: an adapter that answers about something else.
     """
     if isinstance(error, ValidationError) and error.field != "amount":
@@ -96,7 +99,21 @@ def quarantined(
     if change is None:
         return Decision()
     blocked = yield from _blocked(payment)
-    return Decision((change, *blocked, *(yield from listed(change, Matter.QUARANTINED, context))))
+    aside = (change, *blocked, *(yield from listed(change, Matter.QUARANTINED, context)))
+    return (yield from doubted(change, Decision(aside), context))
+
+
+def doubted(aside: Change, decision: Decision, context: Context) -> Flow[Decision]:
+    """Add to what sets a payment or refund aside that nothing is charged to its customer."""
+    record = aside.after
+    if not isinstance(record, Payment | Refund):
+        return decision
+    reason = record.parked or ""
+    return (
+        yield from holding.doubted(
+            record.id, record.customer, decision, reason=reason, context=context
+        )
+    )
 
 
 def _blocked(payment: Payment) -> Flow[tuple[Change, ...]]:
@@ -136,6 +153,24 @@ def listed(aside: Change, matter: Matter, context: Context) -> Flow[tuple[Change
             context=context,
             customer=payment.customer,
             amount=payment.amount,
+        )
+    )
+
+
+def contradicted(
+    kind: AnyKind, record: Payment | Refund, said: str, context: Context
+) -> Flow[tuple[Change, ...]]:
+    """Decide that a gateway says the opposite of what a person said: one of them is mistaken."""
+    return (
+        yield from review.needed(
+            Matter.CONTRADICTED,
+            kind.name,
+            record.id,
+            since=context.at,
+            facts=f"a person said {record.status}, gateway {record.gateway} says {said}",
+            context=context,
+            customer=record.customer,
+            amount=record.amount,
         )
     )
 

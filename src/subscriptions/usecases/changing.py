@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TypeAlias
 
 from subscriptions import lifecycle
 from subscriptions.billing_cycles import local_date
@@ -27,6 +26,7 @@ from subscriptions.lifecycle import (
     PlannedItem,
     ScheduleChange,
     Subscription,
+    Wanted,
     WantedItem,
     WithdrawChanges,
 )
@@ -35,8 +35,6 @@ from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.billing_periods import Moves, bill_due, conditions_of
 from subscriptions.usecases.flows import Context, Flow, GetMany
 from subscriptions.usecases.offers import check_meters, check_threshold, offered
-
-Wanted: TypeAlias = str | tuple[str, int | Decimal]
 
 
 class When(StrEnum):

@@ -11,13 +11,14 @@ from subscriptions import balance, customers, invoices, lifecycle, payments
 from subscriptions.balance import Cause
 from subscriptions.customers import CUSTOMER, CollectionMethod, Customer
 from subscriptions.decisions import Change, Decision
-from subscriptions.errors import ValidationError
+from subscriptions.errors import CollectionOnHold, ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId, SubscriptionId
 from subscriptions.invoices import (
     INVOICE,
     Charge,
     Draft,
     EndCollection,
+    HoldCollection,
     Invoice,
     LeaveForLater,
     Open,
@@ -30,6 +31,7 @@ from subscriptions.payments import Allocation
 from subscriptions.records import Ref, evolve
 from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.draft_lines import with_more
+from subscriptions.usecases.draft_taxes import taxed_anew
 from subscriptions.usecases.flows import Context, Flow, Get, Having, Maybe
 from subscriptions.usecases.grants import with_grants
 from subscriptions.usecases.pending_items import take_for_draft
@@ -151,8 +153,10 @@ def issue_new(
     payment, later = None, False
     if method is not None and owed_minor > 0:
         # With smaller ones, or because it is one, it is charged in a step of its own.
-        later = bool(customer.small_debts) or is_small(
-            owed_minor, currency, method.gateway, context
+        later = (
+            bool(customer.small_debts)
+            or customer.collection_hold is not None
+            or is_small(owed_minor, currency, method.gateway, context)
         )
         if not later:
             payment = _intent(
@@ -207,7 +211,9 @@ def issue(
     owed_minor = invoice.total_minor - invoice.balance_minor - invoice.granted_minor
     charged = method if owed_minor > 0 else None
     if charged is not None and (
-        customer.small_debts or is_small(owed_minor, invoice.currency, charged.gateway, context)
+        customer.small_debts
+        or customer.collection_hold is not None
+        or is_small(owed_minor, invoice.currency, charged.gateway, context)
     ):
         invoice, charged = evolve(invoice, charge_at=context.at), None
     if charged is not None:
@@ -260,6 +266,7 @@ def issue_draft(
 
     `sent` says that what the customer is invoiced by now is sent to him.
     """
+    draft = yield from taxed_anew(draft, owner, context)
     taken = yield from take_for_draft(draft, owner, context)
     ready = with_more(draft, owner, taken.charges, context) if taken.charges else draft
     there = taken.owner
@@ -329,6 +336,18 @@ def composed_for(
     return evolve(invoice, terms_days=terms_days)
 
 
+def refuse_on_hold(customer: Customer) -> None:
+    """Raise `CollectionOnHold` if nothing may be charged to a customer now."""
+    hold = customer.collection_hold
+    if hold is not None:
+        raise CollectionOnHold(customer.id, hold.reason, hold.in_doubt)
+
+
+def held_back(invoice: Invoice) -> tuple[HoldCollection, ...]:
+    """Return what lets an open invoice wait until something is collected of its customer again."""
+    return () if invoice.held else (HoldCollection(),)
+
+
 def as_sent(invoice: Invoice) -> Invoice:
     """Return an invoice that is composed as one that is sent and not charged."""
     return evolve(invoice, collection_method=CollectionMethod.SEND_INVOICE)
@@ -338,9 +357,12 @@ def charge_with_small(invoice: Invoice, context: Context) -> Flow[Decision | Non
     """Decide to charge an open invoice together with the small ones that wait for that.
 
     Should they be too little even together, it waits as well. A subscription that waits for it to
-    be paid waits no more: nobody can pay it alone. Returns None if there is nothing to charge.
+    be paid waits no more: nobody can pay it alone. Returns None if there is nothing to charge, or
+    nothing may be.
     """
     owner = yield from Get(CUSTOMER, invoice.customer)
+    if owner.collection_hold is not None or invoice.disputed:
+        return None
     method = yield from method_for(invoice, owner, context)
     if method is None:
         return None

@@ -11,9 +11,7 @@ from subscriptions.credit_notes import CREDIT_NOTE, Amounts, CreditNote
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
-from subscriptions.ids import InvoiceId
-from subscriptions.invoices import INVOICE, ApplyCredit, Draft, Invoice, LineRef, Paid, Void
-from subscriptions.lifecycle import SUBSCRIPTION
+from subscriptions.invoices import INVOICE, ApplyCredit, Draft, Invoice, Paid, Void
 from subscriptions.money import Money
 from subscriptions.records import Ref, plain_text
 from subscriptions.usecases import flows
@@ -23,13 +21,13 @@ from subscriptions.usecases.flows import (
     Context,
     Flow,
     Get,
-    GetMany,
     Having,
     Listing,
     Maybe,
     Question,
     only,
 )
+from subscriptions.usecases.given_back import given_back_elsewhere
 from subscriptions.usecases.grants import give_back
 from subscriptions.usecases.receivables import close_cases
 from subscriptions.usecases.refunds import give_back_credited
@@ -156,6 +154,8 @@ def text(id: str, *, language: str | None = None) -> Question[str]:
     `language` is a BCP 47 tag; the words are there in German and English. Raises `NotFound` if
     there is no credit note with this id.
     """
+    if language is not None:
+        plain_text("language", language)
 
     def flow(_: Context) -> Flow[str]:
         # As for invoices: Babel is loaded when a text is asked for.
@@ -171,28 +171,10 @@ def text(id: str, *, language: str | None = None) -> Question[str]:
 def _not_given_back_elsewhere(
     invoice: Invoice, earlier: Sequence[CreditNote], amounts: Amounts
 ) -> Flow[None]:
-    """Refuse to credit what a change or an end of a subscription gives back of a line already.
-
-    That is on a later invoice, or waits for the next one.
-    """
-    if not invoice.subscriptions:
-        return
-    later = yield from Having(INVOICE, "customer", invoice.customer)
-    subscriptions = yield from GetMany(SUBSCRIPTION, invoice.subscriptions)
-    given = [(x.credits, x.amount_minor) for sub in subscriptions for x in sub.pending]
-    for document in later:
-        if not isinstance(document.state, Void):
-            given += [(line.credits, line.amount_minor) for line in document.lines]
-    # What was made again has the lines of the void one, which a subscription goes on to name.
-    replaced = {document.id: document.replaces for document in later}
-    names: list[InvoiceId] = []
-    name: InvoiceId | None = invoice.id
-    while name is not None:
-        names.append(name)
-        name = replaced[name]
+    """Refuse to credit what a change or an end of a subscription gives back of a line already."""
+    given = yield from given_back_elsewhere(invoice)
     for credited in amounts.lines:
-        here = {LineRef(each, credited.line) for each in names}
-        elsewhere = -sum([amount for reference, amount in given if reference in here])
+        elsewhere = given.get(credited.line, 0)
         before = [x.amount_minor for note in earlier for x in note.lines if x.line == credited.line]
         line = invoice.lines[credited.line]
         left = line.amount_minor - line.discount_minor - sum(before) - elsewhere

@@ -211,7 +211,8 @@ def settle(payment: str, snapshot: DisputeSnapshot, context: Context) -> Flow[De
         parked = payments.park_disputed(found, f"dispute {snapshot.dispute_ref}: {error}")
         if parked is None:
             return Decision()
-        return Decision((parked, *(yield from certainty.listed(parked, Matter.PARKED, context))))
+        aside = (parked, *(yield from certainty.listed(parked, Matter.PARKED, context)))
+        return (yield from certainty.doubted(parked, Decision(aside), context))
     return Decision() if change is None else (yield from _said(found, change, context))
 
 
@@ -228,14 +229,19 @@ def _merged(
     return disputes.merge(known, snapshot, at=context.at)
 
 
-def reconsidered(payment: Payment, decision: Decision, context: Context) -> Flow[Decision]:
+def reconsidered(
+    payment: Payment, decision: Decision, context: Context, *, if_short: bool = False
+) -> Flow[Decision]:
     """Add to what is decided about a payment that its disputes are to be decided anew.
 
-    For its success, which they may have waited for, and for a refund that failed.
+    For its success, which they may have waited for, and for the end of a refund; with `if_short`
+    only if they would have taken more than there was.
     """
     if not payment.disputes:
         return decision
     found = yield from Having(DISPUTE, "payment", payment.id)
+    if if_short and sum([each.taken_minor for each in found]) <= payment.disputed_minor:
+        return decision
     again = tuple(
         [
             disputes.reconsider(dispute, at=context.at)
@@ -261,7 +267,7 @@ def _recorded(
     if whole.currency != found.currency:
         raise ValidationError("amount", str(whole), f"an amount in {found.currency}")
     if not 0 < whole.minor <= found.refundable.minor:
-        raise ValidationError("amount", whole, f"more than zero, at most {found.refundable}")
+        raise ValidationError("amount", whole, payments.refund_limit(found))
     name = f"{found.id}/{found.disputes + 1}"
     if reference is not None:
         name = plain_text("reference", reference, length_max=200)
@@ -324,20 +330,23 @@ def advance(id: str, context: Context) -> Flow[Decision]:
     short = tuple(dict.fromkeys([part.invoice for part in after.withheld]))
     done = disputes.took_effect(dispute, after.disputed, short)
     changes: list[Change] = [done, *([] if moved is None else [moved])]
-    if moved is not None and payment.parked is None and after.parked is not None:
-        changes += yield from certainty.listed(moved, Matter.PARKED, context)
+    aside = moved if payment.parked is None and after.parked is not None else None
+    if aside is not None:
+        changes += yield from certainty.listed(aside, Matter.PARKED, context)
     changes += yield from _method(dispute, payment, context)
     decision = join(Decision(tuple(changes)), reopened, restored)
-    if owner is None or not shares.balance_minor:
+    if owner is not None and shares.balance_minor:
+        moves = balance.move(
+            left_by(decision, owner),
+            Money(-shares.balance_minor, payment.currency),
+            cause=Cause.DISPUTE,
+            at=context.at,
+            payment=payment.id,
+        )
+        decision = in_turn(decision, Decision(moves))
+    if aside is None:
         return decision
-    moves = balance.move(
-        left_by(decision, owner),
-        Money(-shares.balance_minor, payment.currency),
-        cause=Cause.DISPUTE,
-        at=context.at,
-        payment=payment.id,
-    )
-    return in_turn(decision, Decision(moves))
+    return (yield from certainty.doubted(aside, decision, context))
 
 
 def _taken(

@@ -6,8 +6,10 @@ from attrs import frozen
 
 from subscriptions import invoices
 from subscriptions.catalog import PRICE
+from subscriptions.customers import CUSTOMER
 from subscriptions.errors import ValidationError
-from subscriptions.invoices import INVOICE, Explanation
+from subscriptions.invoices import INVOICE, Explanation, Invoice
+from subscriptions.records import plain_text
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Question
 
 
@@ -26,12 +28,17 @@ def text(id: str, *, language: str | None = None) -> Question[str]:
     `language` is a BCP 47 tag; what it does is said by `subscriptions.documents.text.render`.
     Raises `NotFound` if there is no invoice with this id.
     """
+    if language is not None:
+        plain_text("language", language)
 
     def flow(_: Context) -> Flow[str]:
         # Babel costs more than the rest of the library: it is loaded when a text is asked for.
         from subscriptions.documents.text import render  # noqa: PLC0415 - loaded when first used
 
-        return render((yield from Get(INVOICE, id)), language=language)
+        invoice = yield from Get(INVOICE, id)
+        void = None if invoice.replaces is None else (yield from Get(INVOICE, invoice.replaces))
+        tag = language or (yield from _language_of(invoice))
+        return render(invoice, language=tag, replaced=void)
 
     return Question(flow)
 
@@ -48,6 +55,8 @@ def explain(
     Raises `NotFound` if there is no invoice with this id, `ValidationError` for a line that it does
     not have.
     """
+    if language is not None:
+        plain_text("language", language)
 
     def flow(_: Context) -> Flow[tuple[ExplainedLine, ...]]:
         from subscriptions.documents.explaining import (  # noqa: PLC0415 - as in `text`
@@ -66,8 +75,7 @@ def explain(
         numbers = {
             each.id: each.number for each in (yield from GetMany(INVOICE, tuple(sorted(credited))))
         }
-        party = invoice.party
-        tag = language or (party.language if party is not None else "en")
+        tag = language or (yield from _language_of(invoice))
         explained: list[ExplainedLine] = []
         for place, each in lines.items():
             explanation = invoices.explain(
@@ -80,3 +88,10 @@ def explain(
         return tuple(explained)
 
     return Question(flow)
+
+
+def _language_of(invoice: Invoice) -> Flow[str]:
+    """Return the language of an invoice: as it was frozen, or the customer's of now for a draft."""
+    if invoice.party is not None:
+        return invoice.party.language
+    return (yield from Get(CUSTOMER, invoice.customer)).language

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from subscriptions import dunning, invoices, lifecycle
-from subscriptions.customers import CUSTOMER
+from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.dunning import (
     DEFAULT_POLICY,
@@ -51,6 +51,9 @@ from subscriptions.usecases.renewals import finish
 
 # While an attempt's outcome is open, look again after a day.
 WAIT = timedelta(days=1)
+
+ON_HOLD = "nothing is collected of the customer"
+"""Why a case waits that goes on together with the customer."""
 
 
 def set_policy(
@@ -170,12 +173,16 @@ def advance(id: str, context: Context) -> Flow[Decision]:
     if not isinstance(invoice.state, Open):
         stop = dunning.stop(case, reason=f"invoice {invoice.status}", at=context.at)
         return Decision(() if stop is None else (stop,))
+    owner = yield from Get(CUSTOMER, case.customer)
+    if owner.collection_hold is not None:
+        held = dunning.hold(case, reason=ON_HOLD, until=None, at=context.at, with_customer=True)
+        return Decision((held,))
     if invoice.collecting is not None:
         # Money may be on its way: nobody who has paid is contacted, and nothing ends.
         return Decision((dunning.postpone(case, until=context.at + WAIT),))
     match step.action:
         case Retry():
-            return (yield from _retry(case, invoice, context))
+            return (yield from _retry(case, invoice, owner, context))
         case Reminder():
             return Decision((dunning.take_step(case, at=context.at),))
         case CancelSubscription():
@@ -186,10 +193,11 @@ def advance(id: str, context: Context) -> Flow[Decision]:
             return (yield from _write_off(case, invoice, context))
 
 
-def _retry(case: DunningCase, invoice: Invoice, context: Context) -> Flow[Decision]:
+def _retry(
+    case: DunningCase, invoice: Invoice, owner: Customer, context: Context
+) -> Flow[Decision]:
     if invoice.disputed:
         return Decision((dunning.take_step(case, at=context.at, skipped="disputed"),))
-    owner = yield from Get(CUSTOMER, invoice.customer)
     method = yield from collection.method_for(invoice, owner, context)
     if method is None:
         return Decision((dunning.take_step(case, at=context.at, skipped="no usable method"),))
@@ -197,7 +205,7 @@ def _retry(case: DunningCase, invoice: Invoice, context: Context) -> Flow[Decisi
         return Decision((dunning.take_step(case, at=context.at, skipped="too small to charge"),))
     refusal = yield from retrying.refused(invoice, method, context)
     if refusal is not None:
-        return Decision((dunning.postpone(case, until=refusal.until or context.at + WAIT),))
+        return Decision((dunning.postpone(case, until=refusal.until),))
     payment, collecting = collection.collect(invoice, method, context)
     return Decision((dunning.take_step(case, at=context.at), payment, collecting))
 

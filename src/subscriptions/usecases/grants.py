@@ -169,9 +169,16 @@ def get_grant(id: str) -> Question[Grant]:
 
 
 def list_grants(
-    customer: str, *, status: str | None = None, limit: int = 100, after: str | None = None
+    customer: str | None = None,
+    *,
+    status: str | None = None,
+    limit: int = 100,
+    after: str | None = None,
 ) -> Listing[Grant]:
-    """List a customer's grants in the order they were made; `status` is an exact match."""
+    """List grants in the order they were made; `status` is an exact match.
+
+    They are those of a customer, or of all.
+    """
     status = one_of("status", status, Status)
     return Listing(GRANT, only(customer=customer, status=status), limit=limit, after=after)
 

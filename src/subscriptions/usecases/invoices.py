@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from subscriptions import invoices
+from subscriptions.credit_notes import CREDIT_NOTE
 from subscriptions.customers import (
     CUSTOMER,
     CollectionMethod,
@@ -46,6 +47,7 @@ from subscriptions.usecases.flows import (
     one_of,
     only,
 )
+from subscriptions.usecases.given_back import given_back_elsewhere
 from subscriptions.usecases.grants import returned
 from subscriptions.usecases.one_off import OneOff
 from subscriptions.usecases.pending_items import take
@@ -135,10 +137,10 @@ def pay(
 
     That is also done for an invoice that was sent to be paid by himself.
 
-    Raises `InvalidTransition` if it is not open, an attempt is under way or one is set aside,
-    `ValidationError` if the customer has no method that can be charged, or it is less than that
-    charges, and `TooManyAttempts` if
-    that was declined as often as the card networks allow.
+    Raises `InvalidTransition` if it is not open or an attempt is under way, `CollectionOnHold` if
+    nothing is charged to the customer now, `ValidationError` if he has no method that can be
+    charged, or it is less than that charges, and `TooManyAttempts` if that was declined as often as
+    the card networks allow.
     """
 
     def flow(context: Context) -> Flow[Decision]:
@@ -147,6 +149,7 @@ def pay(
             state = "collecting" if invoice.collecting is not None else invoice.status
             raise InvalidTransition(f"invoice {id}", state, "pay")
         owner = yield from Get(CUSTOMER, invoice.customer)
+        collection.refuse_on_hold(owner)
         payer = yield from collection.subscription_of(invoice)
         method = yield from collection.chargeable(owner, context, payer)
         if method is None:
@@ -174,13 +177,23 @@ def void(
     again by itself; `regenerate` makes a void invoice anew.
 
     Raises `InvalidTransition` unless it is open, uncollectible or a draft, no payment was allocated
-    to it, no credit note names it and no attempt is under way. Of what was paid, in part or in
+    to it, no credit note names it, no change or end of a subscription gives back a part of it on
+    another invoice, and no attempt is under way. Of what was paid, in part or in
     full, `credit_notes.create` takes off what should not have been.
     """
 
     def flow(context: Context) -> Flow[Decision]:
         invoice = yield from Get(INVOICE, id)
         decided = invoices.decide(invoice, MarkVoid(plain_text("reason", reason), context.at))
+        if (yield from Having(CREDIT_NOTE, "invoice", invoice.id)):
+            # What they gave back was paid then; both together would give it back twice.
+            name = f"invoice {invoice.number or invoice.id}"
+            raise InvalidTransition(name, invoice.status, "MarkVoid", "use credit_notes.create")
+        if (yield from given_back_elsewhere(invoice)):
+            # What was never owed cannot be given back; the rest of it can be credited.
+            name = f"invoice {invoice.number or invoice.id}"
+            hint = "a change gives back a part of it; use credit_notes.create for the rest"
+            raise InvalidTransition(name, invoice.status, "MarkVoid", hint)
         closed = yield from close_cases(decided, reason="invoice void", context=context)
         if not invoice.balance_minor and not invoice.granted_minor:
             return closed

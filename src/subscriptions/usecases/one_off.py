@@ -70,7 +70,10 @@ def amount_of(line: OneOff) -> int:
     if not isinstance(line.amount, Money):
         raise ValidationError("amount", line.amount, "a Money, such as Money.of('5.00', 'EUR')")
     check_category("tax_category", line.tax_category)
-    check_rates(line.tax_rates)
+    check_rates(line.tax_rates, name="tax_rates")
+    behavior: object = line.tax_behavior
+    if not isinstance(behavior, TaxBehavior):
+        raise ValidationError("tax_behavior", behavior, "a TaxBehavior")
     magnitude = pricing.PerUnit(abs(line.amount).amount)
     amount_minor = pricing.amount_minor(magnitude, line.quantity, line.amount.currency.exponent)
     return amount_minor if line.amount.minor >= 0 else -amount_minor

@@ -7,14 +7,16 @@ from subscriptions.decisions import Change, Decision, park, unpark
 from subscriptions.grants import Grant
 from subscriptions.payments import Payment
 from subscriptions.records import AnyKind, Ref
+from subscriptions.refunds import Refund
 from subscriptions.review import Matter
-from subscriptions.usecases import certainty, grants, review
+from subscriptions.usecases import certainty, grants, holding, review
 from subscriptions.usecases.flows import Context, Flow, Get, Maybe
 
 
 def set_aside(kind: AnyKind, id: str, *, reason: str, context: Context) -> Flow[Decision]:
     """Park a record whose due work failed, and put it on the review list.
 
+    With a payment or a refund, nothing is charged to its customer: nobody asks what became of it.
     Nothing for one that is gone, is not due any more, or was parked in between.
     """
     record = yield from Maybe(kind, id)
@@ -30,11 +32,12 @@ def set_aside(kind: AnyKind, id: str, *, reason: str, context: Context) -> Flow[
         context=context,
         customer=getattr(record, "customer", None),
     )
-    return Decision((parked, *(yield from _with_holder(parked)), *listed))
+    aside = Decision((parked, *(yield from _with_holder(parked)), *listed))
+    return (yield from certainty.doubted(parked, aside, context))
 
 
 def release(kind: AnyKind, id: str, context: Context) -> Flow[Decision]:
-    """Let a parked record go on, and take it from the review list.
+    """Let a parked record go on, and take it from the review list; then its customer is charged.
 
     Raises `NotFound` for an unknown record and `ValidationError` for one that is not parked.
     """
@@ -45,7 +48,10 @@ def release(kind: AnyKind, id: str, context: Context) -> Flow[Decision]:
         changes += yield from certainty.freed(record)
     for matter in (Matter.PARKED, Matter.QUARANTINED):
         changes += yield from review.over(matter, kind.name, id, reason="unparked", context=context)
-    return Decision(tuple(changes), about=Ref(kind, id))
+    decision = Decision(tuple(changes), about=Ref(kind, id))
+    if not isinstance(record, Payment | Refund):
+        return decision
+    return (yield from holding.trusted(id, record.customer, decision, context))
 
 
 def _with_holder(moved: Change) -> Flow[tuple[Change, ...]]:

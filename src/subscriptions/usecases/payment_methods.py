@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from subscriptions import customers, payment_methods
+from subscriptions import customers, invoices, payment_methods
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, PaymentMethodId
-from subscriptions.invoices import INVOICE, Open
+from subscriptions.invoices import INVOICE, HoldCollection, Invoice, Open
 from subscriptions.lifecycle import Subscription
 from subscriptions.payment_methods import (
     PAYMENT_METHOD,
@@ -192,12 +192,14 @@ def charge_waiting(
     """
     if not collection.collects(method, context):
         return ()
+    held = owner.collection_hold is not None
     found = yield from Having(INVOICE, "customer", owner.id)
     changes: tuple[Change, ...] = ()
     planned: list[Payment] = []
     for invoice in found:
         wanted = invoice.dunning or invoice.activates
-        free = invoice.collecting is None and not invoice.disputed
+        # What waits is charged with it later, whatever becomes of an attempt under way.
+        free = (invoice.collecting is None or held) and not invoice.disputed
         if not isinstance(invoice.state, Open) or not wanted or not free:
             continue
         if subscription is not None and invoice.subscription != subscription.id:
@@ -209,6 +211,9 @@ def charge_waiting(
             own = yield from Maybe(PAYMENT_METHOD, payer.payment_method)
             if own is not None and own.usable and own.id != method.id:
                 continue
+        if held:
+            changes += _left_waiting(invoice)
+            continue
         if collection.is_small(invoice.due_minor, invoice.currency, method.gateway, context):
             continue
         refusal = yield from retrying.refused(invoice, method, context, planned)
@@ -219,3 +224,7 @@ def charge_waiting(
         planned.append(payment.after)
         changes += (payment, collecting)
     return changes
+
+
+def _left_waiting(invoice: Invoice) -> tuple[Change, ...]:
+    return () if invoice.held else (invoices.decide(invoice, HoldCollection()),)

@@ -154,7 +154,10 @@ def settle(id: str, snapshot: PaymentSnapshot, context: Context) -> Flow[Decisio
     except (CurrencyMismatch, ValidationError) as error:
         return (yield from certainty.quarantined(payment, snapshot, error, context))
     if change is None:
-        return Decision()
+        if not payments.contradicts(payment, snapshot):
+            return Decision()
+        said = snapshot.outcome.value
+        return Decision((yield from certainty.contradicted(PAYMENT, payment, said, context)))
     decision = yield from follow(change, context)
     return (yield from certainty.watched(payment, change, decision, context))
 
@@ -392,6 +395,8 @@ def _another_attempt(
     if invoice.disputed:
         return (invoices.decide(invoice, ended),)
     owner = yield from Get(CUSTOMER, invoice.customer)
+    if owner.collection_hold is not None:
+        return (invoices.decide(invoice, ended, *collection.held_back(invoice)),)
     method = yield from collection.method_for(invoice, owner, context)
     if method is None:
         return (invoices.decide(invoice, ended),)
@@ -412,6 +417,8 @@ def _by_backup(
         return ()
     owner = yield from Get(CUSTOMER, invoice.customer)
     if owner.backup_method in (None, payment.method) or invoice.disputed:
+        return ()
+    if owner.collection_hold is not None:
         return ()
     assert owner.backup_method is not None
     stored = yield from Maybe(DUNNING_POLICY, DEFAULT_POLICY.name)

@@ -52,7 +52,8 @@ def add(
     `invoices.invoice_pending_items`.
 
     Raises `UnknownReference` for an unknown customer and for a subscription that is not his,
-    `ValidationError` for a wrong value and for another currency than the subscription's.
+    `ValidationError` for a wrong value, for another currency than the subscription's, and for what
+    could not be taxed today.
     """
     wanted = one_off.read_lines([line])
 
@@ -66,6 +67,8 @@ def add(
                 raise UnknownReference("subscription", subscription)
             if found.currency != wanted.currency:
                 raise ValidationError("amount", line.amount, f"an amount in {found.currency}")
+        # What nobody could tax today is refused here, and not by the run that bills a period.
+        one_off.charges(wanted, owner, context)
         item = PendingItem(
             PendingItemId(context.ids.fresh("item")),
             context.tenant,

@@ -12,7 +12,7 @@ from subscriptions.errors import UnknownReference, ValidationError
 from subscriptions.ids import InvoiceId, ProFormaId
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.pro_forma import PRO_FORMA, ProForma
-from subscriptions.records import Ref, evolve
+from subscriptions.records import Ref, evolve, plain_text
 from subscriptions.usecases import flows, one_off
 from subscriptions.usecases.flows import (
     Command,
@@ -114,6 +114,8 @@ def list_(
 
 def text(id: str, *, language: str | None = None) -> Question[str]:
     """Return a pro-forma invoice as plain text, as `invoices.text` does an invoice."""
+    if language is not None:
+        plain_text("language", language)
 
     def flow(_: Context) -> Flow[str]:
         # As for invoices: Babel is loaded when a text is asked for.

@@ -52,8 +52,13 @@ def open_case(
 ) -> Flow[Decision]:
     """Decide that an open invoice failed: its case begins, its subscription is past due.
 
-    `commands` are done to the invoice before that, in the same change.
+    `commands` are done to the invoice before that, in the same change. While nothing is collected
+    of its customer it only waits for that to be over.
     """
+    owner = yield from Get(CUSTOMER, invoice.customer)
+    if owner.collection_hold is not None:
+        waits = collection.held_back(invoice)
+        return Decision((invoices.decide(invoice, *commands, *waits),))
     return (yield from open_cases(Failing(invoice, commands), context=context))
 
 

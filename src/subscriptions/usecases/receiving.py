@@ -51,10 +51,16 @@ def read_target(to: Target) -> _Wanted:
     return dict(to)
 
 
-def open_invoices(customer: CustomerId, currency: Currency) -> Flow[tuple[Invoice, ...]]:
-    """Return what a customer owes in a currency, the oldest debt first."""
+def open_invoices(
+    customer: CustomerId, currency: Currency, *, given_up: bool = False
+) -> Flow[tuple[Invoice, ...]]:
+    """Return what a customer owes in a currency, the oldest debt first.
+
+    With `given_up` also what is uncollectible: who names it pays it all the same.
+    """
+    states = Open | Uncollectible if given_up else Open
     found = yield from Having(INVOICE, "customer", customer)
-    owed = [each for each in found if isinstance(each.state, Open) and each.currency == currency]
+    owed = [each for each in found if isinstance(each.state, states) and each.currency == currency]
     return payments.in_order(owed, AllocationRule.OLDEST)
 
 
@@ -85,7 +91,8 @@ def shares(
     """
     customer, currency = payment.customer, payment.currency
     if isinstance(to, AllocationRule):
-        owed = yield from open_invoices(customer, currency)
+        named = to is AllocationRule.REFERENCE
+        owed = yield from open_invoices(customer, currency, given_up=named)
         parts = payments.allocate(available_minor, owed, to, text=text)
         by_id = {each.id: each for each in owed}
         return tuple([(by_id[part.invoice], part.amount_minor) for part in parts])

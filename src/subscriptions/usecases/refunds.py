@@ -70,7 +70,8 @@ def refund(
             expected = f"one of {', '.join(context.gateways)}"
             raise ValidationError("gateway", found.gateway, expected)
         if found.gateway not in context.refunding:
-            raise NotSupported(found.gateway, "Refunds")
+            instead = "pay the money back by hand, and say so with credit_notes.create(outside=…)"
+            raise NotSupported(found.gateway, "Refunds", instead)
         given_back = found.refundable if amount is None else amount
         if not found.balanced_minor:
             changes = _begin(found, given_back, reason, context)
@@ -105,12 +106,14 @@ def settle(id: str, snapshot: RefundSnapshot, context: Context) -> Flow[Decision
     refund = yield from Get(REFUND, id)
     change = refunds.merge(refund, snapshot, at=context.at)
     if change is None:
-        return Decision()
-    decision = yield from _follow(refund, change, context)
+        if not refunds.contradicts(refund, snapshot):
+            return Decision()
+        return Decision((yield from certainty.contradicted(REFUND, refund, "made", context)))
+    decision = yield from follow(refund, change, context)
     return (yield from certainty.watched_refund(refund, change, decision, context))
 
 
-def _follow(refund: Refund, change: Change, context: Context) -> Flow[Decision]:
+def follow(refund: Refund, change: Change, context: Context) -> Flow[Decision]:
     """Decide what the change of a refund means for its payment and the balance."""
     after = change.after
     assert isinstance(after, Refund)
@@ -119,7 +122,8 @@ def _follow(refund: Refund, change: Change, context: Context) -> Flow[Decision]:
     payment = yield from Get(PAYMENT, refund.payment)
     if not isinstance(after.state, Failed):
         paid = payments.confirm_refund(payment, refund.amount, refund=refund.id)
-        return Decision((change, paid))
+        made = Decision((change, paid))
+        return (yield from reconsidered(payment, made, context, if_short=True))
     release = payments.release_refund if refund.open else payments.take_back_refund
     decision = Decision((change, release(payment, refund.amount, refund=refund.id)))
     decision = yield from reconsidered(payment, decision, context)

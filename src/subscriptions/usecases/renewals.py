@@ -12,10 +12,18 @@ from math import ceil
 
 from subscriptions import invoices, lifecycle, payments
 from subscriptions.billing_cycles import first_instant, local_date
+from subscriptions.credit_notes import CREDIT_NOTE
 from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision
+from subscriptions.decisions import Change, Decision, join
 from subscriptions.ids import SubscriptionId
-from subscriptions.invoices import INVOICE, Charge, Invoice, MarkVoid
+from subscriptions.invoices import (
+    INVOICE,
+    Charge,
+    Invoice,
+    MarkUncollectible,
+    MarkVoid,
+    TakeBack,
+)
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
     Active,
@@ -151,15 +159,40 @@ def _never_paid(moves: Moves, contract: Incomplete, context: Context) -> Flow[No
         again = _ASKED_AGAIN if withdrawn is None else _WITHDRAWN
         moves.do(AwaitPayment(first.id, context.at + again))
         return
+    if moves.owner.collection_hold is not None and isinstance(first.state, invoices.Open):
+        # He could not pay, so it is not his fault.
+        moves.do(AwaitPayment(first.id, context.at + _ASKED_AGAIN))
+        return
     moves.do(End(context.at, EndReason.NEVER_PAID))
-    untouched = not first.paid_minor and not first.credited_minor
-    if isinstance(first.state, invoices.Open | invoices.Draft) and untouched:
-        commands: list[invoices.Command] = [MarkVoid("not paid in time", context.at)]
-        voided = invoices.decide(first, *commands)
-        closed = yield from close_cases(voided, reason="not paid", context=context)
-        if first.balance_minor or first.granted_minor:
-            closed = yield from returned(closed, moves.owner, first, context)
-        moves.add(closed)
+    if isinstance(first.state, invoices.Open | invoices.Draft):
+        moves.add((yield from _not_owed(first, moves.owner, context)))
+
+
+def _not_owed(first: Invoice, owner: Customer, context: Context) -> Flow[Decision]:
+    """Decide that nobody is asked for a first invoice: it is void, what paid a part of it waits.
+
+    What a credit note names, or a payment paid that is disputed, stays: it is given up.
+    """
+    reason = "not paid in time"
+    freed: list[Change] = []
+    commands: list[invoices.Command] = []
+    found = (yield from Having(PAYMENT, "customer", owner.id)) if first.paid_minor else ()
+    for payment in found:
+        paid = sum([x.amount_minor for x in payment.allocations if x.invoice == first.id])
+        if paid and not payment.disputed_minor:
+            freed.append(payments.deallocate(payment, first.id, paid))
+            commands.append(TakeBack(payment.id, paid, held=False))
+    freed_minor = sum([each.amount_minor for each in commands if isinstance(each, TakeBack)])
+    notes = yield from Having(CREDIT_NOTE, "invoice", first.id)
+    if notes or freed_minor != first.paid_minor:
+        given_up = invoices.decide(first, MarkUncollectible(reason, context.at))
+        return (yield from close_cases(given_up, reason="not paid", context=context))
+    voided = invoices.decide(first, *commands, MarkVoid(reason, context.at))
+    closed = yield from close_cases(voided, reason="not paid", context=context)
+    decision = join(Decision(tuple(freed)), closed)
+    if first.balance_minor or first.granted_minor:
+        decision = yield from returned(decision, owner, first, context)
+    return decision
 
 
 # ---- resuming and ending ---------------------------------------------------------------------

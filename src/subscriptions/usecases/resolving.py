@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from subscriptions import invoices, payments
+from subscriptions import invoices, payments, refunds
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.ids import InvoiceId
 from subscriptions.invoices import INVOICE, CountAttempt, Draft
 from subscriptions.payments import PAYMENT, Payment, PaymentSnapshot
-from subscriptions.records import Ref, plain_text
+from subscriptions.records import AnyKind, Ref, plain_text
+from subscriptions.refunds import REFUND, Refund
 from subscriptions.review import Matter
-from subscriptions.usecases import certainty, review
+from subscriptions.usecases import certainty, holding, review
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Maybe
 from subscriptions.usecases.payments import follow
+from subscriptions.usecases.refunds import follow as follow_refund
 
 
 def resolve(
@@ -31,7 +33,9 @@ def resolve(
     The first pays the invoice; after the second the invoice is open, and dunning looks after it:
     nothing is charged by this. A payment that was set aside because of another amount is released,
     as the attempt that was asked for: what the gateway took otherwise is given back there, or
-    recorded with `payments.record`. Who says so and why is kept in a `PaymentResolved`.
+    recorded with `payments.record`. Nothing was charged to its customer meanwhile; if nothing else
+    of his is in doubt, what he owes is charged now. Who says so and why is kept in a
+    `PaymentResolved`.
 
     Raises `NotFound` for an unknown payment, `InvalidTransition` for one whose outcome is known and
     not in question, or whose money was taken and is said never to have been; `ValidationError` for
@@ -51,14 +55,57 @@ def resolve(
             decision = yield from follow(change, context)
         else:
             decision = Decision((change, *(yield from certainty.freed(after))))
-        closed: tuple[Change, ...] = ()
-        for matter in (Matter.OUTCOME_UNKNOWN, Matter.QUARANTINED, Matter.PARKED):
-            closed += yield from review.over(
-                matter, PAYMENT.name, id, reason=f"resolved: {reason}", context=context
-            )
+        decision = yield from holding.trusted(id, payment.customer, decision, context)
+        closed = yield from _closed(PAYMENT, id, reason, context)
         return join(decision, Decision(closed), about=Ref(PAYMENT, id))
 
     return Command(PAYMENT, flow, at, idempotency_key)
+
+
+def resolve_refund(
+    id: str,
+    *,
+    outcome: str,
+    reason: str,
+    reference: str | None = None,
+    at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Command[Refund]:
+    """Say what became of a refund that nobody knew, because a person has looked at the gateway.
+
+    `outcome` is "succeeded", with the gateway's `reference` of the refund, or "never_happened":
+    then it failed, with the code `resolved_by_hand`, and what it was for can be given back anew.
+    Who says so and why is kept in a `RefundResolved`. Should the gateway say afterwards that it was
+    made all the same, that is on the review list.
+
+    Raises `NotFound` for an unknown refund, `InvalidTransition` for one whose outcome is known and
+    not in question, or is said to be another; `ValidationError` for another outcome, an empty
+    reason, and a success without its reference.
+    """
+    plain_text("reason", reason)
+
+    def flow(context: Context) -> Flow[Decision]:
+        refund = yield from Get(REFUND, id)
+        change = refunds.resolve(refund, outcome, reference=reference, reason=reason, at=context.at)
+        after = change.after
+        assert isinstance(after, Refund)
+        decision = Decision((change,))
+        if type(after.state) is not type(refund.state):
+            decision = yield from follow_refund(refund, change, context)
+        decision = yield from holding.trusted(id, refund.customer, decision, context)
+        closed = yield from _closed(REFUND, id, reason, context)
+        return join(decision, Decision(closed), about=Ref(REFUND, id))
+
+    return Command(REFUND, flow, at, idempotency_key)
+
+
+def _closed(kind: AnyKind, id: str, reason: str, context: Context) -> Flow[tuple[Change, ...]]:
+    closed: tuple[Change, ...] = ()
+    for matter in (Matter.OUTCOME_UNKNOWN, Matter.QUARANTINED, Matter.PARKED):
+        closed += yield from review.over(
+            matter, kind.name, id, reason=f"resolved: {reason}", context=context
+        )
+    return closed
 
 
 def adopt(snapshot: PaymentSnapshot, gateway: str, context: Context) -> Flow[Decision | None]:
@@ -100,4 +147,5 @@ def adopt(snapshot: PaymentSnapshot, gateway: str, context: Context) -> Flow[Dec
     assert aside is not None
     listed = yield from certainty.listed(aside, Matter.QUARANTINED, context)
     joined = Change(PAYMENT, None, aside.after, (*change.events, *aside.events))
-    return Decision((joined, invoices.decide(invoice, counted), *listed))
+    decision = Decision((joined, invoices.decide(invoice, counted), *listed))
+    return (yield from certainty.doubted(aside, decision, context))

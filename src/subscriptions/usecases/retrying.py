@@ -1,4 +1,4 @@
-"""Whether an invoice may be charged once more: not while somebody must look, nor too often.
+"""Whether an invoice may be charged once more: not too often.
 
 It reads the customer's payments, so it is asked only before a further attempt, never before the
 first one that an invoice gets when it is issued.
@@ -12,7 +12,7 @@ from datetime import datetime
 from attrs import frozen
 
 from subscriptions import payments
-from subscriptions.errors import InvalidTransition, TooManyAttempts
+from subscriptions.errors import TooManyAttempts
 from subscriptions.invoices import Invoice
 from subscriptions.payment_methods import PaymentMethod
 from subscriptions.payments import PAYMENT, Payment
@@ -21,23 +21,13 @@ from subscriptions.usecases.flows import Context, Flow, Having
 
 @frozen
 class Refusal:
-    """Why an invoice may not be charged: a payment that is set aside, or too many declines.
+    """A method was declined too often to be charged now; it may be at `until`."""
 
-    `until` is when it may be; None if a person has to look first.
-    """
+    method: PaymentMethod
+    until: datetime
 
-    invoice: Invoice
-    set_aside: Payment | None = None
-    method: PaymentMethod | None = None
-    until: datetime | None = None
-
-    def error(self) -> InvalidTransition | TooManyAttempts:
+    def error(self) -> TooManyAttempts:
         """Return what is raised to who asks for an attempt."""
-        if self.set_aside is not None:
-            instead = f"settle payment {self.set_aside.id} with payments.resolve first"
-            return InvalidTransition(f"invoice {self.invoice.id}", "quarantined", "pay", instead)
-        assert self.method is not None
-        assert self.until is not None
         return TooManyAttempts(self.method.id, self.until)
 
 
@@ -49,12 +39,9 @@ def refused(
     `planned` are the attempts of the same decision, on other invoices.
     """
     history = yield from Having(PAYMENT, "customer", invoice.customer)
-    for payment in history:
-        if payment.invoice == invoice.id and payment.parked is not None:
-            return Refusal(invoice, set_aside=payment)
     often = payments.may_attempt(
         (*history, *planned), method.id, brand=method.details.brand, at=context.at
     )
     if often is None:
         return None
-    return Refusal(invoice, method=method, until=often.until)
+    return Refusal(method, often.until)

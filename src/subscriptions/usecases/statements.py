@@ -16,7 +16,7 @@ from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.errors import UnknownReference, ValidationError
 from subscriptions.ids import BankLineId, CustomerId, PaymentId, derived_id
-from subscriptions.invoices import INVOICE, Invoice, Open
+from subscriptions.invoices import INVOICE, Invoice, Open, Uncollectible
 from subscriptions.money import Money
 from subscriptions.payment_references import creditor_reference
 from subscriptions.payments import PAYMENT, WAITS, AllocationRule, Payment
@@ -119,17 +119,20 @@ def read_lines(
 
 
 def open_invoices() -> Flow[Candidates]:
-    """Read all that is owed, page by page, to be found by what a line says."""
+    """Read all that is owed, page by page, to be found by what a line says.
+
+    What was given up is found by its number or its reference, and by nothing else.
+    """
 
     def step(found: list[Candidate], invoice: Invoice) -> list[Candidate]:
         number = invoice.number
-        if number is not None and isinstance(invoice.state, Open):
+        if number is not None and isinstance(invoice.state, Open | Uncollectible):
             found.append(_candidate(invoice, number))
         return found
 
-    every: list[Candidate] = yield from Fold(
-        INVOICE, "status", "open", "issued_on", step, list[Candidate]
-    )
+    every: list[Candidate] = []
+    for status in ("open", "uncollectible"):
+        every += yield from Fold(INVOICE, "status", status, "issued_on", step, list[Candidate])
     return statements.candidates(every)
 
 
@@ -144,6 +147,7 @@ def _candidate(invoice: Invoice, number: str) -> Candidate:
         invoice.due_minor,
         invoice.currency,
         names,
+        given_up=isinstance(invoice.state, Uncollectible),
     )
 
 
@@ -167,7 +171,7 @@ def take_in(wanted: Imported, how: Importing, context: Context) -> Flow[Decision
     split: dict[str, Money] = {}
     for id in first.invoices:
         invoice = yield from Get(INVOICE, id)
-        if isinstance(invoice.state, Open):
+        if isinstance(invoice.state, Open | Uncollectible):
             split[id] = invoice.amount_due
     if len(split) < len(first.invoices) or _sum(split, wanted.line) != wanted.line.amount:
         # Somebody was faster: it is paid already, or in part.

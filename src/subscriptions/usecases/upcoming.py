@@ -7,7 +7,7 @@ foreseen, and no bill is too much to be shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
@@ -17,12 +17,13 @@ from subscriptions.billing_cycles import local_date
 from subscriptions.customers import CUSTOMER, Customer, Grouping
 from subscriptions.decisions import Decision
 from subscriptions.errors import NotFound, SafetyStop, ValidationError
+from subscriptions.grants import Grant
 from subscriptions.ids import InvoiceId, SubscriptionId
 from subscriptions.invoices import INVOICE, Draft, Invoice, Line
 from subscriptions.lifecycle import SUBSCRIPTION, Subscription
 from subscriptions.money import Money
 from subscriptions.records import AnyKind, Record
-from subscriptions.usecases import invoices, renewals
+from subscriptions.usecases import grants, invoices, renewals
 from subscriptions.usecases.flows import (
     Context,
     Flow,
@@ -97,8 +98,9 @@ def next_invoice(
 ) -> Flow[Upcoming | None]:
     """Return the next invoice of a customer, or the next that bills one subscription of his."""
     subscriptions: Sequence[Subscription] = () if wanted is None else (wanted,)
-    # Others take what waits for him, and come on the same invoice, before it does.
-    if wanted is None or owner.grouping is Grouping.DAY or owner.pending_items:
+    # Others come on the same invoice, or take what waits for him and what he has to his credit.
+    shared = owner.grouping is Grouping.DAY or owner.pending_items or owner.balance or owner.grants
+    if wanted is None or shared:
         subscriptions = yield from Having(SUBSCRIPTION, "customer", owner.id)
     drafts = yield from Having(INVOICE, "customer", owner.id)
     foreseen = _Foreseen()
@@ -106,16 +108,25 @@ def next_invoice(
     only = None if wanted is None else wanted.id
     waiting = {each.id: each for each in drafts if isinstance(each.state, Draft) and each.due_at}
     for _ in range(_STEPS_MAX):
-        # As a run does it: of what is due at an instant, subscriptions come first, by their ids.
-        due: list[tuple[datetime, int, str]] = []
-        due += [(each.due_at, 0, each.id) for each in subjects.values() if each.due_at is not None]
-        due += [(each.due_at, 1, each.id) for each in waiting.values() if each.due_at is not None]
-        if not due:
+        if _is_over(only, subjects, waiting):
             return None
-        instant, kind, id = min(due)
+        # As a run does it: of what is due at an instant, what he was granted begins and ends first,
+        # then come subscriptions, then drafts, each by their ids.
+        falling_due: tuple[Iterable[Grant | Subscription | Invoice], ...] = (
+            foreseen.customer(owner).grants,
+            subjects.values(),
+            waiting.values(),
+        )
+        due: list[tuple[datetime, int, str]] = [
+            (each.due_at, place, each.id)
+            for place, records in enumerate(falling_due)
+            for each in records
+            if each.due_at is not None
+        ]
+        instant, place, id = min(due)
         now = evolve(context, at=instant, now=max(context.now, instant), safety=None)
         now = evolve(now, quotes_tax=False)  # it is shown by the table: nobody is asked
-        step = (renewals.advance, invoices.advance)[kind]
+        step = (grants.advance, renewals.advance, invoices.advance)[place]
         decision = yield from foreseen.through(step(id, now))
         seen = _seen(decision, only, instant)
         if seen is not None:
@@ -128,6 +139,18 @@ def next_invoice(
             if isinstance(moved, Subscription):
                 subjects[subject] = moved
     raise SafetyStop(owner.id, f"no invoice within {_STEPS_MAX} steps")
+
+
+def _is_over(
+    only: SubscriptionId | None,
+    subjects: Mapping[SubscriptionId, Subscription],
+    waiting: Mapping[InvoiceId, Invoice],
+) -> bool:
+    """Return whether no invoice comes any more, of anything or of one subscription."""
+    if only is None:
+        return not waiting and all(each.due_at is None for each in subjects.values())
+    billed = any(only in each.subscriptions for each in waiting.values())
+    return not billed and subjects[only].due_at is None
 
 
 def _seen(decision: Decision, only: SubscriptionId | None, at: datetime) -> Upcoming | None:
@@ -168,6 +191,10 @@ class _Foreseen:
     def record(self, kind: AnyKind, id: str) -> Record | None:
         """Return a record as it would be, if a decision has moved it."""
         return self._records.get(kind, {}).get(id)
+
+    def customer(self, owner: Customer) -> Customer:
+        """Return a customer as he would be."""
+        return cast("Customer", self.record(CUSTOMER, owner.id) or owner)
 
     def through(self, flow: Flow[T]) -> Flow[T]:
         """Let a flow read what would be there."""

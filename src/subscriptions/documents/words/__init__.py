@@ -1,0 +1,83 @@
+"""The words of documents, a module for each language; how dates are written is `formats`'s.
+
+A language that is not here gets English words, with its own dates and amounts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from subscriptions.documents.words.dutch import DUTCH
+from subscriptions.documents.words.english import ENGLISH, ENGLISH_ARITHMETIC, ENGLISH_CORRECTION
+from subscriptions.documents.words.french import FRENCH
+from subscriptions.documents.words.german import GERMAN, GERMAN_ARITHMETIC, GERMAN_CORRECTION
+from subscriptions.documents.words.italian import ITALIAN
+from subscriptions.documents.words.polish import POLISH
+from subscriptions.documents.words.spanish import SPANISH
+from subscriptions.documents.words.vocabulary import ArithmeticWords, CorrectionWords, Words
+
+__all__ = [
+    "ARITHMETIC",
+    "CORRECTION",
+    "DUTCH",
+    "ENGLISH",
+    "ENGLISH_ARITHMETIC",
+    "ENGLISH_CORRECTION",
+    "FRENCH",
+    "GERMAN",
+    "GERMAN_ARITHMETIC",
+    "GERMAN_CORRECTION",
+    "ITALIAN",
+    "POLISH",
+    "SPANISH",
+    "WORDS",
+    "ArithmeticWords",
+    "CorrectionWords",
+    "Words",
+    "speaks_arithmetic",
+    "speaks_correction",
+    "words_of",
+]
+
+WORDS: Final = {
+    "de": GERMAN,
+    "en": ENGLISH,
+    "es": SPANISH,
+    "fr": FRENCH,
+    "it": ITALIAN,
+    "nl": DUTCH,
+    "pl": POLISH,
+}
+
+
+def words_of(language: str) -> Words:
+    """Return the words of a BCP 47 tag; English for a language that is not here.
+
+    >>> words_of("de-AT").invoice, words_of("ja").invoice
+    ('Rechnung', 'Invoice')
+    """
+    return WORDS.get(language.partition("-")[0], ENGLISH)
+
+
+CORRECTION: Final = {"de": GERMAN_CORRECTION, "en": ENGLISH_CORRECTION}
+
+
+def speaks_correction(language: str) -> str:
+    """Return the language in which a credit note is written: this one, or English.
+
+    >>> speaks_correction("de-AT"), speaks_correction("fr")
+    ('de-AT', 'en')
+    """
+    return language if language.partition("-")[0] in CORRECTION else "en"
+
+
+ARITHMETIC: Final = {"de": GERMAN_ARITHMETIC, "en": ENGLISH_ARITHMETIC}
+
+
+def speaks_arithmetic(language: str) -> str:
+    """Return the language in which the arithmetic of a line is told: this one, or English.
+
+    >>> speaks_arithmetic("de-AT"), speaks_arithmetic("fr")
+    ('de-AT', 'en')
+    """
+    return language if language.partition("-")[0] in ARITHMETIC else "en"

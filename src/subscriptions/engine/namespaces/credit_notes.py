@@ -1,0 +1,46 @@
+"""`billing.credit_notes` and `billing.preview.credit_notes`, with and without `await`."""
+
+from __future__ import annotations
+
+from subscriptions.engine.binding import (
+    Asks,
+    AsyncAsks,
+    AsyncDoes,
+    AsyncLists,
+    AsyncPreviews,
+    Does,
+    Lists,
+    Namespace,
+    Previews,
+)
+from subscriptions.usecases import credit_notes
+
+
+class CreditNotes(Namespace):
+    """What was taken off final invoices."""
+
+    create = Does(credit_notes.create)
+    text = Asks(credit_notes.text)
+    get = Asks(credit_notes.get)
+    list = Lists(credit_notes.list_)
+
+
+class AsyncCreditNotes(Namespace):
+    """What was taken off final invoices."""
+
+    create = AsyncDoes(credit_notes.create)
+    text = AsyncAsks(credit_notes.text)
+    get = AsyncAsks(credit_notes.get)
+    list = AsyncLists(credit_notes.list_)
+
+
+class CreditNotePreviews(Namespace):
+    """What credit notes would do."""
+
+    create = Previews(credit_notes.create)
+
+
+class AsyncCreditNotePreviews(Namespace):
+    """What credit notes would do."""
+
+    create = AsyncPreviews(credit_notes.create)

@@ -1,0 +1,221 @@
+"""What a subscription has, what it was charged for it, and what it is to have."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import Final, TypeAlias
+
+from attrs import Factory, field, frozen
+
+from subscriptions.billing_cycles import BillingCycle, Interval, Period
+from subscriptions.coupons import AppliedCoupon
+from subscriptions.discounts import PercentOff
+from subscriptions.errors import ValidationError
+from subscriptions.ids import InvoiceId, PriceId
+from subscriptions.money import round_fraction
+from subscriptions.pricing.numbers import MOST_QUANTITY, read_quantity
+from subscriptions.proration import Proration, ProrationUnit
+from subscriptions.taxes import TaxBehavior, TaxRate
+
+_ONE: Final = Fraction(1)
+
+
+class FirstStub(StrEnum):
+    """What a first period costs that is shorter than the interval, or longer."""
+
+    PRORATED = "prorated"
+    FREE = "free"
+    FULL = "full"
+
+
+@frozen
+class Had:
+    """A price that an item has had: how many periods were billed at it, and until which day."""
+
+    price: PriceId
+    billed: int
+    through: date
+
+
+@frozen
+class Free:
+    """A span of time, from an instant up to another, in which what is used is never billed."""
+
+    begin: datetime
+    end: datetime
+
+
+@frozen
+class Item:
+    """One thing that the customer has: a price, how many, and how far it is billed.
+
+    `number` is its name within the subscription, never used again. Periods are counted by `cycle`;
+    `through` is the first day that is not billed yet, by default the cycle's anchor, and each item
+    has its own, so a yearly and a monthly item can live on one subscription. The next period ends
+    at the cycle's next boundary, or on `next_end`. `billed` counts the periods billed at this
+    price; the last one came to `last_minor`, before discounts. An item in `arrears` is billed when
+    its period ends; one with a `meter` by what is used. It is unbilled from the instant `since` on,
+    where that may be within the day `through`: what is used, and what is billed in arrears where
+    seconds count. Of its open period `usage_billed_minor` was billed ahead. `had` are the prices
+    before this one, so that none gives its introductory periods twice. What is used in the spans
+    of `free` is never billed, however late it is reported: it was paused, or its periods skipped.
+    """
+
+    price: PriceId
+    quantity: int | Decimal
+    cycle: BillingCycle
+    through: date = field(default=Factory(lambda self: self.cycle.anchor, takes_self=True))
+    number: int = 1
+    billed: int = 0
+    arrears: bool = False
+    meter: str | None = None
+    since: datetime | None = None
+    usage_billed_minor: int = 0
+    last_minor: int = 0
+    next_end: date | None = None
+    first_stub: FirstStub = FirstStub.PRORATED
+    had: tuple[Had, ...] = ()
+    free: tuple[Free, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        quantity = self.quantity
+        if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal):
+            raise ValidationError("quantity", quantity, "an int or a Decimal")
+        # What no price can be computed for is refused now, not when it is billed. An int needs no
+        # more than a look, for each period that is billed makes an item anew.
+        if type(quantity) is not int:
+            read_quantity(quantity)
+        if not 0 < quantity <= MOST_QUANTITY:
+            raise ValidationError("quantity", quantity, "more than zero and at most 10**18")
+
+    @property
+    def next_period(self) -> Period:
+        """The first period that is not billed yet: a whole one of its cycle, or a stub."""
+        through, end = self.through, self.next_end
+        if end is None:
+            period = self.cycle.period_containing(through)
+            if period.start == through:
+                return period
+            end = period.end
+        return Period(through, end)
+
+    @property
+    def due_day(self) -> date:
+        """The day on which its next period is billed: its first day, or in arrears its end."""
+        return self.next_period.end if self.arrears else self.through
+
+
+@frozen
+class Grant:
+    """What a coupon took off a billed period: `amount_minor` of the `of_minor` that it met.
+
+    It is kept with the debit, so that a change within the period meets the same discount. `price`
+    is what it was granted for.
+    """
+
+    coupon: AppliedCoupon
+    amount_minor: int
+    of_minor: int
+    price: PriceId | None = None
+
+    def taken_off(self, minor: int) -> int:
+        """Return what it takes off another price of that period, in minor units.
+
+        Of the price it was granted for, that is what it took; a percentage stays the same part of
+        another price, an amount the same amount as far as there is so much.
+        """
+        terms = self.coupon.terms
+        if not isinstance(terms, PercentOff):
+            return min(self.amount_minor, minor)
+        if self.of_minor:
+            return round_fraction(self.amount_minor * minor, self.of_minor)
+        share = Fraction(terms.percent) / 100 * minor
+        return round_fraction(share.numerator, share.denominator)
+
+
+@frozen
+class Debit:
+    """What an item was once charged for a period: what a later change credits, and never more.
+
+    `whole` is the period that was billed, `whole_minor` its price after discounts, net or gross as
+    `behavior` says. Of it stands what lies between `begin` and `end`, fractions of the whole: the
+    cut at `end` less the cut at `begin`. `line` is its place on `invoice`; while that is None, its
+    place among what is pending. `cycle` is how the period was counted, where its item is counted
+    otherwise since. `grants` are the discounts of the period. `charged_to` is where `end` was at
+    first: what lies between them has been credited. A stub was cut out of its cycle by the `unit`.
+    `more_rates` are the taxes besides `rate` that were charged.
+    """
+
+    item: int
+    price: PriceId
+    whole: Period
+    whole_minor: int
+    rate: TaxRate
+    behavior: TaxBehavior = TaxBehavior.EXCLUSIVE
+    line: int = 0
+    invoice: InvoiceId | None = None
+    begin: Fraction = Fraction()
+    end: Fraction = _ONE
+    cycle: BillingCycle | None = None
+    grants: tuple[Grant, ...] = ()
+    charged_to: Fraction = _ONE
+    unit: ProrationUnit = ProrationUnit.DAY
+    more_rates: tuple[TaxRate, ...] = ()
+
+
+@frozen
+class WantedItem:
+    """A price and how many of it; `item` is the number of the present item that it continues."""
+
+    price: PriceId
+    quantity: int | Decimal
+    item: int | None = None
+
+
+@frozen
+class PlannedItem:
+    """Another price or quantity of the present item with the number `item`, or else a new item.
+
+    What is None stays as the item has it by then: who plans for more seats does not plan to undo an
+    upgrade that comes before. With `instead_of` the item goes over to the price only if it then has
+    that one, and at a renewal: nothing is prorated.
+    """
+
+    price: PriceId | None
+    quantity: int | Decimal | None
+    item: int | None = None
+    instead_of: PriceId | None = None
+
+
+@frozen
+class Planned:
+    """A change that takes effect when the day `on` begins.
+
+    The `items` are changed or added, those in `remove` go, and what is not named stays as it is by
+    then. With `whole` the items are all that it then has. `cause` says what planned it, such as the
+    id of a migration; `proration` is how it is charged. On the day `announce_on` it is announced;
+    None where it has been, or is not to be.
+    """
+
+    on: date
+    items: tuple[PlannedItem, ...]
+    proration: Proration
+    remove: tuple[int, ...] = ()
+    whole: bool = False
+    cause: str = ""
+    announce_on: date | None = None
+
+
+Wanted: TypeAlias = str | tuple[str, int | Decimal]
+"""A price by its id, and how many of it if not one."""
+
+
+@frozen
+class Phase:
+    """What a subscription has for a while, one phase after the other; the last may be endless."""
+
+    items: tuple[Wanted, ...]
+    lasts: Interval | None = None

@@ -1,0 +1,96 @@
+"""Items with a new price: how their periods are counted, what was billed at it, the setup fee."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from subscriptions.alignment import shared
+from subscriptions.billing_cycles import BillingCycle
+from subscriptions.catalog import Price
+from subscriptions.invoices import Charge, LineKind
+from subscriptions.lifecycle.items import FirstStub, Had, Item, WantedItem
+from subscriptions.lifecycle.subscription import Subscription
+from subscriptions.records import evolve
+from subscriptions.taxes import TaxTreatment
+
+
+def new_item(
+    wanted: WantedItem,
+    price: Price,
+    cycle: BillingCycle,
+    number: int,
+    *,
+    through: date,
+    next_end: date | None = None,
+    since: datetime | None = None,
+    first_stub: FirstStub = FirstStub.PRORATED,
+) -> Item:
+    """Return an item of a price of which nothing is billed yet."""
+    return Item(
+        wanted.price,
+        wanted.quantity,
+        cycle,
+        through,
+        number,
+        arrears=price.arrears,
+        meter=price.meter,
+        since=since,
+        next_end=next_end,
+        first_stub=first_stub,
+    )
+
+
+def joined(beside: Item, start: date, price: Price) -> tuple[BillingCycle, date | None]:
+    """Return how the periods of a price that joins an item are counted, and the first end."""
+    assert price.every is not None
+    aligned = shared(beside.cycle, start, price.every)
+    return aligned.cycle, aligned.stub_end(start)
+
+
+def reaching_back(cycle: BillingCycle, day: date) -> BillingCycle:
+    """Return a cycle with the same boundaries, anchored early enough to have a day."""
+    return cycle if cycle.anchor <= day else shared(cycle, day, cycle.every).cycle
+
+
+def counted(before: Item, after: Item, *, in_period: bool) -> Item:
+    """Return an item with another price that knows how many periods it has had at it.
+
+    `in_period` says that the rest of a billed period is charged at it: that is one, too, unless
+    it was counted when the item had the price before, in the same period.
+    """
+    if after.price == before.price:
+        return evolve(
+            after,
+            billed=before.billed,
+            last_minor=before.last_minor,
+            had=before.had,
+            free=before.free,
+        )
+    earlier = next((each for each in before.had if each.price == after.price), None)
+    billed = 0 if earlier is None else earlier.billed
+    if in_period and (earlier is None or earlier.through != before.through):
+        billed += 1
+    others = tuple(each for each in before.had if each.price not in {after.price, before.price})
+    had = (*others, Had(before.price, before.billed, before.through))
+    return evolve(after, billed=billed, last_minor=before.last_minor, had=had, free=before.free)
+
+
+def setup_charge(
+    item: Item, price: Price, subscription: Subscription, treatment: TaxTreatment
+) -> Charge:
+    """Return the setup fee of a price: once, with the next invoice."""
+    return Charge(
+        price.name,
+        price.setup_minor,
+        treatment.rate,
+        price.tax_behavior,
+        unit_price=Decimal(price.setup_minor).scaleb(-subscription.currency.exponent),
+        price=item.price,
+        kind=LineKind.SETUP,
+        product=price.product,
+        subscription=subscription.id,
+        item=item.number,
+        more_rates=treatment.more_rates,
+        tax_flag=treatment.flag,
+    )
