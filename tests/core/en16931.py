@@ -75,7 +75,8 @@ def _of_invoice(invoice: Invoice) -> Iterator[str]:
         yield f"BR-CO-14: the tax {tax} is the sum of the breakdown"
     if without + tax != total:
         yield f"BR-CO-15: {total} is {without} + {tax}"
-    prepaid = (invoice.paid_minor + invoice.balance_minor + invoice.credited_minor) * unit
+    settled = invoice.paid_minor + invoice.balance_minor + invoice.granted_minor
+    prepaid = (settled + invoice.credited_minor) * unit
     if invoice.amount_due.minor * unit != max(Decimal(0), total - prepaid):
         yield f"BR-CO-16: {invoice.amount_due} is {total} - {prepaid}"
     seen: set[Rate] = set()

@@ -83,7 +83,8 @@ def _invoice(random: Random) -> Invoice:
     )
     total = composed.total_minor
     balance = random.randint(0, total) if random.random() < 0.3 else 0
-    paid = random.randint(0, total - balance) if random.random() < 0.3 else 0
+    granted = random.randint(0, total - balance) if random.random() < 0.3 else 0
+    paid = random.randint(0, total - balance - granted) if random.random() < 0.3 else 0
     return evolve(
         composed,
         state=Open(),
@@ -91,6 +92,7 @@ def _invoice(random: Random) -> Invoice:
         issued_on=date(2027, 1, 31),
         finalized_at=NOON,
         balance_minor=balance,
+        granted_minor=granted,
         paid_minor=paid,
     )
 
@@ -105,8 +107,9 @@ def test_every_random_invoice_keeps_the_arithmetic_of_en_16931(slice: int) -> No
         seen["several rates"] += len(invoice.taxes) > 1
         seen["discounts"] += any(line.discounts for line in invoice.lines)
         seen["inclusive"] += any(line.behavior is TaxBehavior.INCLUSIVE for line in invoice.lines)
+        seen["grants"] += bool(invoice.granted_minor)
         seen["reductions"] += any(line.amount_minor < 0 for line in invoice.lines)
-    hard = ("several rates", "discounts", "inclusive", "reductions")
+    hard = ("several rates", "discounts", "inclusive", "grants", "reductions")
     assert all(seen[each] > 1000 for each in hard), seen
 
 
