@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from attrs import evolve
 
 from subscriptions.billing_cycles import Period
-from subscriptions.credit_notes import CREDIT_NOTE, CreditNote
+from subscriptions.credit_notes import CREDIT_NOTE
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import ValidationError
-from subscriptions.invoices import INVOICE, Invoice, Seller
+from subscriptions.invoices import INVOICE, Seller
 from subscriptions.number_series import NUMBER_SERIES, NumberSeries
 from subscriptions.pro_forma import PRO_FORMA, ProForma
 from subscriptions.records import Kind, Record
@@ -120,33 +122,17 @@ def _audit(
 
 
 def _taxed(reader: Reader, books: TaxBooks, tenant: str) -> Procedure[TaxReport]:
-    kinds: tuple[Kind[Invoice] | Kind[CreditNote], ...] = (INVOICE, CREDIT_NOTE)
     # What was issued before the period may have been declared void in it.
     until = ("issued_on", books.period.end - timedelta(days=1))
-    for kind in kinds:
-        cursor: str | None = None
-        while True:
-            query: Query[Any] = Query(kind, tenant, until=until, after=cursor, limit=PAGE)
-            page = yield from call(reader.find, query)
-            for record in page.items:
-                books.add(record)
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+    yield from _each(reader, Query(INVOICE, tenant, until=until, limit=PAGE), books.add)
+    yield from _each(reader, Query(CREDIT_NOTE, tenant, until=until, limit=PAGE), books.add)
     return books.close()
 
 
 def _books(reader: Reader, tenant: str, until: datetime | None) -> Procedure[Ledger]:
     books = Books(until)
     for kind in BOOKED:
-        cursor: str | None = None
-        while True:
-            page = yield from call(reader.find, Query(kind, tenant, after=cursor, limit=PAGE))
-            for record in page.items:
-                books.add(record)
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        yield from _each(reader, Query(kind, tenant, limit=PAGE), books.add)
     return books.close()
 
 
@@ -163,21 +149,28 @@ def _kept(
 ) -> Procedure[list[T]]:
     """Keep of each page of records only what the audit needs."""
     kept: list[T] = []
-    cursor: str | None = None
-    while True:
-        page = yield from call(reader.find, Query(kind, tenant, after=cursor, limit=PAGE))
-        kept += [each for each in map(keep, page.items) if each is not None]
-        cursor = page.next_cursor
-        if cursor is None:
-            return kept
+
+    def take(record: R) -> None:
+        wanted = keep(record)
+        if wanted is not None:
+            kept.append(wanted)
+
+    yield from _each(reader, Query(kind, tenant, limit=PAGE), take)
+    return kept
 
 
 def _pages(reader: Reader, kind: Kind[R], tenant: str) -> Procedure[list[R]]:
     records: list[R] = []
-    cursor: str | None = None
+    yield from _each(reader, Query(kind, tenant, limit=PAGE), records.append)
+    return records
+
+
+def _each(reader: Reader, query: Query[R], take: Callable[[R], object]) -> Procedure[None]:
+    """Hand over every record of a query, of which never more than a page is held."""
     while True:
-        page = yield from call(reader.find, Query(kind, tenant, after=cursor, limit=PAGE))
-        records += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return records
+        page = yield from call(reader.find, query)
+        for record in page.items:
+            take(record)
+        if page.next_cursor is None:
+            return
+        query = evolve(query, after=page.next_cursor)

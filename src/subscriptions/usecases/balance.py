@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 
 from subscriptions import balance
 from subscriptions.balance import BALANCE_ENTRY, BalanceEntry, Cause
@@ -13,8 +14,10 @@ from subscriptions.grants import Grant
 from subscriptions.ids import InvoiceId, RefundId
 from subscriptions.invoices import Invoice
 from subscriptions.money import Money
-from subscriptions.records import Ref, plain_text
+from subscriptions.records import Record, Ref, plain_text
 from subscriptions.usecases.flows import Command, Context, Flow, Listing, Maybe, only
+
+R = TypeVar("R", bound=Record)
 
 
 def adjust(
@@ -82,12 +85,12 @@ def moved(
     return in_turn(decision, Decision(moves))
 
 
-def left_by(decision: Decision, owner: Customer) -> Customer:
-    """Return a customer as a decision leaves him: what moves his balance next starts from there."""
+def left_by(decision: Decision, record: R) -> R:
+    """Return a record as a decision leaves it: what is decided of it next starts from there."""
     for change in decision.changes:
-        if isinstance(change.after, Customer) and change.after.id == owner.id:
+        if change.after.id == record.id and isinstance(change.after, type(record)):
             return change.after
-    return owner
+    return record
 
 
 def in_turn(first: Decision, second: Decision) -> Decision:

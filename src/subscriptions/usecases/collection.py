@@ -111,6 +111,17 @@ def is_small(amount_minor: int, currency: Currency, gateway: str, context: Conte
     return bool(capabilities.minimums) and amount_minor < capabilities.minimum_minor(currency)
 
 
+def _is_charged_later(
+    customer: Customer, owed_minor: int, currency: Currency, method: PaymentMethod, context: Context
+) -> bool:
+    """Return whether it is charged in a step of its own: with smaller ones, as one, or held."""
+    return (
+        bool(customer.small_debts)
+        or customer.collection_hold is not None
+        or is_small(owed_minor, currency, method.gateway, context)
+    )
+
+
 def issue_new(
     id: InvoiceId,
     customer: Customer,
@@ -152,12 +163,7 @@ def issue_new(
     owed_minor = totals.gross_minor - applied
     payment, later = None, False
     if method is not None and owed_minor > 0:
-        # With smaller ones, or because it is one, it is charged in a step of its own.
-        later = (
-            bool(customer.small_debts)
-            or customer.collection_hold is not None
-            or is_small(owed_minor, currency, method.gateway, context)
-        )
+        later = _is_charged_later(customer, owed_minor, currency, method, context)
         if not later:
             payment = _intent(
                 id, customer.id, currency, 1, owed_minor, method=method, context=context
@@ -210,10 +216,8 @@ def issue(
     payment = None
     owed_minor = invoice.total_minor - invoice.balance_minor - invoice.granted_minor
     charged = method if owed_minor > 0 else None
-    if charged is not None and (
-        customer.small_debts
-        or customer.collection_hold is not None
-        or is_small(owed_minor, invoice.currency, charged.gateway, context)
+    if charged is not None and _is_charged_later(
+        customer, owed_minor, invoice.currency, charged, context
     ):
         invoice, charged = evolve(invoice, charge_at=context.at), None
     if charged is not None:

@@ -8,7 +8,6 @@ charged at once, and dunning goes on where it stood.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeVar
 
 from subscriptions import customers, dunning, invoices
 from subscriptions.customers import CUSTOMER, Customer
@@ -17,11 +16,10 @@ from subscriptions.dunning import DUNNING_CASE, Held
 from subscriptions.ids import CustomerId
 from subscriptions.invoices import INVOICE, Invoice, Open, ReleaseCollection, StartCollection
 from subscriptions.payments import Payment
-from subscriptions.records import Record, Ref, plain_text
+from subscriptions.records import Ref, plain_text
 from subscriptions.usecases import collection, retrying
+from subscriptions.usecases.balance import left_by
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Having
-
-R = TypeVar("R", bound=Record)
 
 
 def hold_collection(
@@ -68,7 +66,7 @@ def doubted(
     record: str, customer: CustomerId, decision: Decision, *, reason: str, context: Context
 ) -> Flow[Decision]:
     """Add to a decision that sets a payment or refund aside that nothing is charged meanwhile."""
-    owner = _left_by(decision, (yield from Get(CUSTOMER, customer)))
+    owner = left_by(decision, (yield from Get(CUSTOMER, customer)))
     held = customers.doubt(owner, record, reason=reason, at=context.at)
     return decision if held is None else _further(decision, held)
 
@@ -77,7 +75,7 @@ def trusted(
     record: str, customer: CustomerId, decision: Decision, context: Context
 ) -> Flow[Decision]:
     """Add to a decision that settles a payment or refund that it is in doubt no longer."""
-    owner = _left_by(decision, (yield from Get(CUSTOMER, customer)))
+    owner = left_by(decision, (yield from Get(CUSTOMER, customer)))
     released = customers.trust(owner, record)
     if released is None:
         return decision
@@ -93,13 +91,13 @@ def _gone_on(decision: Decision, context: Context) -> Flow[Decision]:
         return decision
     cases = yield from Having(DUNNING_CASE, "customer", owner.id)
     for stored in cases:
-        case = _left_by(decision, stored)
+        case = left_by(decision, stored)
         if isinstance(case.state, Held) and case.state.with_customer:
             decision = _further(decision, dunning.release(case, at=context.at))
     found = yield from Having(INVOICE, "customer", owner.id)
     planned: list[Payment] = []
     for stored_invoice in found:
-        invoice = _left_by(decision, stored_invoice)
+        invoice = left_by(decision, stored_invoice)
         if not invoice.held or not isinstance(invoice.state, Open):
             continue
         if not invoice.attempts and not invoice.dunning:
@@ -134,14 +132,6 @@ def _retried(
         return None
     payment, _ = collection.attempt(invoice, method, context)
     return payment
-
-
-def _left_by(decision: Decision, record: R) -> R:
-    """Return a record as a decision leaves it."""
-    for change in decision.changes:
-        if change.after.id == record.id and isinstance(change.after, type(record)):
-            return change.after
-    return record
 
 
 def _further(decision: Decision, change: Change) -> Decision:

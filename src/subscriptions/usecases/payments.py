@@ -23,7 +23,6 @@ from subscriptions.invoices import (
     EndCollection,
     Invoice,
     Open,
-    Paid,
 )
 from subscriptions.money import Money
 from subscriptions.payment_methods import PAYMENT_METHOD
@@ -61,7 +60,7 @@ from subscriptions.usecases.flows import (
     only,
 )
 from subscriptions.usecases.price_arguments import read_flag
-from subscriptions.usecases.receivables import close_cases, open_case
+from subscriptions.usecases.receivables import open_case
 from subscriptions.usecases.receiving import Target
 
 
@@ -201,12 +200,11 @@ def absent(id: str, context: Context) -> Flow[Decision]:
         raise InvalidTransition(f"payment {id}", payment.status, "gateway has never had it")
     if not isinstance(payment.state, Intended | Unknown):
         return Decision()
+    void = payments.void(payment, reason="the gateway never had it", at=context.at)
     if payment.authorization is not None:
-        reason = "the gateway never had it"
-        return Decision((payments.void(payment, reason=reason, at=context.at),))
+        return Decision((void,))
     if payment.invoice is None:
         return Decision()
-    void = payments.void(payment, reason="the gateway never had it", at=context.at)
     invoice = yield from Get(INVOICE, payment.invoice)
     changes = [void]
     ended = EndCollection(payment.id)
@@ -264,7 +262,7 @@ def _captured(
     # `change` counts its own event.
     version = payment.version + len(events) - len(change.events)
     received = Change(change.kind, change.before, evolve(payment, version=version), events)
-    settled = yield from _settled(applied, context)
+    settled = yield from receiving.settled(applied, context)
     return join(Decision((received,)), settled)
 
 
@@ -334,17 +332,13 @@ def _succeeded_together(
     events: tuple[object, ...] = (*change.events, *_allocations(payment))
     version = payment.version + len(events) - len(change.events)
     received = Change(change.kind, change.before, evolve(payment, version=version), events)
-    settled = yield from _settled(applied, context)
+    settled = yield from receiving.settled(applied, context)
     decision = join(Decision((received,)), settled)
     owner = left_by(decision, (yield from Get(CUSTOMER, payment.customer)))
-    paid = {each.after.id for each in applied if _is_paid(each)}
+    paid = {each.after.id for each in applied if receiving.is_paid(each)}
     left = tuple([id for id in owner.small_debts if id not in paid])
     fewer = customers.set_small_debts(owner, left)
     return decision if fewer is None else in_turn(decision, Decision((fewer,)))
-
-
-def _is_paid(change: Change) -> bool:
-    return isinstance(change.after, Invoice) and isinstance(change.after.state, Paid)
 
 
 def _free_small(payment: Payment, decision: Decision) -> Flow[Decision]:
@@ -447,23 +441,12 @@ def _apply(
     first: Sequence[CountAttempt] = (),
 ) -> Flow[Decision]:
     applied = invoices.decide(invoice, *first, ApplyPayment(payment, amount_minor, context.at))
-    return (yield from _settled([applied], context))
-
-
-def _settled(applied: Sequence[Change], context: Context) -> Flow[Decision]:
-    """Add to payments of invoices what follows for those that are paid now."""
-    paid = [c for c in applied if isinstance(c.after, Invoice) and isinstance(c.after.state, Paid)]
-    closed = yield from close_cases(*paid, reason="paid", context=context, paid=True)
-    return join(Decision(tuple(c for c in applied if c not in paid)), closed)
+    return (yield from receiving.settled([applied], context))
 
 
 def _allocations(payment: Payment) -> tuple[PaymentAllocated, ...]:
     """Say where the money went, and what of it waits for an invoice."""
-    id, customer, currency = payment.id, payment.customer, payment.currency
-    events = tuple(
-        PaymentAllocated(id, customer, part.invoice, Money(part.amount_minor, currency))
-        for part in payment.allocations
-    )
+    events = receiving.allocation_events(payment, payment.allocations)
     if not payment.unallocated:
         return events
-    return (*events, PaymentAllocated(id, customer, None, payment.unallocated))
+    return (*events, PaymentAllocated(payment.id, payment.customer, None, payment.unallocated))

@@ -137,7 +137,7 @@ def received(
         at=context.at,
     )
     split = yield from shares(payment, payment.amount_minor, to, text)
-    payment, settled = yield from _pay(payment, split, context)
+    payment, paid = yield from _pay(payment, split, context)
     first = payment.allocations[0].invoice if payment.allocations else None
     events: list[object] = [PaymentSucceeded(payment.id, owner.id, first, amount)]
     events += allocation_events(payment, payment.allocations)
@@ -149,7 +149,7 @@ def received(
     elif left:
         events.append(PaymentAllocated(payment.id, owner.id, None, payment.unallocated))
     made = created(PAYMENT, evolve(payment, version=len(events)), *events)
-    decision = join(Decision((made,)), settled)
+    decision = join(Decision((made,)), paid)
     if surplus:
         decision = on_balance(decision, owner, payment, surplus, context)
     return evolve(decision, about=Ref(PAYMENT, payment.id))
@@ -170,12 +170,12 @@ def allocated(
         off = payments.take_off_balance(after, taken)
         after, events = _after(off), off.events
     known = len(after.allocations)
-    after, settled = yield from _pay(after, split, context)
+    after, paid = yield from _pay(after, split, context)
     events = (*events, *allocation_events(after, after.allocations[known:]))
     if not events:
         return Decision(about=Ref(PAYMENT, payment.id))
     after = evolve(after, version=payment.version + len(events))
-    decision = join(Decision((changed(PAYMENT, payment, after, *events),)), settled)
+    decision = join(Decision((changed(PAYMENT, payment, after, *events),)), paid)
     if taken:
         decision = on_balance(decision, owner, payment, -taken, context)
     return evolve(decision, about=Ref(PAYMENT, payment.id))
@@ -220,9 +220,14 @@ def _pay(
         payment = payments.allocated(payment, Allocation(invoice.id, minor))
         paying = ApplyPayment(payment.id, minor, context.at)
         applied.append(invoices.decide(invoice, paying))
-    paid = [each for each in applied if _is_paid(each)]
+    return payment, (yield from settled(applied, context))
+
+
+def settled(applied: Sequence[Change], context: Context) -> Flow[Decision]:
+    """Add to what money did to invoices what follows for those that are paid now."""
+    paid = [each for each in applied if is_paid(each)]
     closed = yield from close_cases(*paid, reason="paid", context=context, paid=True)
-    return payment, join(Decision(tuple([x for x in applied if x not in paid])), closed)
+    return join(Decision(tuple([x for x in applied if x not in paid])), closed)
 
 
 def _surplus(payment: Payment, split: Sequence[tuple[Invoice, int]], left: int) -> Flow[int]:
@@ -234,7 +239,8 @@ def _surplus(payment: Payment, split: Sequence[tuple[Invoice, int]], left: int) 
     return left
 
 
-def _is_paid(change: Change) -> bool:
+def is_paid(change: Change) -> bool:
+    """Return whether a change leaves an invoice paid."""
     return isinstance(change.after, Invoice) and isinstance(change.after.state, Paid)
 
 
