@@ -11,7 +11,7 @@ WORKERS ?= auto
 
 # The pure part: values in, values out. Its tests take every branch.
 CORE := alignment balance billing_cycles catalog contract_terms coupons credit_notes customers decisions discounts \
-        disputes dunning entitlements errors events grants idempotency ids inbox invoice_numbering invoices lifecycle \
+        disputes dunning entitlements errors events frozen grants idempotency ids inbox invoice_numbering invoices lifecycle \
         migrations money number_series payment_methods payment_references payments pending_items pricing pro_forma proration records refunds review statements tax_ids tax_quotes taxes usage
 
 empty :=

@@ -15,8 +15,6 @@ from itertools import combinations, product
 from typing import TypeVar
 from xml.sax.saxutils import escape
 
-from attrs import frozen
-
 from subscriptions import (
     disputes,
     dunning,
@@ -30,6 +28,7 @@ from subscriptions import (
 from subscriptions.billing_cycles import Period
 from subscriptions.decisions import Change
 from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CreditNoteId, DisputeId, GrantId, InvoiceId, PaymentId
 from subscriptions.money import EUR, Money
 from subscriptions.testing.builders import (

@@ -17,10 +17,9 @@ from enum import StrEnum
 from math import gcd
 from typing import Final, TypeAlias, assert_never
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import BillingCycle, Interval, IntervalUnit
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 
 
 class Weekday(StrEnum):

@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
-from attrs import frozen
-
 from subscriptions import customers
 from subscriptions.customers import Customer
 from subscriptions.decisions import Change, created
+from subscriptions.frozen import frozen
 from subscriptions.ids import (
     BalanceEntryId,
     CustomerId,

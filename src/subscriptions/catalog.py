@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.billing_cycles import Interval
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, NotAvailable, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, PriceId, ProductId
 from subscriptions.money import MINOR_LIMIT, Currency
 from subscriptions.pricing import PriceModel

@@ -16,10 +16,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import BillingCycle, Interval
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.records import plain_date
 
 

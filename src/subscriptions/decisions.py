@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.invoice_numbering import Series
 from subscriptions.records import AnyKind, Kind, Record, Ref, evolve
 

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal
 from typing import TypeAlias, assert_never, cast
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CouponId, ProductId
 from subscriptions.money import Currency, Money, allocate_minor, read_decimal, round_fraction
 

@@ -12,10 +12,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from attrs import frozen
-
 from subscriptions.catalog import Product
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.pricing.numbers import EXACT, read_quantity
 
 

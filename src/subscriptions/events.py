@@ -11,8 +11,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias
 
-from attrs import frozen
-
 from subscriptions import (
     balance,
     catalog,
@@ -89,6 +87,7 @@ from subscriptions.dunning import (
     DunningStepTaken,
     DunningStopped,
 )
+from subscriptions.frozen import frozen
 from subscriptions.grants import (
     GrantApplied,
     GrantBegan,

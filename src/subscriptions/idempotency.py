@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import derived_id
 from subscriptions.records import Kind
 

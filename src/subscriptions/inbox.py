@@ -10,11 +10,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
-
 from subscriptions.decisions import Change, changed, created
 from subscriptions.disputes import DisputeSnapshot
 from subscriptions.errors import InvalidTransition
+from subscriptions.frozen import frozen
 from subscriptions.ids import InboundId, derived_id
 from subscriptions.payments import PaymentSnapshot
 from subscriptions.records import Column, ColumnType, Kind, evolve

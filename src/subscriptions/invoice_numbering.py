@@ -18,9 +18,10 @@ from functools import lru_cache
 from string import Formatter
 from typing import Final, TypeAlias
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 
 
 class Reset(StrEnum):

@@ -14,13 +14,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final, TypeAlias
 
-from attrs import frozen
-
 from subscriptions import lifecycle
 from subscriptions.billing_cycles import Interval
 from subscriptions.catalog import Price
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import MigrationId, PriceId, derived_id
 from subscriptions.lifecycle import Item, Planned, PlannedItem
 from subscriptions.proration import Mode, Proration

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import SeriesId
 from subscriptions.invoice_numbering import Series
 from subscriptions.records import Kind, evolve

@@ -10,10 +10,9 @@ import re
 from datetime import date, datetime
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
-
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, DisputeId, PaymentMethodId
 from subscriptions.records import Column, ColumnType, Kind, evolve, plain_text
 

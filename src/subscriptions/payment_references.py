@@ -14,7 +14,9 @@ import re
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
-from attrs import field, frozen
+from attrs import field
+
+from subscriptions.frozen import frozen
 
 BODY_MAX = 21
 """How many characters follow the check digits (ISO 11649)."""

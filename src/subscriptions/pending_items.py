@@ -11,10 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from attrs import frozen
-
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, InvoiceId, PendingItemId, SubscriptionId
 from subscriptions.money import Money
 from subscriptions.records import Column, ColumnType, Kind, evolve

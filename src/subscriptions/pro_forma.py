@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import local_date
 from subscriptions.customers import Customer
 from subscriptions.decisions import Change, Issue, created
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, ProFormaId
 from subscriptions.invoice_numbering import Series
 from subscriptions.invoices import Invoice, Seller

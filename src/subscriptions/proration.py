@@ -15,10 +15,11 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final, TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money import Money, round_fraction
 
 

@@ -15,9 +15,10 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
-from attrs import AttrsInstance, field, fields, frozen
+from attrs import AttrsInstance, field, fields
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 
 ColumnValue: TypeAlias = str | int | date | datetime | None
 
@@ -121,10 +122,11 @@ else:
         """
         places, values_of, make = _copying(type(record))
         values = list(values_of(record))
-        for name, value in changes.items():
-            if name not in places:
-                raise TypeError(f"{type(record).__name__} has no field {name!r}")
-            values[places[name]] = value
+        try:
+            for name, value in changes.items():
+                values[places[name]] = value
+        except KeyError as unknown:
+            raise TypeError(f"{type(record).__name__} has no field {unknown}") from None
         return make(*values)
 
 

@@ -11,10 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from attrs import frozen
-
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition
+from subscriptions.frozen import frozen
 from subscriptions.ids import ReviewItemId, derived_id
 from subscriptions.money import Money
 from subscriptions.records import Column, ColumnType, Kind, evolve, plain_text

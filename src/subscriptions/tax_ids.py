@@ -18,9 +18,10 @@ from enum import StrEnum
 from importlib.util import find_spec
 from typing import Final, TypeAlias, assert_never
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.records import aware, plain_text
 
 EU_PREFIXES: Final = frozenset(

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from subscriptions.billing_cycles import Period
 from subscriptions.customers import Address, Customer
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, ProductId, derived_id
 from subscriptions.invoices import Charge, Invoice, Seller, SellerSnapshot
 from subscriptions.money import Currency

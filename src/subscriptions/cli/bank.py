@@ -8,12 +8,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from subscriptions import Billing, Money
 from subscriptions.billing_cycles import local_date
 from subscriptions.errors import DomainError
 from subscriptions.events import Recorded
+from subscriptions.frozen import frozen
 from subscriptions.invoices import InvoiceFinalized
 
 STATEMENT_AT = time(8, tzinfo=UTC)

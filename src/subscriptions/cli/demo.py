@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.resources import as_file, files
 from time import perf_counter
 
-from attrs import frozen
 from rich.console import Console
 
 from subscriptions import Billing
@@ -21,6 +20,7 @@ from subscriptions.cli.bank import STATEMENT_AT, Bank
 from subscriptions.cli.figures import Figures, Month
 from subscriptions.cli.workplace import SELLER, Workplace, open_file
 from subscriptions.events import Recorded
+from subscriptions.frozen import frozen
 from subscriptions.invoices import Invoice
 from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.storage import due

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import TypeAlias, assert_never
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.discounts import (
     AmountOff,
@@ -18,6 +18,7 @@ from subscriptions.discounts import (
     one_for_each_currency,
 )
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import (
     CouponId,
     CustomerId,

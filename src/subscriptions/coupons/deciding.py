@@ -9,8 +9,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from attrs import frozen
-
 from subscriptions.coupons.coupon import (
     COUPON,
     PROMOTION_CODE,
@@ -30,6 +28,7 @@ from subscriptions.coupons.events import (
 )
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, ProductId, RedemptionId, SubscriptionId, derived_id
 from subscriptions.money import Currency, Money
 from subscriptions.records import evolve

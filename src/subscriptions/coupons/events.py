@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import (
     CouponId,
     CustomerId,

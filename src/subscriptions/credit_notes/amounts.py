@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from subscriptions.credit_notes import several_taxes
 from subscriptions.credit_notes.credit_note import CreditLine, CreditNote
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.invoices import Invoice
 from subscriptions.money import Money, Rounding, round_fraction
 from subscriptions.taxes import TaxBehavior, TaxGroup, TaxKey, TaxRate, key_of

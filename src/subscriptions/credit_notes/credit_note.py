@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import Period
+from subscriptions.frozen import frozen
 from subscriptions.ids import CreditNoteId, CustomerId, InvoiceId, SubscriptionId
 from subscriptions.invoices import LineKind, Party, SellerSnapshot
 from subscriptions.money import Currency, Money

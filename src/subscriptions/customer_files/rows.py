@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final, TypeVar, cast
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from subscriptions.billing_cycles import BillingCycle, Interval
 from subscriptions.customer_files.tables import METADATA, Cells, RowError, row_error
@@ -26,6 +26,7 @@ from subscriptions.customer_files.values import (
 )
 from subscriptions.customers import Address, Customer, normalized_tags
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId
 from subscriptions.money import Currency, Money
 from subscriptions.payment_methods import refuse_card_number

@@ -15,7 +15,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn, TypeAlias, cast
 
-from attrs import frozen
+from subscriptions.frozen import frozen
 
 Cells: TypeAlias = dict[str, object]
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.billing_cycles import zone_info
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.grants import Grant
 from subscriptions.ids import CustomerId, InvoiceId, PaymentMethodId
 from subscriptions.money import Currency, Money

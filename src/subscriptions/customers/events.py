@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, InvoiceId, PaymentMethodId
 from subscriptions.money import Money
 

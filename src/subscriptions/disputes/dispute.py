@@ -6,10 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
-
 from subscriptions.disputes.outcomes import DisputeKind, DisputeStatus
 from subscriptions.disputes.returns import Next, rule_for
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, DisputeId, InvoiceId, PaymentId
 from subscriptions.money import Currency, Money
 from subscriptions.records import Column, ColumnType, Kind

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
 from subscriptions.disputes.outcomes import DisputeKind
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, DisputeId, PaymentId
 from subscriptions.money import Money
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import PaymentId
 from subscriptions.money import Money
 from subscriptions.records import aware, plain_text

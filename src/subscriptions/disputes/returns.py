@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from attrs import frozen
+from subscriptions.frozen import frozen
 
 
 class Next(StrEnum):

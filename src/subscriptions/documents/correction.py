@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import chain
 
-from attrs import frozen
 from babel import Locale
 
 from subscriptions.credit_notes import CreditNote
@@ -35,6 +34,7 @@ from subscriptions.documents.words import (
     speaks_correction,
     words_of,
 )
+from subscriptions.frozen import frozen
 
 
 def render(note: CreditNote, *, language: str | None = None) -> str:

@@ -11,7 +11,6 @@ from decimal import Decimal
 from functools import reduce
 from typing import assert_never
 
-from attrs import frozen
 from babel import Locale
 
 from subscriptions.documents.formats import (
@@ -29,6 +28,7 @@ from subscriptions.documents.words import (
     speaks_arithmetic,
     words_of,
 )
+from subscriptions.frozen import frozen
 from subscriptions.invoices import DeductionReason, Explanation, Portion, Priced
 from subscriptions.pricing import PartKind, PricePart
 from subscriptions.pricing.numbers import EXACT

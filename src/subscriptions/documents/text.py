@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import chain
 
-from attrs import frozen
 from babel import Locale
 
 from subscriptions.billing_cycles import Period
@@ -35,6 +34,7 @@ from subscriptions.documents.layout import (
     wrapped,
 )
 from subscriptions.documents.words import Words, words_of
+from subscriptions.frozen import frozen
 from subscriptions.invoices import (
     Draft,
     Invoice,

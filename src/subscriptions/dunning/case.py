@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
-
 from subscriptions.dunning.policy import (
     DunningPolicy,
     Step,
 )
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, DunningCaseId, InvoiceId, SubscriptionId
 from subscriptions.records import Column, ColumnType, Kind
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
 from subscriptions.dunning.policy import (
     Action,
 )
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, DunningCaseId, InvoiceId
 
 

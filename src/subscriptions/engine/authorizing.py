@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
 from subscriptions.errors import GatewayError
+from subscriptions.frozen import frozen
 from subscriptions.gateways import (
     AbsentForSure,
     Authorizes,

@@ -13,12 +13,13 @@ from functools import wraps
 from types import FunctionType
 from typing import ClassVar, Generic, ParamSpec, TypeVar, cast
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from subscriptions.engine.core import Engine
 from subscriptions.engine.plans import Plan
 from subscriptions.engine.procedures import run_async, run_sync
 from subscriptions.engine.requests import requested
+from subscriptions.frozen import frozen
 from subscriptions.records import Record
 from subscriptions.usecases.flows import Command, Listing, Question
 

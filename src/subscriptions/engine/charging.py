@@ -15,10 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
-from attrs import frozen
-
 from subscriptions.engine.authorizing import NotCaptured, ask_about_held
 from subscriptions.engine.procedures import Procedure, blocking
+from subscriptions.frozen import frozen
 from subscriptions.gateways import (
     AbsentForSure,
     CannotTell,

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from subscriptions.billing_cycles import first_instant
 from subscriptions.decisions import Change, Decision, created
@@ -28,6 +28,7 @@ from subscriptions.engine.procedures import Procedure, blocking, call
 from subscriptions.engine.transactions import Transaction
 from subscriptions.engine.work import DUE, RunReport, Worker
 from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.gateways import Authorizes, PaymentGateway, Refunds, Secret
 from subscriptions.idempotency import COMMAND, CommandRecord, command_id
 from subscriptions.ids import IdSource

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from subscriptions.decisions import Change, Decision, Issue
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import NotFound
+from subscriptions.frozen import frozen
 from subscriptions.records import AnyKind, Record
 from subscriptions.storage import PAGE_LIMIT_MAX, Query, Reader
 from subscriptions.usecases.flows import Flow, Fold, Get, GetMany, Having, Maybe, Read

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from subscriptions import customer_files
 from subscriptions.customer_files import CustomerRow, FileFormat, RowError
@@ -25,6 +25,7 @@ from subscriptions.engine import commit
 from subscriptions.engine.gather import Batch, together
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import Conflict, DomainError, Duplicate, GatewayError, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.gateways import ChecksTokens, PaymentGateway
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.storage import Reader, Storage, UnitOfWork

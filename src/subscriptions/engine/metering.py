@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from subscriptions.decisions import Change, Decision
 from subscriptions.engine import commit
@@ -25,6 +25,7 @@ from subscriptions.errors import (
     UnknownReference,
     ValidationError,
 )
+from subscriptions.frozen import frozen
 from subscriptions.storage import Storage, UnitOfWork
 from subscriptions.usage import USAGE, Usage
 from subscriptions.usecases.flows import Context

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from subscriptions import migrations
 from subscriptions.decisions import Change, Decision
@@ -19,6 +19,7 @@ from subscriptions.engine import commit
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import Conflict
+from subscriptions.frozen import frozen
 from subscriptions.lifecycle import SUBSCRIPTION, Subscription
 from subscriptions.migrations import MIGRATION, Migration
 from subscriptions.records import ColumnValue, Ref

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Generic, TypeVar, cast
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.decisions import Change, Decision
 from subscriptions.engine.gather import Batch, Seen
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import StalePlan, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.invoices import Invoice
 from subscriptions.records import AnyKind, Kind, Record
 from subscriptions.storage import Reader

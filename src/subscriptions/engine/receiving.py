@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from subscriptions import inbox
 from subscriptions.decisions import Change, Decision
 from subscriptions.engine import commit
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.errors import Duplicate, StorageError, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.gateways import GatewayEvent, WebhookRefused
 from subscriptions.inbox import INBOUND, Inbound
 from subscriptions.records import plain_text

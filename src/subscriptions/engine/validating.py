@@ -10,10 +10,9 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from attrs import frozen
-
 from subscriptions.customers import Customer
 from subscriptions.engine.procedures import Procedure, blocking
+from subscriptions.frozen import frozen
 from subscriptions.tax_ids import Invalid, TaxIdAnswer, Unavailable, Valid, is_covered, normalized
 from subscriptions.tax_services import TaxIdValidator
 

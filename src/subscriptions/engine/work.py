@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from subscriptions.billing_cycles import local_date
 from subscriptions.customers import CUSTOMER, Customer
@@ -30,6 +30,7 @@ from subscriptions.engine.refunding import RefundAnswer, ask_refunds
 from subscriptions.engine.sweeping import SweepReport
 from subscriptions.engine.validating import TOGETHER, Answered, ask_about
 from subscriptions.errors import Conflict, DomainError, Duplicate, StorageError, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.gateways import AbsentForSure, PaymentGateway
 from subscriptions.grants import GRANT
 from subscriptions.ids import derived_id

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.disputes import DisputeSnapshot
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money import Currency, Money
 from subscriptions.payment_methods import MethodDetails
 from subscriptions.payments import CaptureIntent, ChargeIntent, PaymentSnapshot

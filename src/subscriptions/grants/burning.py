@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.grants.grant import Grant
 from subscriptions.ids import PriceId, ProductId, SubscriptionId
 from subscriptions.money import Currency

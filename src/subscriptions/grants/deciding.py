@@ -8,10 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
-
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.grants.grant import (
     GRANT,
     GRANT_ENTRY,

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias, cast
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.billing_cycles import zone_info
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import (
     CreditNoteId,
     CustomerId,

@@ -8,10 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
-
 from subscriptions.decisions import Change, changed
 from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CreditNoteId, InvoiceId, PaymentId
 from subscriptions.invoices.events import (
     AttemptCounted,

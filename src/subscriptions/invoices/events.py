@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TypeAlias
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import CreditNoteId, CustomerId, InvoiceId, PaymentId, SubscriptionId
 from subscriptions.money import Money
 

@@ -11,13 +11,12 @@ from enum import StrEnum
 from fractions import Fraction
 from math import ceil, floor
 
-from attrs import frozen
-
 from subscriptions import pricing
 from subscriptions.billing_cycles import Period
 from subscriptions.catalog import Price
 from subscriptions.discounts import DiscountShare
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.invoices.lines import Line, LineKind, LineRef, Measured, Part
 from subscriptions.money import Currency, Money, round_fraction
 from subscriptions.pricing import Events, PricePart

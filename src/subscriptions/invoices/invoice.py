@@ -9,10 +9,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import Period, first_instant
 from subscriptions.customers import CollectionMethod
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId, SubscriptionId
 from subscriptions.invoices.lines import Line
 from subscriptions.invoices.parties import Party, SellerSnapshot

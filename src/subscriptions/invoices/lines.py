@@ -6,10 +6,9 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import Period
 from subscriptions.discounts import DiscountShare
+from subscriptions.frozen import frozen
 from subscriptions.ids import InvoiceId, PriceId, ProductId, SubscriptionId
 from subscriptions.money import Currency, Money
 from subscriptions.proration import ProrationUnit

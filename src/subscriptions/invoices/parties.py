@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.billing_cycles import zone_info
 from subscriptions.customers import Address
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.invoice_numbering import Reset, Series
 from subscriptions.records import plain_text
 

@@ -11,12 +11,11 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import local_date
 from subscriptions.customers import Customer
 from subscriptions.decisions import Change, Issue
 from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import InvoiceId, PaymentId, SubscriptionId
 from subscriptions.invoices.events import (
     InvoiceDrafted,

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from attrs import frozen
-
 from subscriptions.alignment import shared
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.invoices import Charge, LineKind
 from subscriptions.lifecycle.charges import charge_period, parts_off
 from subscriptions.lifecycle.conditions import Conditions, change_day

@@ -15,13 +15,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from attrs import frozen
-
 from subscriptions import pricing
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
 from subscriptions.catalog import Price, model_for, phase_for
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.discounts import Discountable, spread
+from subscriptions.frozen import frozen
 from subscriptions.ids import InvoiceId, PriceId
 from subscriptions.invoices import Charge, LineKind, Measured, Part
 from subscriptions.lifecycle.items import Debit, FirstStub, Grant, Item

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TypeAlias
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import Period
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.customers import CollectionMethod
+from subscriptions.frozen import frozen
 from subscriptions.ids import CouponId, CustomerId, InvoiceId, PaymentMethodId
 from subscriptions.invoices import Charge
 from subscriptions.lifecycle.items import Debit, Item, Planned

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.billing_cycles import local_date
 from subscriptions.catalog import Price
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import InvoiceId, PriceId
 from subscriptions.invoices import LineRef
 from subscriptions.lifecycle.charges import UsageOf

@@ -13,12 +13,11 @@ from datetime import date, timedelta
 from fractions import Fraction
 from math import ceil
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import BillingCycle, Period
 from subscriptions.catalog import phase_for
 from subscriptions.discounts import DiscountShare
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import PriceId
 from subscriptions.invoices import Charge, LineKind, LineRef, Part
 from subscriptions.lifecycle.charges import part_used, price_of_period, stub_part, units_of

@@ -8,12 +8,13 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final, TypeAlias
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.discounts import PercentOff
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import InvoiceId, PriceId
 from subscriptions.money import round_fraction
 from subscriptions.pricing.numbers import MOST_QUANTITY, read_quantity

@@ -6,13 +6,14 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, TypeAlias, assert_never
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
 from subscriptions.billing_cycles import first_instant, local_date
 from subscriptions.contract_terms import Terms
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.customers import CollectionMethod
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, InvoiceId, PaymentMethodId, SubscriptionId
 from subscriptions.invoices import Charge
 from subscriptions.lifecycle.items import Debit, Item, Planned

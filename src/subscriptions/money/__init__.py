@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Final, NoReturn, final
 
-from attrs import frozen
-
 from subscriptions.errors import CurrencyMismatch, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money.currencies import CHF, EUR, GBP, JPY, USD, Currency
 from subscriptions.money.decimals import (
     Rounding,

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 
 # ISO 4217 list one ("active codes") as of 1 January 2026, by number of decimals. Left out are the
 # codes whose minor unit is "N.A.": metals, SDR, test codes. A code never leaves this table, because

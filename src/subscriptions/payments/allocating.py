@@ -10,10 +10,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from attrs import frozen
-
 from subscriptions.decisions import Change, changed
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import InvoiceId
 from subscriptions.invoices import Invoice
 from subscriptions.money import Money

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from attrs import frozen
-
 from subscriptions.decisions import Change, RecordParked, changed
+from subscriptions.frozen import frozen
 from subscriptions.ids import DisputeId
 from subscriptions.money import Money
 from subscriptions.payments.events import (

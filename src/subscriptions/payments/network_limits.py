@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import PaymentMethodId
 from subscriptions.payments.payment import Declined, Payment
 

@@ -11,8 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.pricing.models import Flat, FreeUnits, Package, Percentage, PerUnit, PriceModel
 from subscriptions.pricing.numbers import EXACT, factor, from_picos, in_picos, read_quantity
 from subscriptions.pricing.tiered import Graduated, GraduatedPercentage, Stairstep, Volume

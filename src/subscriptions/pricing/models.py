@@ -10,9 +10,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money import Currency, Money, Rounding
 from subscriptions.pricing.amounts import amount
 from subscriptions.pricing.numbers import (

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money import Currency, Money, Rounding
 from subscriptions.pricing.amounts import amount
 from subscriptions.pricing.tiers import (

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.pricing.numbers import (
     PICO,
     factor,

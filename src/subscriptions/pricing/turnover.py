@@ -11,9 +11,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import TypeAlias
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.pricing.numbers import PICO, from_picos, in_picos, read_count, read_quantity
 
 Events: TypeAlias = int | Sequence[int | Decimal]

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import PaymentId, RefundId
 from subscriptions.money import Money
 

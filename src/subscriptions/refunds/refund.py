@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId, RefundId
 from subscriptions.money import Currency, Money
 from subscriptions.records import Column, ColumnType, Kind

@@ -6,8 +6,7 @@ state of it.
 
 from __future__ import annotations
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.reports.ledger import Difference
 from subscriptions.reports.numbers import NumberFinding
 

@@ -31,13 +31,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from subscriptions import payments, refunds
 from subscriptions.balance import BALANCE_ENTRY, BalanceEntry, Cause
 from subscriptions.credit_notes import CREDIT_NOTE, CreditNote
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.grants import GRANT_ENTRY, GrantEntry
 from subscriptions.grants import Cause as GrantCause
 from subscriptions.ids import CustomerId

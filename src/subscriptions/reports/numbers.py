@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import TypeAlias
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from subscriptions import credit_notes
 from subscriptions.credit_notes import CreditNote
+from subscriptions.frozen import frozen
 from subscriptions.invoice_numbering import Ahead, Double, Finding, Foreign, Gap, Series, audit
 from subscriptions.invoices import ChainBreak, Invoice, verify_chain
 from subscriptions.number_series import NumberSeries

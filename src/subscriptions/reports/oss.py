@@ -11,8 +11,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.money import Currency, Money
 from subscriptions.taxes import EU_COUNTRIES, TaxCategory, TaxPolicy, TaxRates, vat_country
 

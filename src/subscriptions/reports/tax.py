@@ -17,10 +17,11 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from subscriptions.billing_cycles import Period, local_date
 from subscriptions.credit_notes import CreditNote
+from subscriptions.frozen import frozen
 from subscriptions.ids import InvoiceId
 from subscriptions.invoices import Invoice, Line, Void
 from subscriptions.money import Currency, Money

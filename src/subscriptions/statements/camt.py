@@ -12,9 +12,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from xml.etree import ElementTree as ET
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money import Money
 from subscriptions.statements.line import StatementLine, compact_iban
 

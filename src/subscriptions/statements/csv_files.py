@@ -13,9 +13,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money import Money
 from subscriptions.statements.line import StatementLine, compact_iban
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import BankLineId, CustomerId, PaymentId
 from subscriptions.money import Money
 

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import TypeAlias, assert_never
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import BankLineId, CustomerId, PaymentId, derived_id
 from subscriptions.money import Money
 from subscriptions.records import Column, ColumnType, Kind, plain_date, plain_text

@@ -12,8 +12,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import field
 
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, InvoiceId
 from subscriptions.money import Currency
 from subscriptions.payment_references import KnownNumbers, known_numbers, references_in

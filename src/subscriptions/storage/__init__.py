@@ -22,11 +22,12 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.decisions import Change
 from subscriptions.errors import ValidationError
 from subscriptions.events import Recorded
+from subscriptions.frozen import frozen
 from subscriptions.records import ColumnValue, Kind, Record
 
 R = TypeVar("R", bound=Record)

@@ -18,9 +18,10 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, build_opener
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.tax_ids import EU_PREFIXES, Invalid, TaxIdAnswer, Unavailable, Valid
 
 URL: Final = "https://ec.europa.eu/taxation_customs/vies/rest-api"

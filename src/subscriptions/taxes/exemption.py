@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.records import plain_date, plain_text
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money import read_decimal
 
 

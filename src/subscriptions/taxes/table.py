@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final, TypeAlias, cast
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.taxes.rates import TaxCategory, TaxRate
 from subscriptions.taxes.totals import check_rates
 

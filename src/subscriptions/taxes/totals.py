@@ -19,9 +19,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TypeAlias
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money import Rounding, round_fraction
 from subscriptions.taxes.rates import TaxBehavior, TaxCategory, TaxRate
 

@@ -27,9 +27,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, cast
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.tax_ids import Standing
 from subscriptions.taxes.europe import EU_COUNTRIES
 from subscriptions.taxes.rates import TaxCategory, TaxRate

@@ -16,11 +16,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from subscriptions.decisions import Change
 from subscriptions.disputes import DisputeSnapshot
 from subscriptions.events import Recorded
+from subscriptions.frozen import frozen
 from subscriptions.gateways import (
     Authorizes,
     Capabilities,

@@ -17,7 +17,8 @@ from inspect import unwrap
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import pytest
-from attrs import frozen
+
+from subscriptions.frozen import frozen
 
 Law: TypeAlias = Callable[..., None]
 L = TypeVar("L", bound=Callable[..., None])

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, TypedDict, Unpack
 
-from attrs import define, field, frozen
+from attrs import define, field
 from dateutil.relativedelta import relativedelta
 
 from subscriptions.billing_cycles import first_instant, zone_info
@@ -25,6 +25,7 @@ from subscriptions.disputes import DebitReturned, DisputeLost, DisputeOpened
 from subscriptions.engine.billing import Billing
 from subscriptions.errors import ValidationError
 from subscriptions.events import Event, Recorded
+from subscriptions.frozen import frozen
 from subscriptions.gateways import FollowsTime
 from subscriptions.ids import IdSource
 from subscriptions.invoices import InvoiceMarkedUncollectible

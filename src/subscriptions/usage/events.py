@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import assert_never
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import Period
 from subscriptions.decisions import Change, created
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CarriedLevelId, MeterId, SubscriptionId, UsageEventId, derived_id
 from subscriptions.money import read_decimal
 from subscriptions.pricing.numbers import MOST_PLACES, MOST_QUANTITY

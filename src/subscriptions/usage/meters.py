@@ -12,10 +12,11 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import assert_never
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.decisions import Change, created
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import MeterId
 from subscriptions.money import round_fraction
 from subscriptions.pricing import FreeUnits, Percentage, PriceModel

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from attrs import frozen
-
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
+from subscriptions.frozen import frozen
 
 
 @frozen

@@ -13,9 +13,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, TypeAlias, assert_never
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.pricing.numbers import PICO, in_picos
 from subscriptions.usage.events import UsageEvent
 from subscriptions.usage.meters import Aggregation, Meter

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from subscriptions import invoices
 from subscriptions.catalog import PRICE
 from subscriptions.customers import CUSTOMER
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.invoices import INVOICE, Explanation, Invoice
 from subscriptions.records import plain_text
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Question

@@ -7,8 +7,6 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeAlias
 
-from attrs import frozen
-
 from subscriptions import lifecycle
 from subscriptions.alignment import Aligned as Placed
 from subscriptions.alignment import Alignment, align, shared
@@ -16,6 +14,7 @@ from subscriptions.billing_cycles import BillingCycle, Interval
 from subscriptions.catalog import PRICE, Price
 from subscriptions.customers import Customer
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import PriceId
 from subscriptions.lifecycle import (
     SUBSCRIPTION,

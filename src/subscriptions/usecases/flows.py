@@ -12,7 +12,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.billing_cycles import local_date
 from subscriptions.customers import Customer
@@ -20,6 +20,7 @@ from subscriptions.decisions import Decision
 from subscriptions.disputes import DEFAULT_POLICY as DEFAULT_DISPUTES
 from subscriptions.disputes import DisputePolicy
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.gateways import Capabilities
 from subscriptions.ids import IdSource
 from subscriptions.invoices import Seller

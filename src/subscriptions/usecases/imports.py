@@ -11,8 +11,6 @@ from __future__ import annotations
 from datetime import date
 from typing import TypeAlias
 
-from attrs import frozen
-
 from subscriptions import catalog, customers, lifecycle, payment_methods
 from subscriptions.catalog import PRICE, PRODUCT, Price, Product
 from subscriptions.customer_files import (
@@ -25,6 +23,7 @@ from subscriptions.customer_files import (
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import (
     CustomerId,
     PaymentMethodId,

@@ -13,11 +13,12 @@ from decimal import Decimal
 from functools import partial
 from typing import TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from subscriptions import pricing
 from subscriptions.billing_cycles import Period, first_instant
 from subscriptions.decisions import Change, changed, created
+from subscriptions.frozen import frozen
 from subscriptions.ids import SubscriptionId
 from subscriptions.money import Currency, Money
 from subscriptions.pricing import Events, PriceModel

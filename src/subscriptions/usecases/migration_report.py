@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, MigrationId, PriceId, SubscriptionId
 from subscriptions.money import Currency, Money
 

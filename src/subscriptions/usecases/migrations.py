@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import cast
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from subscriptions import lifecycle, migrations
 from subscriptions.billing_cycles import Interval, local_date
@@ -25,6 +25,7 @@ from subscriptions.errors import (
     UnknownReference,
     ValidationError,
 )
+from subscriptions.frozen import frozen
 from subscriptions.ids import PriceId
 from subscriptions.lifecycle import (
     SUBSCRIPTION,

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 
-from attrs import frozen
-
 from subscriptions import pricing
 from subscriptions.customers import Customer
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.invoices import Charge, LineKind
 from subscriptions.money import Currency, Money
 from subscriptions.records import plain_text

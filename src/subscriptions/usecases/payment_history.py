@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from attrs import frozen
-
 from subscriptions.events import EVENT, Recorded
+from subscriptions.frozen import frozen
 from subscriptions.ids import PaymentId, PaymentMethodId
 from subscriptions.invoices import INVOICE
 from subscriptions.money import Money

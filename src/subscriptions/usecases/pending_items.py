@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from attrs import frozen
-
 from subscriptions import customers, pending_items
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import UnknownReference, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import InvoiceId, PendingItemId, SubscriptionId
 from subscriptions.invoices import Charge, Invoice
 from subscriptions.lifecycle import SUBSCRIPTION

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
-
 from subscriptions import dunning, invoices, lifecycle, payments
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.dunning import DEFAULT_POLICY, DUNNING_CASE, DUNNING_POLICY
+from subscriptions.frozen import frozen
 from subscriptions.ids import SubscriptionId
 from subscriptions.invoices import EndDunning, Invoice, StartDunning
 from subscriptions.lifecycle import (

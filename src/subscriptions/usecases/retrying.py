@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from attrs import frozen
-
 from subscriptions import payments
 from subscriptions.errors import TooManyAttempts
+from subscriptions.frozen import frozen
 from subscriptions.invoices import Invoice
 from subscriptions.payment_methods import PaymentMethod
 from subscriptions.payments import PAYMENT, Payment

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions import statements
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.errors import UnknownReference, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import BankLineId, CustomerId, PaymentId, derived_id
 from subscriptions.invoices import INVOICE, Invoice, Open, Uncollectible
 from subscriptions.money import Money

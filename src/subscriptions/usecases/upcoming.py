@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from subscriptions.billing_cycles import local_date
 from subscriptions.customers import CUSTOMER, Customer, Grouping
 from subscriptions.decisions import Decision
 from subscriptions.errors import NotFound, SafetyStop, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.grants import Grant
 from subscriptions.ids import InvoiceId, SubscriptionId
 from subscriptions.invoices import INVOICE, Draft, Invoice, Line

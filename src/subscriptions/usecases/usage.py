@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import cast
 
-from attrs import frozen
-
 from subscriptions import lifecycle, usage
 from subscriptions.billing_cycles import first_instant, local_date
 from subscriptions.catalog import PRICE
@@ -20,6 +18,7 @@ from subscriptions.errors import (
     UnknownReference,
     ValidationError,
 )
+from subscriptions.frozen import frozen
 from subscriptions.ids import MeterId
 from subscriptions.lifecycle import (
     SUBSCRIPTION,

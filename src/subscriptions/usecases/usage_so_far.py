@@ -10,13 +10,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import assert_never
 
-from attrs import frozen
-
 from subscriptions import usage
 from subscriptions.billing_cycles import Period, first_instant, local_date
 from subscriptions.catalog import PRICE, Price, model_for
 from subscriptions.decisions import Change
 from subscriptions.errors import UnknownReference
+from subscriptions.frozen import frozen
 from subscriptions.ids import MeterId, PriceId, SubscriptionId
 from subscriptions.lifecycle import (
     SUBSCRIPTION,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.invoices import LineKind
 from subscriptions.taxes import TaxCategory
 

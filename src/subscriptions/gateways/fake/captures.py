@@ -10,8 +10,9 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
+from subscriptions.frozen import frozen
 from subscriptions.gateways.fake.charges import EXPIRED, VOIDED, ChargeBooks
 from subscriptions.gateways.fake.ledger import Alert, LedgerCapture, LedgerCharge
 from subscriptions.gateways.fake.tokens import NoConnection, Refuse, Silence

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import TypeAlias, assert_never
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.gateways import AbsentForSure, CannotTell, Found, Reconciled
 from subscriptions.gateways.fake.ledger import Alert, LedgerCharge
 from subscriptions.gateways.fake.outbox import Outbox

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from attrs import frozen
-
 from subscriptions.disputes import DisputeKind, DisputeSnapshot, DisputeStatus
+from subscriptions.frozen import frozen
 from subscriptions.ids import PaymentId, RefundId
 from subscriptions.money import Money
 from subscriptions.payments import CaptureIntent, ChargeIntent, Decline, Outcome, PaymentSnapshot

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
-from attrs import frozen
-
 from subscriptions.disputes import DisputeKind, DisputeSnapshot, DisputeStatus
 from subscriptions.errors import DomainError
+from subscriptions.frozen import frozen
 from subscriptions.gateways import GatewayEvent, Secret, WebhookRefused
 from subscriptions.gateways.fake.ledger import LedgerCharge, LedgerDispute, LedgerRefund
 from subscriptions.gateways.signatures import sign

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import TypeAlias, assert_never
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from subscriptions.errors import InvalidTransition, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.gateways import AbsentForSure, CannotTell, FoundRefund, ReconciledRefund
 from subscriptions.gateways.fake.ledger import Alert, LedgerRefund
 from subscriptions.gateways.fake.outbox import Outbox

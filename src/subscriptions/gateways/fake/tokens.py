@@ -9,9 +9,8 @@ from __future__ import annotations
 from datetime import date
 from typing import TypeAlias
 
-from attrs import frozen
-
 from subscriptions.errors import ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.payments import Advice, Decline
 
 # ---- decline codes --------------------------------------------------------------------------

@@ -16,10 +16,11 @@ from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from attrs import field, frozen
+from attrs import field
 
 from subscriptions.errors import ValidationError
 from subscriptions.events import EVENT, KINDS
+from subscriptions.frozen import frozen
 from subscriptions.records import (
     AnyKind,
     Column,

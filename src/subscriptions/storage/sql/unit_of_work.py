@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import sqlalchemy as sa
-from attrs import frozen
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from subscriptions import serialization
@@ -28,6 +27,7 @@ from subscriptions.errors import (
     ValidationError,
 )
 from subscriptions.events import EVENT, Recorded
+from subscriptions.frozen import frozen
 from subscriptions.records import AnyKind, Kind, Record
 from subscriptions.storage import Found, Query
 from subscriptions.storage.sql import reading, sqlite

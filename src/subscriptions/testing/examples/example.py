@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from attrs import frozen
-
+from subscriptions.frozen import frozen
 from subscriptions.ids import (
     BankLineId,
     CouponId,

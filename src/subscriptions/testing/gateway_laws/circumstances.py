@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar, NoReturn
 
 import pytest
-from attrs import frozen
 
+from subscriptions.frozen import frozen
 from subscriptions.gateways import Found, GatewayEvent, PaymentGateway, Secret, WebhookRefused
 from subscriptions.ids import PaymentId, derived_id, gateway_key
 from subscriptions.money import Money
