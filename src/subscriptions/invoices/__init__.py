@@ -80,12 +80,10 @@ from subscriptions.invoices.lines import Charge, Line, LineKind, LineRef, Measur
 from subscriptions.invoices.parties import Party, Seller, SellerSnapshot
 from subscriptions.invoices.sealing import (
     ChainBreak,
-    Issuing,
     compose,
     content_hash,
     draft,
     finalize,
-    issue,
     put_off,
     seal,
     terms_of,
@@ -135,7 +133,6 @@ __all__ = [
     "InvoiceState",
     "InvoiceTaxPending",
     "InvoiceVoided",
-    "Issuing",
     "LeaveForLater",
     "Line",
     "LineKind",
@@ -170,7 +167,6 @@ __all__ = [
     "explain",
     "finalize",
     "grosses_of",
-    "issue",
     "put_off",
     "seal",
     "terms_of",

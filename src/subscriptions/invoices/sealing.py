@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from subscriptions.billing_cycles import local_date
-from subscriptions.customers import Customer
+from subscriptions.customers import CollectionMethod, Customer
 from subscriptions.decisions import Change, Issue
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.frozen import frozen
@@ -31,14 +31,7 @@ from subscriptions.money import Currency, Money, Rounding
 from subscriptions.records import evolve
 from subscriptions.taxes import TaxableLine, TaxBehavior, TaxRate, TaxTotals, tax_totals
 
-
-@frozen
-class Issuing:
-    """What an invoice takes with it when it is issued: the attempt intended, the balance used."""
-
-    salt: str
-    collecting: PaymentId | None = None
-    balance_minor: int = 0
+_SENT, _CHARGED = CollectionMethod.SEND_INVOICE, CollectionMethod.CHARGE_AUTOMATICALLY
 
 
 def totals_of(charges: Sequence[Charge], *, rounding: Rounding = Rounding.HALF_UP) -> TaxTotals:
@@ -76,18 +69,18 @@ def compose(
     subscription: SubscriptionId | None = None,
     rounding: Rounding = Rounding.HALF_UP,
     may_be_negative: bool = False,
-    totals: TaxTotals | None = None,
-    issuing: Issuing | None = None,
+    activates: bool = False,
+    sent: bool = False,
 ) -> Invoice:
     """Compose a draft from charges: lines, tax by EN 16931, totals; version 0, not yet stored.
 
-    `automatic` says that it is charged at once, so that it is due on the day it is issued.
+    `automatic` says that it is charged at once, so that it is due on the day it is issued; `sent`
+    that it never is, and `activates` that a subscription waits for it to be paid.
+
     Raises `ValidationError` for no charges, and for a negative total unless it may be: then the
-    customer is owed it. `totals` are those of the charges, if they are known already. With
-    `issuing` seller and customer are frozen as they are now, and it is ready for `issue`.
+    customer is owed it.
     """
-    if totals is None:
-        totals = totals_of(charges, rounding=rounding)
+    totals = totals_of(charges, rounding=rounding)
     if totals.gross_minor < 0 and not may_be_negative:
         raise ValidationError(
             "lines", Money(totals.gross_minor, currency), "lines whose total is not negative"
@@ -121,7 +114,6 @@ def compose(
             for each, net_minor in zip(charges, totals.line_nets_minor, strict=True)
         ]
     )
-    final = issuing is not None
     return Invoice(
         id,
         customer.tenant,
@@ -137,14 +129,8 @@ def compose(
         rounding,
         seller.zone,
         0 if automatic else terms_of(customer, seller),
-        seller=None if issuing is None else seller.snapshot,
-        party=None if issuing is None else party_of(customer),
-        salt="" if issuing is None else issuing.salt,
-        attempts=0 if issuing is None or issuing.collecting is None else 1,
-        collecting=None if issuing is None else issuing.collecting,
-        balance_minor=0 if issuing is None else issuing.balance_minor,
-        seller_id=seller.id if final else "",
-        series=seller.invoices_of(customer.number)[0] if final else "",
+        activates=activates,
+        collection_method=_SENT if sent else _CHARGED,
     )
 
 
@@ -204,6 +190,7 @@ def finalize(
     """
     if not isinstance(invoice.state, Draft):
         raise InvalidTransition(f"invoice {invoice.id}", invoice.status, "finalize")
+    series, opening = seller.invoices_of(customer.number)
     after = evolve(
         invoice,
         seller=seller.snapshot,
@@ -213,16 +200,10 @@ def finalize(
         attempts=0 if collecting is None else 1,
         collecting=collecting,
         seller_id=seller.id,
-        series=seller.invoices_of(customer.number)[0],
+        series=series,
     )
-    return issue(after, seller, before=invoice if invoice.version else None)
-
-
-def issue(invoice: Invoice, seller: Seller, *, before: Invoice | None = None) -> Issue:
-    """Return the document to be numbered: an invoice that is composed with all that it freezes."""
-    number = None if invoice.party is None else invoice.party.number
-    series, opening = seller.invoices_of(number)
-    return Issue(INVOICE, before, invoice, series, opening, seller.zone)
+    before = invoice if invoice.version else None
+    return Issue(INVOICE, before, after, series, opening, seller.zone)
 
 
 def party_of(customer: Customer) -> Party:

@@ -5,17 +5,14 @@ One attempt at a time: the invoice names the attempt whose outcome is open.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from subscriptions import balance, customers, invoices, lifecycle, payments
 from subscriptions.balance import Cause
 from subscriptions.customers import CUSTOMER, CollectionMethod, Customer
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import CollectionOnHold, ValidationError
-from subscriptions.ids import CustomerId, InvoiceId, PaymentId, SubscriptionId
+from subscriptions.ids import InvoiceId, PaymentId, SubscriptionId
 from subscriptions.invoices import (
     INVOICE,
-    Charge,
     Draft,
     EndCollection,
     HoldCollection,
@@ -122,81 +119,6 @@ def _is_charged_later(
     )
 
 
-def issue_new(
-    id: InvoiceId,
-    customer: Customer,
-    charges: Sequence[Charge],
-    method: PaymentMethod | None,
-    context: Context,
-    *,
-    currency: Currency,
-    subscription: SubscriptionId | None,
-    activates: bool = False,
-    sent: bool = False,
-) -> Decision:
-    """Decide to invoice charges at once, as `issue` does what was composed before.
-
-    `sent` says that it is sent to the customer, so that nothing is charged later either.
-
-    The billing run makes one for nearly every record, and each copy of it that is saved shows.
-    """
-    totals = invoices.totals_of(charges, rounding=context.rounding)
-    if customer.grants or context.quotes_tax:
-        composed = invoices.compose(
-            id,
-            customer,
-            charges,
-            currency=currency,
-            seller=context.seller_of(customer),
-            automatic=method is not None,
-            subscription=subscription,
-            rounding=context.rounding,
-            may_be_negative=True,
-            totals=totals,
-        )
-        composed = as_sent(composed) if sent else composed
-        return issue(evolve(composed, activates=activates), customer, method, context)
-    applied = 0
-    moves: tuple[Change, ...] = ()
-    if customer.balance or totals.gross_minor < 0:
-        applied, moves = _balance(customer, totals.gross_minor, currency, id, context)
-    owed_minor = totals.gross_minor - applied
-    payment, later = None, False
-    if method is not None and owed_minor > 0:
-        later = _is_charged_later(customer, owed_minor, currency, method, context)
-        if not later:
-            payment = _intent(
-                id, customer.id, currency, 1, owed_minor, method=method, context=context
-            )
-            moves = (payment, *moves)
-    issuing = invoices.Issuing(
-        context.ids.secret(),
-        None if payment is None else PaymentId(payment.after.id),
-        applied,
-    )
-    seller = context.seller_of(customer)
-    composed = invoices.compose(
-        id,
-        customer,
-        charges,
-        currency=currency,
-        seller=seller,
-        automatic=method is not None,
-        subscription=subscription,
-        rounding=context.rounding,
-        may_be_negative=True,
-        totals=totals,
-        issuing=issuing,
-    )
-    if activates:
-        composed = evolve(composed, activates=True)
-    if sent:
-        composed = as_sent(composed)
-    if later:
-        composed = evolve(composed, charge_at=context.at)
-    return Decision(moves, (invoices.issue(composed, seller),), Ref(INVOICE, id))
-
-
 def issue(
     invoice: Invoice, customer: Customer, method: PaymentMethod | None, context: Context
 ) -> Decision:
@@ -215,21 +137,12 @@ def issue(
         invoice, moves = with_grants(invoice, customer, moves, context)
     payment = None
     owed_minor = invoice.total_minor - invoice.balance_minor - invoice.granted_minor
-    charged = method if owed_minor > 0 else None
-    if charged is not None and _is_charged_later(
-        customer, owed_minor, invoice.currency, charged, context
-    ):
-        invoice, charged = evolve(invoice, charge_at=context.at), None
-    if charged is not None:
-        payment = _intent(
-            invoice.id,
-            invoice.customer,
-            invoice.currency,
-            1,
-            owed_minor,
-            method=charged,
-            context=context,
-        )
+    if method is not None and owed_minor > 0:
+        if _is_charged_later(customer, owed_minor, invoice.currency, method, context):
+            invoice = evolve(invoice, charge_at=context.at)
+        else:
+            payment = _intent(invoice, owed_minor, method, context)
+            moves = (payment, *moves)
     document = invoices.finalize(
         invoice,
         customer,
@@ -237,8 +150,7 @@ def issue(
         salt=context.ids.secret(),
         collecting=None if payment is None else PaymentId(payment.after.id),
     )
-    changes = moves if payment is None else (payment, *moves)
-    return Decision(changes, (document,), Ref(INVOICE, invoice.id))
+    return Decision(moves, (document,), Ref(INVOICE, invoice.id))
 
 
 def issue_drafts(subscription: SubscriptionId, owner: Customer, context: Context) -> Flow[Decision]:
@@ -307,15 +219,7 @@ def attempt(
     invoice: Invoice, method: PaymentMethod, context: Context
 ) -> tuple[Change, StartCollection]:
     """Decide on a further attempt: the payment's change, and the command for its invoice."""
-    payment = _intent(
-        invoice.id,
-        invoice.customer,
-        invoice.currency,
-        invoice.attempts + 1,
-        invoice.due_minor,
-        method=method,
-        context=context,
-    )
+    payment = _intent(invoice, invoice.due_minor, method, context)
     return payment, StartCollection(PaymentId(payment.after.id))
 
 
@@ -384,16 +288,8 @@ def charge_with_small(invoice: Invoice, context: Context) -> Flow[Decision | Non
     ids = tuple([each.id for each in waiting])
     if is_small(total_minor, invoice.currency, method.gateway, context):
         return (yield from _leave(invoice, owner, (*ids, invoice.id)))
-    payment = _intent(
-        invoice.id,
-        owner.id,
-        invoice.currency,
-        invoice.attempts + 1,
-        total_minor,
-        method=method,
-        context=context,
-        also=tuple([Allocation(each.id, each.due_minor) for each in debts]),
-    )
+    also = tuple([Allocation(each.id, each.due_minor) for each in debts])
+    payment = _intent(invoice, total_minor, method, context, also)
     start = StartCollection(PaymentId(payment.after.id))
     started = [invoices.decide(each, start) for each in (invoice, *debts)]
     cleaned = customers.set_small_debts(owner, ids)
@@ -419,23 +315,19 @@ def leave_for_later(invoice: Invoice, ended: EndCollection, owner: Customer) -> 
 
 
 def _intent(
-    invoice: InvoiceId,
-    customer: CustomerId,
-    currency: Currency,
-    ordinal: int,
+    invoice: Invoice,
     amount_minor: int,
-    *,
     method: PaymentMethod,
     context: Context,
     also: tuple[Allocation, ...] = (),
 ) -> Change:
     return payments.intend(
         tenant=context.tenant,
-        customer=customer,
-        invoice=invoice,
-        ordinal=ordinal,
+        customer=invoice.customer,
+        invoice=invoice.id,
+        ordinal=invoice.attempts + 1,
         amount_minor=amount_minor,
-        currency=currency,
+        currency=invoice.currency,
         gateway=method.gateway,
         method=method.id,
         method_ref=method.details.reference,

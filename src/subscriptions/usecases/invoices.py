@@ -100,11 +100,10 @@ def create_one_off(
             seller=context.seller_of(owner),
             automatic=method is not None,
             rounding=context.rounding,
+            sent=sent,
         )
         if terms_days is not None:
             invoice = evolve(invoice, terms_days=terms_days)
-        if sent:
-            invoice = collection.as_sent(invoice)
         about = Ref(INVOICE, invoice.id)
         if not finalize:
             return Decision((invoices.draft(invoice),), about=about)
@@ -240,10 +239,10 @@ def regenerate(
             subscription=void.subscription,
             rounding=void.rounding,
             may_be_negative=True,
+            activates=void.activates,
+            sent=void.sent or collection.is_sent(owner, payer),
         )
-        made = evolve(composed, replaces=void.id, activates=void.activates)
-        if void.sent or collection.is_sent(owner, payer):
-            made = collection.as_sent(made)
+        made = evolve(composed, replaces=void.id)
         about = Ref(INVOICE, again)
         if not finalize:
             return join(replaced, Decision((invoices.draft(made),)), about=about)
@@ -320,9 +319,8 @@ def invoice_pending_items(
             seller=context.seller_of(owner),
             automatic=method is not None,
             rounding=context.rounding,
+            sent=collection.is_sent(owner),
         )
-        if collection.is_sent(owner):
-            composed = collection.as_sent(composed)
         issued = collection.issue(composed, taken.owner, method, context)
         return evolve(in_turn(Decision(taken.changes), issued), about=issued.about)
 

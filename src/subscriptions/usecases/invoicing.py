@@ -13,13 +13,12 @@ from attrs import define
 
 from subscriptions import invoices
 from subscriptions.customers import Customer, Grouping
-from subscriptions.decisions import Change, Decision
+from subscriptions.decisions import Decision
 from subscriptions.errors import SafetyStop
 from subscriptions.ids import InvoiceId, derived_id
 from subscriptions.invoices import INVOICE, Charge, Draft, Invoice
 from subscriptions.lifecycle import Subscription, Unpaid
 from subscriptions.payment_methods import PaymentMethod
-from subscriptions.records import evolve
 from subscriptions.usecases import collection
 from subscriptions.usecases.balance import in_turn
 from subscriptions.usecases.draft_lines import charges_of
@@ -113,34 +112,21 @@ def invoice(
     drafted = not collect or keeps_drafts(subscription)
     grouped = owner.grouping is Grouping.DAY and not alone and not _is_alone(subscription)
     window_hours = context.seller_of(owner).draft_window_hours if renews else 0
-    if not drafted and not grouped and not window_hours:
-        there = owner
-        changes: tuple[Change, ...] = ()
-        if owner.pending_items and not alone:
-            taken = yield from take(
-                owner,
-                place.invoice,
-                context,
-                currency=subscription.currency,
-                subscriptions=(subscription.id,),
-            )
-            there, changes = taken.owner, taken.changes
-            charges = [*charges, *taken.charges]
-        issued = collection.issue_new(
+    final = not drafted and not grouped and not window_hours
+    there, taken = owner, Decision()
+    if final and owner.pending_items and not alone:
+        waiting = yield from take(
+            owner,
             place.invoice,
-            there,
-            charges,
-            method,
             context,
             currency=subscription.currency,
-            subscription=subscription.id,
-            activates=activates,
-            sent=collection.is_sent(owner, subscription),
+            subscriptions=(subscription.id,),
         )
-        return issued if not changes else in_turn(Decision(changes), issued)
+        there, taken = waiting.owner, Decision(waiting.changes)
+        charges = [*charges, *waiting.charges]
     composed = invoices.compose(
         place.invoice,
-        owner,
+        there,
         charges if place.group is None else [*charges_of(place.group), *charges],
         currency=subscription.currency,
         seller=context.seller_of(owner),
@@ -148,9 +134,12 @@ def invoice(
         subscription=None if grouped else subscription.id,
         rounding=context.rounding if place.group is None else place.group.rounding,
         may_be_negative=True,
+        activates=activates,
+        sent=final and collection.is_sent(owner, subscription),
     )
-    if activates:
-        composed = evolve(composed, activates=True)
+    if final:
+        issued = collection.issue(composed, there, method, context)
+        return issued if not taken.changes else in_turn(taken, issued)
     if drafted:
         return Decision((invoices.draft(composed, before=place.group),))
     # Whoever comes later that day does not put off what is there.
