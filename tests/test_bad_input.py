@@ -403,7 +403,9 @@ MISTAKES: dict[str, Mistake] = {
         one_off(OneOff("A", eur("1.00")), OneOff("B", Money.of("1.00", "USD"))), V, "lines"
     ),
     "a line without a text": Mistake(one_off(OneOff("", eur("1.00"))), V, "description"),
-    "a line that is a text": Mistake(one_off("Work"), V, "lines"),
+    "a line that is a number": Mistake(one_off(7), V, "lines"),
+    "a line that is no price": Mistake(one_off("Work"), UnknownReference, "lines"),
+    "half of a price on a line": Mistake(one_off(("Work", "half")), V, "lines"),
     "a draft by a text": Mistake(one_off(OneOff("A", eur("1.00")), finalize="no"), V, "finalize"),
     "a float on a line": Mistake(one_off(OneOff("A", 1.0)), V, "amount"),  # type: ignore[arg-type]
     "a float for the quantity of a line": Mistake(

@@ -9,9 +9,10 @@ here: amounts, which are computed in `pricing`, or what a subscription is billed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 
 from attrs import field
 
@@ -92,9 +93,7 @@ class Product:
                 raise ValidationError(name, products, "other products, each of them once")
         if self.excludes and set(self.requires) & set(self.excludes):
             raise ValidationError("excludes", self.excludes, "none of those that it requires")
-        features = [each.feature for each in self.entitlements]
-        if len(set(features)) != len(features):
-            raise ValidationError("entitlements", features, "each feature once")
+        _check_entitlements(self.entitlements)
 
 
 @frozen
@@ -128,7 +127,8 @@ class Price:
 
     Versions: the price is on offer from `valid_from` up to, not including, `superseded_on`. A price
     of one `customer` is there instead of the price that it `overrides`. What is sold at it is
-    taxed under the `tax_category`, by default its product's.
+    taxed under the `tax_category`, by default its product's. It gives the `entitlements` of its
+    product, or with a list of its own those instead.
 
     Raises `ValidationError` for what does not go together; the field is named.
     """
@@ -158,10 +158,12 @@ class Price:
     customer: CustomerId | None = None
     overrides: PriceId | None = None
     tax_category: str = "standard"
+    entitlements: tuple[Entitlement, ...] | None = None
 
     def __attrs_post_init__(self) -> None:
         plain_text("name", self.name, length_max=200)
         check_category("tax_category", self.tax_category)
+        _check_entitlements(self.entitlements or ())
         if self.every is None:
             _check_charged_once(self)
         if self.meter is not None:
@@ -290,21 +292,30 @@ def supersede(price: Price, successor: Price) -> tuple[Change, Change]:
     )
 
 
-def override(price: Price, *, id: PriceId, customer: CustomerId, model: PriceModel) -> Change:
+def override(
+    price: Price,
+    *,
+    id: PriceId,
+    customer: CustomerId,
+    model: PriceModel | None,
+    agreed: Mapping[str, object] = MappingProxyType({}),
+) -> Change:
     """Decide that a customer has a price of his own instead of another.
 
-    It is as the other but for the model, without introductory phases: the amount that was agreed is
-    the amount. Raises `ValidationError` where the other is itself a customer's.
+    It is as the other but for the model and what else was `agreed`, given by the names of fields.
+    With another model there are no introductory phases, unless they were agreed: the amount that
+    was agreed is the amount. Raises `ValidationError` where the other is itself a customer's.
     """
     if price.customer is not None:
         raise ValidationError("price", price.id, "a price for all, not one customer's")
-    private = evolve(
+    if model is not None:
+        agreed = {"model": model, "introductory": (), **agreed}
+    private: Price = evolve(
         price,
+        **agreed,  # type: ignore[arg-type]  # each was read as what it is
         id=id,
         version=1,
-        model=model,
         archived=False,
-        introductory=(),
         valid_from=None,
         supersedes=None,
         superseded_by=None,
@@ -375,22 +386,37 @@ def version_on(chain: Sequence[Price], day: date) -> Price | None:
     return None
 
 
-def check_availability(products: Sequence[Product]) -> None:
+def check_availability(products: Sequence[Product], *, had: Sequence[Product] = ()) -> None:
     """Check that products may be on one subscription.
 
     Law: for each that requires others, one of those is there, and for each that excludes others,
     none. Which stands first, and whether one stands twice, does not matter. An add-on of an add-on
-    asks for that one only, which then asks for its own.
+    asks for that one only, which then asks for its own. What was `had` before without what it
+    requires, such as an add-on of something that was sold once, stays.
 
     Raises `NotAvailable` with the name of the product and the ids of what it requires or excludes.
     """
+    lacking = {product.id for product in without_base(products)}
+    alone = {product.id for product in without_base(had)}
     present = {product.id for product in products}
     for product in products:
-        if product.requires and not any(other in present for other in product.requires):
+        if product.id in lacking and product.id not in alone:
             raise NotAvailable(product.name, "requires", product.requires)
         clashing = tuple([other for other in product.excludes if other in present])
         if clashing:
             raise NotAvailable(product.name, "excludes", clashing)
+
+
+def without_base(products: Sequence[Product]) -> tuple[Product, ...]:
+    """Return the add-ons among products that come without any of those that they require."""
+    present = {product.id for product in products}
+    return tuple([each for each in products if each.requires and present.isdisjoint(each.requires)])
+
+
+def _check_entitlements(entitlements: Sequence[Entitlement]) -> None:
+    features = [each.feature for each in entitlements]
+    if len(set(features)) != len(features):
+        raise ValidationError("entitlements", features, "each feature once")
 
 
 def _check_charged_once(price: Price) -> None:
@@ -403,6 +429,7 @@ def _check_charged_once(price: Price) -> None:
         "trial": price.trial,
         "introductory": price.introductory,
         "term_periods": price.term_periods,
+        "entitlements": price.entitlements,
     }
     for name, value in about_periods.items():
         if value:

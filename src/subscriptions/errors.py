@@ -41,7 +41,14 @@ class DomainError(SubscriptionsError):
 
 
 class ValidationError(DomainError, ValueError):
-    """A value is wrong; `field` says which, `expected` says what would be right."""
+    """A value is wrong; `field` says which, `expected` says what would be right.
+
+    `reason` says it in one sentence, such as a form shows beside the field.
+
+    >>> error = ValidationError("quantity", 0, "1 or more")
+    >>> error.field, error.reason
+    ('quantity', '1 or more; got 0')
+    """
 
     def __init__(self, field: str, value: object, expected: str) -> None:
         super().__init__(field, value, expected)
@@ -49,8 +56,13 @@ class ValidationError(DomainError, ValueError):
         self.value = value
         self.expected = expected
 
+    @property
+    def reason(self) -> str:
+        """What would be right, and what was given."""
+        return f"{self.expected}; got {self.value!r}"
+
     def __str__(self) -> str:
-        return f"{self.field}: {self.expected}; got {self.value!r}"
+        return f"{self.field}: {self.reason}"
 
 
 class InvalidTransition(DomainError):
@@ -183,15 +195,21 @@ class StalePlan(DomainError):
 
 
 class IdempotencyMismatch(DomainError):
-    """An idempotency key was used before with another request."""
+    """An idempotency key was used before with another request; `difference` names what is known.
 
-    def __init__(self, key: str, command: str) -> None:
-        super().__init__(key, command)
+    >>> str(IdempotencyMismatch("req-1", "usage.record", "quantity is 2, and 3 was given"))
+    "idempotency key 'req-1' was used before with another request: quantity is 2, and 3 was given"
+    """
+
+    def __init__(self, key: str, command: str, difference: str = "") -> None:
+        super().__init__(key, command, difference)
         self.key = key
         self.command = command
+        self.difference = difference
 
     def __str__(self) -> str:
-        return f"idempotency key {self.key!r} was used before with another request"
+        said = f"idempotency key {self.key!r} was used before with another request"
+        return f"{said}: {self.difference}" if self.difference else said
 
 
 class StorageError(SubscriptionsError):

@@ -15,7 +15,11 @@ from subscriptions.records import Kind
 
 @frozen
 class CommandRecord:
-    """One answered command: a digest of the request, and the record that it was about."""
+    """One answered command: a digest of the request, and the record that it was about.
+
+    A command of many transactions is about no one record; what it reported is its `report`, a JSON
+    text, and `kind` and `answer` are empty.
+    """
 
     id: str
     tenant: str
@@ -25,6 +29,7 @@ class CommandRecord:
     kind: str
     answer: str
     at: datetime
+    report: str = ""
 
 
 COMMAND = Kind("command", CommandRecord)

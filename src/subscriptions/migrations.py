@@ -60,7 +60,8 @@ STATUSES: Final[Mapping[type[MigrationState], str]] = {
 class Migration:
     """From the day `on`, what has `price` goes over to the price `to` at its next renewal.
 
-    Not before `notice` after it was planned. Since it was last begun, `planned` plans were made for
+    Not before `notice` after it was planned; all are told on the day `notice_on`, if that is named
+    instead. Since it was last begun, `planned` plans were made for
     items and `withdrawn` of them were withdrawn.
     """
 
@@ -74,11 +75,14 @@ class Migration:
     state: MigrationState = Planning()
     planned: int = 0
     withdrawn: int = 0
+    notice_on: date | None = None
 
     def __attrs_post_init__(self) -> None:
         plain_date("on", self.on)
         if self.notice is not None and not isinstance(self.notice, Interval):
             raise ValidationError("notice", self.notice, "an Interval or None")
+        if self.notice_on is not None and plain_date("notice", self.notice_on) > self.on:
+            raise ValidationError("notice", self.notice_on, f"{self.on} or earlier")
 
     @property
     def status(self) -> str:
@@ -171,8 +175,9 @@ def begin(stored: Migration | None, wanted: Migration) -> Change | None:
         raise _refused(stored, "migrate")
     if isinstance(stored.state, Undone):
         return _moved(stored, wanted, started)
-    if stored.notice != wanted.notice:
-        raise ValidationError("notice", wanted.notice, f"{stored.notice}, as it was planned")
+    given, known = wanted.notice or wanted.notice_on, stored.notice or stored.notice_on
+    if given != known:
+        raise ValidationError("notice", given, f"{known}, as it was planned")
     if isinstance(stored.state, Planning):
         return None
     return _moved(stored, evolve(stored, state=Planning()), started)
@@ -223,7 +228,7 @@ def plan_for(item: Item, to: Price, *, migration: Migration, today: date) -> Pla
     """Return the plan for one item: its first renewal that is late enough, and when it is told.
 
     Law: the day is a renewal, on or after the migration's and at least the notice after `today`; it
-    is told the notice before, today at the earliest.
+    is told the notice before, or on the day of the notice, today at the earliest.
 
     >>> from subscriptions.billing_cycles import BillingCycle
     >>> from subscriptions.testing.builders import a_price
@@ -242,7 +247,9 @@ def plan_for(item: Item, to: Price, *, migration: Migration, today: date) -> Pla
     if notice is not None:
         earliest = max(earliest, lifecycle.later(today, notice))
     on = lifecycle.renewal_day(item, max(earliest, today))
-    told = today if notice is None else max(today, lifecycle.earlier(on, notice))
+    told = max(today, migration.notice_on or today)
+    if notice is not None:
+        told = max(today, lifecycle.earlier(on, notice))
     move = PlannedItem(to.id, None, item.number, instead_of=item.price)
     return Planned(on, (move,), _NOTHING_PRORATED, cause=migration.id, announce_on=told)
 

@@ -50,6 +50,7 @@ from subscriptions.records import AnyKind, Kind, Metadata, Record
 from subscriptions.taxes import TaxBehavior, TaxRate
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 Json: TypeAlias = Any
 
 # For each union: what each member is called in storage, for ever.
@@ -188,14 +189,32 @@ def dump(record: Record) -> str:
 
 def load(kind: Kind[R], text: str) -> R:
     """Return the record that a JSON text holds; raises `UnreadableRecord` if it does not."""
+    return _load(kind.record, kind.name, text)
+
+
+def dump_report(report: object) -> str:
+    """Return what a command reported as a JSON text, as `dump` does a record."""
+    return _encode(_writer(type(report))(report))
+
+
+def load_report(kind: type[T], text: str) -> T:
+    """Return the report that a JSON text holds; raises `UnreadableRecord` if it does not.
+
+    >>> load_report(int, dump_report(3))
+    3
+    """
+    return _load(kind, "report", text)
+
+
+def _load(kind: type[T], name: str, text: str) -> T:
     try:
         document = json.loads(text)
-        return cast("R", _reader(kind.record)(document, kind.record))
+        return cast("T", _reader(kind)(document, kind))
     except (*_NOT_WHAT_IT_SHOULD_BE, ForbiddenExtraKeysError) as error:
         # Not the text itself: it holds personal data, and errors end in logs.
         size = f"{len(text)} characters"
-        expected = f"a stored {kind.name} ({type(error).__name__})"
-        raise UnreadableRecord(kind.name, size, expected) from error
+        expected = f"a stored {name} ({type(error).__name__})"
+        raise UnreadableRecord(name, size, expected) from error
 
 
 def kind_named(name: str) -> AnyKind:

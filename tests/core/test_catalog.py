@@ -34,6 +34,7 @@ from subscriptions.catalog import (
     override,
     supersede,
     version_on,
+    without_base,
 )
 from subscriptions.errors import InvalidTransition, NotAvailable, ValidationError
 from subscriptions.ids import CustomerId, PriceId, ProductId
@@ -219,6 +220,23 @@ def test_a_customers_price_is_the_other_but_for_the_model() -> None:
     assert change.events == (PriceOverridden(listed.product, PriceId("price_ada"), listed.id, ADA),)
 
 
+def test_without_another_model_a_customers_price_begins_as_the_other_does() -> None:
+    listed = a_price(introductory=(Introductory(3, Flat(1)),))
+    seats = (Entitlement("seats", 50),)
+    agreed: dict[str, object] = {"entitlements": seats, "setup_minor": 5}
+    private = override(
+        listed, id=PriceId("price_ada"), customer=ADA, model=None, agreed=agreed
+    ).after
+    assert private == a_price(
+        "price_ada",
+        introductory=listed.introductory,
+        entitlements=seats,
+        setup_minor=5,
+        customer=ADA,
+        overrides=listed.id,
+    )
+
+
 def test_a_customers_price_is_not_overridden_itself() -> None:
     private = a_price(customer=ADA, overrides="price_x")
     with pytest.raises(ValidationError, match="price"):
@@ -291,6 +309,8 @@ PHASE = (Introductory(3, Flat(1)),)
         ("trial", {"every": None, "trial": Interval.days(1)}),
         ("introductory", {"every": None, "introductory": PHASE}),
         ("term_periods", {"every": None, "term_periods": 1}),
+        ("entitlements", {"every": None, "entitlements": (Entitlement("seats"),)}),
+        ("entitlements", {"entitlements": (Entitlement("seats"), Entitlement("seats", 1))}),
     ],
 )
 def test_a_price_that_contradicts_itself_is_refused(field: str, said: dict[str, object]) -> None:
@@ -367,6 +387,18 @@ def test_every_choice_of_products_is_judged_as_its_words_say() -> None:
             continue
         with pytest.raises(NotAvailable):
             check_availability(products)
+
+
+def test_what_came_without_its_base_stays_and_nothing_else_does() -> None:
+    assert without_base([SSO, SEATS, BASIC]) == (SEATS,)
+    assert without_base([]) == without_base([SSO, SEATS, TEAM]) == ()
+    check_availability([SEATS, BASIC], had=[SEATS])
+    check_availability([SEATS], had=[SEATS, BASIC])
+    for had in ([SEATS, PRO], [SSO, SEATS, TEAM], [PRO], [SSO]):
+        with pytest.raises(NotAvailable, match="seats"):
+            check_availability([SEATS], had=had)
+    with pytest.raises(NotAvailable, match="excludes"):
+        check_availability([SSO, BASIC], had=[SSO])
 
 
 @pytest.mark.parametrize(

@@ -274,13 +274,17 @@ class TestWhatIsAddedAndRemoved:
         assert [item.number for item in ledger.sub.items] == [1, 3, 4]
 
     def test_what_begins_with_a_period_is_billed_as_every_other(self) -> None:
+        for policy in (Proration(), NONE):
+            ledger = with_items((LATER, 1), billed=False)
+            new = ledger.change([to(LATER), to(PRO, 1, None)], noon(JAN), policy)
+            assert said(new) == [("period", "Pro", 6200)]
+
+    def test_what_begins_with_a_period_that_is_billed_is_a_change_of_it(self) -> None:
         ledger = with_items((BASIC, 1))
         new = ledger.change([to(BASIC), to(PRO, 1, None)], noon(JAN))
-        assert said(new) == [("period", "Pro", 6200)]
+        assert said(new) == [("debit", "Pro", 6200)]
         unprorated = with_items((BASIC, 1))
-        assert said(unprorated.change([to(BASIC), to(PRO, 1, None)], noon(JAN), NONE)) == [
-            ("period", "Pro", 6200)
-        ]
+        assert unprorated.change([to(BASIC), to(PRO, 1, None)], noon(JAN), NONE) == []
 
     def test_without_proration_the_rest_is_free(self) -> None:
         ledger = with_items((BASIC, 1))
@@ -528,6 +532,33 @@ class TestTheBillingDate:
         assert ledger.charged == 3100
         assert ledger.sub.items[0].next_period == Period(FEB, MAR)
         ledger.check()
+
+    @pytest.mark.parametrize("unit", ["day", "second", "thirtieths"])
+    @pytest.mark.parametrize(
+        "days",
+        [
+            (date(2027, 2, 21),),
+            (date(2027, 2, 21), date(2027, 3, 17), date(2027, 2, 24)),
+            (date(2027, 2, 24), date(2027, 2, 26), date(2027, 2, 15)),
+        ],
+    )
+    def test_what_was_cut_off_is_charged_again_as_it_was(
+        self, days: tuple[date, ...], unit: str
+    ) -> None:
+        coupons = (
+            a_coupon("five", terms=AmountOff(Money.of("5.00", "EUR"))).applied(),
+            a_coupon("tenth", terms=PercentOff(10)).applied(),
+        )
+        ledger = Ledger(EVERY, start=FEB, coupons=coupons)
+        item = ledger.item(PRO, 1, start=FEB)
+        ledger.sub = evolve(ledger.sub, items=(item,), last_item=1)
+        ledger.bill()
+        # 62.00 less 5.00 and a tenth, whatever the moves between.
+        for on in (*days, MAR):
+            ledger.move(on, noon(date(2027, 2, 11)), Proration(unit=unit))
+            ledger.check()
+        assert ledger.charged == 5130
+        assert ledger.sub.items[0].next_period.start == MAR
 
     def test_the_same_day_costs_nothing(self) -> None:
         ledger = with_items((BASIC, 1))

@@ -122,3 +122,9 @@ def test_a_wrong_value_is_a_value_error_too() -> None:
 def test_what_would_do_instead_is_said_only_where_there_is_something() -> None:
     text = str(InvalidTransition("invoice INV-1", "paid", "MarkVoid"))
     assert text == "invoice INV-1: MarkVoid is not allowed in state paid"
+
+
+def test_a_form_shows_the_reason_beside_the_field() -> None:
+    error = ValidationError("quantity", 0, "1 or more")
+    assert (error.field, error.reason) == ("quantity", "1 or more; got 0")
+    assert str(error) == f"{error.field}: {error.reason}"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from subscriptions.billing_cycles import BillingCycle, Interval, Period
 from subscriptions.catalog import Introductory, Price
 from subscriptions.discounts import DiscountShare
+from subscriptions.documents.explaining import sentence
 from subscriptions.errors import ValidationError
 from subscriptions.ids import CouponId, InvoiceId, PriceId
 from subscriptions.invoices import (
@@ -31,6 +32,7 @@ from subscriptions.invoices import (
 from subscriptions.lifecycle.charges import UsageOf, charge_period, stub_part, units_of
 from subscriptions.money import EUR
 from subscriptions.pricing import (
+    EventTotals,
     Flat,
     FreeUnits,
     Graduated,
@@ -50,6 +52,7 @@ from subscriptions.proration import ProrationUnit
 from subscriptions.taxes import TaxBehavior, TaxRate
 from subscriptions.testing.builders import a_price, a_subscription, an_invoice, an_item
 from tests.core.recomputing import recompute
+from tests.core.telling import reckon
 
 MONTH = Period(date(2027, 1, 31), date(2027, 2, 28))
 VAT = TaxRate("19")
@@ -111,6 +114,7 @@ def line_of(charge: Charge) -> Line:
 def told(line: Line, price: Price | None = None) -> Explanation:
     explained = explain(line, price=price)
     recompute(line, explained)
+    assert reckon(sentence(explained)) * 100 == line.amount_minor - line.discount_minor
     return explained
 
 
@@ -376,6 +380,36 @@ def test_amounts_of_events_that_no_line_has_are_not_guessed() -> None:
     assert [part.kind for part in known.priced.parts] == [PartKind.TURNOVER, PartKind.MINIMUM]
 
 
+@given(
+    amounts=st.lists(st.decimals(0, 200, places=2), max_size=8),
+    free_events=st.integers(0, 3),
+    free=st.integers(0, 300),
+    by_units=st.booleans(),
+)
+def test_usage_with_bounds_for_each_event_recomputes_without_the_amounts_of_its_events(
+    *, amounts: list[Decimal], free_events: int, free: int, by_units: bool
+) -> None:
+    model: PriceModel = Percentage(
+        rate="1.5",
+        fixed="0.30",
+        minimum="0.50",
+        maximum="2.00",
+        free_events=free_events,
+        free_amount=0 if by_units else free,
+    )
+    model = FreeUnits(free, model) if by_units else model
+    price = a_price(model=model, meter="pay", arrears=True)
+    item = an_item(meter="pay", arrears=True)
+    used = UsageOf(MONTH, sum(amounts, Decimal()), len(amounts), tuple(amounts))
+    (charge,) = charge_period(
+        item, price, MONTH, rate=VAT, subscription=a_subscription(), usage=[used]
+    )
+    priced = told(line_of(charge), price).priced
+    assert priced is not None
+    kinds = (PartKind.EVENTS, PartKind.MINIMUM, PartKind.MAXIMUM)
+    assert sum(part.quantity for part in priced.parts if part.kind in kinds) <= len(amounts)
+
+
 def test_another_price_than_the_lines_is_refused() -> None:
     with pytest.raises(ValidationError) as caught:
         explain(a_line(), price=a_price("price_other"))
@@ -449,6 +483,8 @@ def test_discounts_come_off_the_amount_and_tax_is_inside_or_added() -> None:
         {"part": Part(2900, Fraction(1, 2), Fraction(1), units=30)},
         {"usage": Measured("calls", Decimal(5), 5, before_minor=100)},
         {"usage": Measured("calls", Decimal(5), 5, taken_back=1)},
+        {"usage": Measured("calls", Decimal(5), 5, totals=EventTotals())},
+        {"usage": Measured("calls", Decimal(5), 5, totals=EventTotals(Decimal(5), 1, 2, 3, 4))},
     ],
 )
 def test_what_explains_a_line_is_sealed_with_it(changes: dict[str, object]) -> None:

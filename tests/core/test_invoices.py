@@ -84,6 +84,7 @@ from subscriptions.invoices import (
     verify_chain,
 )
 from subscriptions.money import EUR, JPY, USD, Money, Rounding
+from subscriptions.pricing import EventTotals
 from subscriptions.proration import ProrationUnit
 from subscriptions.records import evolve
 from subscriptions.taxes import TaxBehavior, TaxCategory, TaxGroup, TaxRate
@@ -608,7 +609,7 @@ def sealed() -> Invoice:
         500,
         VAT,
         kind=LineKind.USAGE,
-        usage=Measured("api_calls", Decimal(50), 7, Decimal(0)),
+        usage=Measured("api_calls", Decimal(50), 7, Decimal(0), totals=EventTotals(Decimal(50))),
     )
     unused = Charge(
         "Pro", -100, VAT, kind=LineKind.CREDIT, credits=LineRef(InvoiceId("inv_before"), 0)
@@ -662,6 +663,9 @@ def another(name: str, value: object) -> object:
     return value + 1 if isinstance(value, int) else f"{value}!"
 
 
+_NESTED = Party | SellerSnapshot | Address | Part | LineRef | Measured | EventTotals
+
+
 def tampered(record: Any, at: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401
     """Yield a record with one value changed, for each value in it, however deep."""
     for each in record.__attrs_attrs__:
@@ -677,7 +681,7 @@ def tampered(record: Any, at: str = "") -> Iterator[tuple[str, Any]]:  # noqa: A
                     yield where, evolve(record, **{each.name: mixed})
             if parts:
                 yield f"{place} less one", evolve(record, **{each.name: (*parts[:-1],)})
-        elif isinstance(value, Party | SellerSnapshot | Address | Part | LineRef | Measured):
+        elif isinstance(value, _NESTED):
             for where, changed in tampered(value, f"{place}."):
                 yield where, evolve(record, **{each.name: changed})
         else:
@@ -736,6 +740,7 @@ class TestTheChain:
         assert {"total_minor", "lines[1].rate", "taxes[0].tax_minor"} <= set(places)
         assert {"seller.iban", "seller.address.city", "party.email", "salt"} <= set(places)
         assert {"lines[0].part.begin", "lines[2].usage.before"} <= set(places)
+        assert "lines[2].usage.totals.at_minimum" in places
         assert {"lines[0].discounts[0].amount_minor", "lines[3].credits.line"} <= set(places)
         assert len(places) > 90
         missed = [place for place, each in places.items() if not list(verify_chain([each]))]

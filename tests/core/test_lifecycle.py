@@ -212,8 +212,8 @@ class TestTheTable:
         assert refused.value.command == type(command).__name__
         assert before == ready_for(command, contract), "and nothing changed"
 
-    def test_what_has_ended_comes_back_or_says_why_it_ended(self) -> None:
-        assert ALLOWED[Ended] == {Reactivate, AnswerSurvey}
+    def test_what_has_ended_comes_back_or_says_why_it_ended_or_pays_its_debts(self) -> None:
+        assert ALLOWED[Ended] == {Reactivate, AnswerSurvey, ClearPastDue}
 
     def test_commands_are_done_in_order_or_not_at_all(self) -> None:
         scheduled = a_sub(contract=Scheduled(START))

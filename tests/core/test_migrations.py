@@ -259,6 +259,15 @@ class TestAPlan:
             assert later(today, notice) <= plan.on
             assert plan.announce_on == today or later(plan.announce_on, notice) <= plan.on
 
+    @pytest.mark.parametrize(("today", "told"), [(1, 10), (10, 10), (25, 25)])
+    def test_on_a_day_of_notice_it_is_told_then_or_at_once(self, today: int, told: int) -> None:
+        item = monthly(date(2027, 5, 20))
+        migration = a_migration(notice_on=date(2027, 5, 10))
+        plan = plan_for(
+            item, a_price("price_pro_2"), migration=migration, today=date(2027, 5, today)
+        )
+        assert (plan.on, plan.announce_on) == (date(2027, 6, 20), date(2027, 5, told))
+
     def test_it_names_the_item_both_prices_and_the_migration(self) -> None:
         plan = plan_for(
             an_item(number=3), a_price("price_pro_2"), migration=a_migration(), today=JUNE
@@ -329,14 +338,22 @@ class TestAMigration:
 
     def test_the_notice_is_that_of_the_plans_there_are(self) -> None:
         for state in (Planning(), InPlace()):
+            on_a_day = a_migration(notice_on=date(2027, 5, 1))
             with pytest.raises(ValidationError, match="notice"):
                 begin(a_migration(state=state), a_migration(notice=MONTHLY))
+            with pytest.raises(ValidationError, match="notice"):
+                begin(a_migration(state=state), on_a_day)
+            begin(evolve(on_a_day, state=state), on_a_day)
 
     def test_wrong_values_are_refused(self) -> None:
         with pytest.raises(ValidationError, match="on"):
             a_migration(on=NOON)
         with pytest.raises(ValidationError, match="notice"):
             a_migration(notice=30)
+        with pytest.raises(ValidationError, match="notice"):
+            a_migration(notice_on=date(2027, 6, 2))
+        with pytest.raises(ValidationError, match="notice"):
+            a_migration(notice_on=NOON)
 
     def test_it_can_be_asked_for_by_price_and_status(self) -> None:
         values = {column.name: column.get(a_migration()) for column in MIGRATION.columns}

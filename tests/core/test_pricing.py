@@ -206,9 +206,9 @@ def test_packages_are_taken_one_by_one_until_there_are_enough(
 def test_the_explanation_of_packages_counts_them_and_what_was_free() -> None:
     assert explain(MAILS, 250) == (
         part(100, 0, 0, PartKind.FREE),
-        part(2, "5.00", "10.00", PartKind.PACKAGES),
+        part(2, "5.00", "10.00", PartKind.PACKAGES, size=100),
     )
-    assert explain(MAILS, 0) == (part(0, "5.00", 0, PartKind.PACKAGES),)
+    assert explain(MAILS, 0) == (part(0, "5.00", 0, PartKind.PACKAGES, size=100),)
 
 
 @pytest.mark.parametrize(
@@ -395,5 +395,8 @@ def part(
     amount: str | int,
     kind: PartKind,
     tier: int | None = None,
+    *,
+    size: int | None = None,
 ) -> PricePart:
-    return PricePart(Decimal(quantity), Decimal(unit_price), Decimal(amount), kind, tier)
+    of = None if size is None else Decimal(size)
+    return PricePart(Decimal(quantity), Decimal(unit_price), Decimal(amount), kind, tier, of)

@@ -136,7 +136,8 @@ def test_the_order_of_events_matters_where_the_first_are_free() -> None:
 def test_the_explanation_counts_turnover_events_and_bounds() -> None:
     parts = explain(FULL, 1131, events=[100, 1, 30, 1000])
     assert [(p.kind, str(p.quantity), str(p.unit_price), str(p.amount)) for p in parts] == [
-        (PartKind.FREE, "100", "0", "0"),
+        (PartKind.FREE_TURNOVER, "100", "0", "0"),
+        (PartKind.FREE_EVENTS, "1", "0", "0"),
         (PartKind.TURNOVER, "30", "0.10", "3.00"),
         (PartKind.EVENTS, "1", "0.30", "0.30"),
         (PartKind.MINIMUM, "1", "0.50", "0.50"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscriptions import usage
-from subscriptions.billing_cycles import BillingCycle, Interval, Period, first_instant
+from subscriptions.billing_cycles import (
+    BillingCycle,
+    Interval,
+    Period,
+    first_instant,
+    local_date,
+)
 from subscriptions.errors import ValidationError
 from subscriptions.ids import MeterId, SubscriptionId
 from subscriptions.pricing import (
@@ -28,17 +35,20 @@ from subscriptions.pricing import (
 from subscriptions.records import Metadata
 from subscriptions.usage import (
     Aggregation,
+    Assigned,
     Filter,
     HeldTally,
+    History,
     Meter,
     QuantityRounding,
     RoundingMode,
-    Segment,
     Span,
+    Stretch,
+    StretchKind,
     SumTally,
     UsageEvent,
-    assign,
     begin_tally,
+    closed,
 )
 
 SINCE = datetime(2027, 1, 1, tzinfo=UTC)
@@ -443,17 +453,18 @@ def day(text: str, zone: str = "UTC") -> datetime:
     return first_instant(date.fromisoformat(text), zone)
 
 
-def assigned(at: datetime, *, started: str = "2027-01-01", zone: str = "UTC") -> Segment:
+def history(*past: Stretch, since: datetime, begin: datetime = SINCE, zone: str = "UTC") -> History:
+    """Return the segments of an item that is billed every month, of which one is open."""
+    period = MONTHLY.period_containing(local_date(since, zone))
+    return History(begin, past, MONTHLY, since, period, period, zone)
+
+
+def assigned(at: datetime, *, started: str = "2027-01-01", zone: str = "UTC") -> Assigned:
     """Return where an event belongs while March is open."""
-    march = Period(date(2027, 3, 1), date(2027, 4, 1))
-    return assign(
-        cycle=MONTHLY,
-        open_period=march,
-        since=day("2027-03-01", zone),
-        started=day(started, zone),
-        occurred_at=at,
-        zone=zone,
-    )
+    march = history(since=day("2027-03-01", zone), begin=day(started, zone), zone=zone)
+    found = march.assign(at)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -491,6 +502,13 @@ def test_usage_before_the_start_is_a_mistake_of_the_caller() -> None:
         assigned(day("2027-01-14"), started="2027-01-15")
 
 
+def test_days_that_end_with_the_segment_that_is_open_are_found_by_their_own_invoice() -> None:
+    march = history(since=day("2027-03-10"))
+    assert march.end == day("2027-04-01")
+    place = march.assign(day("2027-05-20"))
+    assert place == Assigned(day("2027-05-01"), day("2027-05-01"), MONTHLY.period(4))
+
+
 @given(st.integers(0, 2000))
 def test_periods_before_the_anchor_touch_and_contain_their_days(days: int) -> None:
     cycle = BillingCycle(date(2027, 3, 31), Interval.months(1))
@@ -500,29 +518,77 @@ def test_periods_before_the_anchor_touch_and_contain_their_days(days: int) -> No
     assert usage.whole_period(cycle, period.start - timedelta(days=1)).end == period.start
 
 
-@given(
-    open_month=st.integers(0, 11),
-    cut=st.integers(0, 27),
-    minutes=st.integers(0, 60 * 24 * 365),
+def stretches(*ends: tuple[int, StretchKind]) -> tuple[Stretch, ...]:
+    """Return stretches that end so many hours after the start."""
+    return tuple(Stretch(SINCE + hours * HOUR, MONTHLY, kind) for hours, kind in ends)
+
+
+kinds = st.sampled_from(StretchKind)
+cuts = st.lists(
+    st.tuples(st.integers(1, 24 * 400), kinds), max_size=6, unique_by=lambda cut: cut[0]
 )
-def test_usage_is_never_billed_with_a_segment_that_is_billed(
-    open_month: int, cut: int, minutes: int
+
+
+@given(cuts=cuts, more=st.integers(0, 24 * 60), minutes=st.integers(0, 60 * 24 * 500))
+def test_segments_touch_and_each_instant_is_in_one_of_them_for_ever(
+    cuts: list[tuple[int, StretchKind]], more: int, minutes: int
 ) -> None:
-    period = MONTHLY.period(open_month)
-    since = first_instant(period.start + timedelta(days=cut), "UTC")
+    ends = sorted(cuts, key=lambda cut: cut[0])
+    since = SINCE + ((ends[-1][0] if ends else 0) + more) * HOUR
+    found = history(*stretches(*ends), since=since)
     at = SINCE + timedelta(minutes=minutes)
-    segment = assign(
-        cycle=MONTHLY,
-        open_period=period,
-        since=since,
-        started=SINCE,
-        occurred_at=at,
-        zone="UTC",
-    )
-    assert segment.billed >= since
-    assert segment.used <= at
-    assert segment.late == (at < since)
-    assert at.date() in segment.period or not segment.late
-    # What is used in one period after the open one is found by the invoice of that period.
-    if at >= first_instant(period.end, "UTC"):
-        assert segment.billed == first_instant(MONTHLY.period_containing(at.date()).start, "UTC")
+    segments = list(found.segments(SINCE))
+    for before, after in pairwise(segments):
+        gap = [each for each, kind in ends if kind is StretchKind.ABSENT]
+        assert before.end == after.begin or after.begin in {SINCE + hour * HOUR for hour in gap}
+    assert all(segment.begin < segment.end for segment in segments)
+    there = [segment for segment in segments if segment.begin <= at < segment.end]
+    place = found.assign(at)
+    if at >= since:
+        assert place is not None
+        assert place.used == place.billed >= since
+        return
+    if place is None:
+        assert there == []
+        return
+    (segment,) = there
+    assert place.used == segment.begin
+    assert place.billed == (segment.begin if segment.free else since)
+    assert found.assign(at, held=True) == Assigned(segment.begin, since, segment.period)
+    # What is over stays what it was, whatever comes.
+    cut = Stretch(since + HOUR, MONTHLY, StretchKind.PART)
+    kept = closed(found.past, MONTHLY, since=since, until=cut.until, kind=cut.kind)
+    assert history(*kept, since=cut.until).segment_at(at) == segment
+
+
+@pytest.mark.parametrize("kind", [StretchKind.PART, StretchKind.FREE, StretchKind.TRIAL])
+def test_what_occurs_at_the_very_instant_of_a_cut_belongs_to_what_was_open(
+    kind: StretchKind,
+) -> None:
+    cut = SINCE + 100 * HOUR
+    found = history(*stretches((100, kind)), since=cut)
+    before = found.counts_in(SINCE, cut)
+    assert before is not None
+    assert (before.begin, before.end, before.kind) == (SINCE, cut, kind)
+    assert found.counts_in(SINCE, cut + HOUR) is None
+    assert found.recorded_in(cut) == (SINCE,)
+
+
+def test_a_trial_is_owed_in_periods_though_nobody_knew_its_end_while_it_lasted() -> None:
+    april = day("2027-04-01")
+    trial = Stretch(april, MONTHLY, StretchKind.TRIAL)
+    found = history(trial, since=april)
+    february = found.counts_in(SINCE, day("2027-02-10"))
+    assert february is not None
+    assert (february.begin, february.end) == (day("2027-02-01"), day("2027-03-01"))
+    assert found.recorded_in(february.begin) == (SINCE,)
+    assert found.recorded_in(SINCE) == ()
+    assert found.unbilled == SINCE
+    assert history(trial, since=day("2027-05-01")).unbilled == day("2027-05-01")
+
+
+def test_what_is_not_billed_yet_began_with_the_trial_and_the_pause_after_it() -> None:
+    hours = ((100, StretchKind.PART), (200, StretchKind.TRIAL), (300, StretchKind.FREE))
+    found = history(*stretches(*hours), since=SINCE + 300 * HOUR)
+    assert found.unbilled == SINCE + 100 * HOUR
+    assert found.recorded_in(found.since) == tuple(SINCE + hours * HOUR for hours in (200, 100, 0))

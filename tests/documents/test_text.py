@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from pathlib import Path
 
@@ -53,7 +54,22 @@ from subscriptions.invoices import (
     explain,
 )
 from subscriptions.money import Currency
-from subscriptions.pricing import PartKind, PricePart
+from subscriptions.pricing import (
+    FreeUnits,
+    Graduated,
+    GraduatedPercentage,
+    Package,
+    PartKind,
+    Percentage,
+    PerUnit,
+    PriceModel,
+    PricePart,
+    RateTier,
+    Stairstep,
+    Step,
+    Tier,
+)
+from subscriptions.pricing import explain as price_parts
 from subscriptions.proration import ProrationUnit, between
 from subscriptions.taxes import TaxBehavior, TaxCategory
 
@@ -207,22 +223,97 @@ def test_names_of_any_length_stay_within_the_page() -> None:
     assert wide == []
 
 
-def test_the_arithmetic_is_told_in_both_languages() -> None:
-    for each in fields(ArithmeticWords):
-        english, german = (getattr(words, each.name) for words in ARITHMETIC.values())
-        assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", german))
-        assert english.strip()
-        assert german.strip()
+def test_the_arithmetic_is_told_in_every_language_of_invoices() -> None:
+    assert ARITHMETIC.keys() == WORDS.keys()
+    for language, words in ARITHMETIC.items():
+        for each in fields(ArithmeticWords):
+            text, english = getattr(words, each.name), getattr(ARITHMETIC["en"], each.name)
+            assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", english))
+            assert text.strip(), (language, each.name)
     assert speaks_arithmetic("de-AT") == "de-AT"
-    assert speaks_arithmetic("pl") == "en"
+    assert speaks_arithmetic("ja") == "en"
+
+
+@pytest.mark.parametrize("language", sorted(WORDS))
+def test_every_language_tells_the_same_numbers(language: str) -> None:
+    def numbers(told: str) -> Counter[str]:
+        return Counter(re.sub(r"\D", "", each) for each in re.findall(r"\d[\d.,\s]*", told))
+
+    for line in an_invoice_of_every_kind(language).lines:
+        explained = evolve(explain(line), period=None)
+        assert numbers(sentence(explained, language=language)) == numbers(sentence(explained))
+
+
+def test_a_turnover_that_is_free_is_an_amount() -> None:
+    fee = Percentage("1.5", fixed="0.30", free_amount=100, free_events=2)
+    assert told_price(fee, Decimal("490.40"), events=6) == (
+        "€100.00 of €490.40 free, events without the fixed amount: 2, "
+        "1.5% of €390.40 + events: 4 × €0.30 = €7.056, rounded to €7.06"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "quantity", "expected"),
+    [
+        (PerUnit("0.123"), 1, "€0.123, rounded to €0.12"),
+        (PerUnit("4.99"), 1, "€4.99"),
+        (PerUnit("4.99"), 0, "0 × €4.99 = €0.00"),
+        (Flat("29.00"), 1, "€29.00"),
+        (Flat("29.00"), 3, "€29.00 (flat for 3)"),
+        (Flat("0.123"), 3, "€0.123 (flat for 3), rounded to €0.12"),
+        (Stairstep([Step(up_to=10, price=9), Step(price=49)]), 11, "€49.00 (flat for 11)"),
+        (
+            Graduated([Tier(up_to=10, unit="1"), Tier(unit="0.50", flat="3")]),
+            11,
+            "10 × €1.00 + 1 × €0.50 + €3.00 (flat) = €13.50",
+        ),
+        (Graduated([Tier(unit="1", flat="3")]), 0, "€3.00 (flat for 0)"),
+        (Package(size=10, price=5), 21, "21 in packages of 10: 3 × €5.00 = €15.00"),
+        (Package(size=10, price=5), 0, "0 in packages of 10: 0 × €5.00 = €0.00"),
+        (
+            FreeUnits(3, Package(size=10, price=5, free=5)),
+            29,
+            "3 of 29 free, 5 of 29 free, 21 in packages of 10: 3 × €5.00 = €15.00",
+        ),
+        (FreeUnits(3, PerUnit("2")), 4, "3 of 4 free, 1 × €2.00 = €2.00"),
+        (FreeUnits(3, PerUnit("2")), 2, "2 of 2 free = €0.00"),
+        (
+            FreeUnits(3, GraduatedPercentage([RateTier(rate="10")])),
+            10,
+            "€3.00 of €10.00 free, 10% of €7.00 = €0.70",
+        ),
+    ],
+)
+def test_a_price_in_words(model: PriceModel, quantity: int, expected: str) -> None:
+    assert told_price(model, Decimal(quantity)) == expected
+
+
+def test_no_digit_of_a_number_is_lost() -> None:
+    quantity = Decimal("123456789012345678.123456789012")
+    with localcontext(prec=5):
+        assert told_price(PerUnit("0.000000000001"), quantity) == (
+            "123,456,789,012,345,678.123456789012 × €0.000000000001 = "
+            "€123,456.789012345678123456789012, rounded to €123,456.79"
+        )
+
+
+def told_price(model: PriceModel, quantity: Decimal, *, events: int | None = None) -> str:
+    parts = price_parts(model, quantity, events=events)
+    exact_minor = sum([Fraction(part.amount) for part in parts], Fraction()) * 100
+    whole_minor = model.amount(quantity, "EUR").minor
+    if isinstance(model, Percentage):
+        whole_minor = model.amount(quantity, "EUR", events=events).minor
+    explained = explain(an_invoice_of_every_kind("en").lines[-1])
+    priced = Priced(quantity, parts, exact_minor, whole_minor)
+    text = sentence(evolve(explained, priced=priced, whole_minor=whole_minor, description="X"))
+    return plain(text).removeprefix("X: ").removesuffix(", plus 19% VAT.")
 
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
         (PartKind.UNITS, "1,200 × €0.015"),
-        (PartKind.FLAT, "1,200 × €0.015"),
-        (PartKind.PACKAGES, "packages: 1,200 × €0.015"),
+        (PartKind.PACKAGES, "1 in packages of 1: 1,200 × €0.015"),
         (PartKind.TURNOVER, "1.5% of €1,200.00"),
         (PartKind.EVENTS, "events: 1,200 × €0.015"),
         (PartKind.MINIMUM, "events at the minimum: 1,200 × €0.015"),
@@ -259,6 +350,11 @@ def test_a_part_of_a_price_in_words(kind: PartKind, expected: str) -> None:
             Part(10, Fraction(1, 28), Fraction(5, 28), units=28),
             "4 of 28 days of €0.10 = €0.02 (rounded so that all parts of the period add up)",
         ),
+        (
+            # Half a cent, which by itself would be rounded to 0.03.
+            Part(10, Fraction(1, 4), Fraction(2, 4), units=4),
+            "1 of 4 days of €0.10 = €0.02 (rounded so that all parts of the period add up)",
+        ),
     ],
 )
 def test_a_part_of_a_period_in_words(part: Part, expected: str) -> None:
@@ -271,7 +367,7 @@ def test_a_part_of_a_period_in_words(part: Part, expected: str) -> None:
 def test_where_the_price_is_unknown_only_what_is_known_is_told() -> None:
     usage = next(x for x in an_invoice_of_every_kind("en").lines if x.kind is LineKind.USAGE)
     assert plain(sentence(explain(usage))).partition(": ")[2] == (
-        "1,200 in events: 35 = €12.00, less €3.00 billed earlier = €9.00, plus 19% VAT."
+        "€12.00 for 1,200 (events: 35), less €3.00 billed earlier = €9.00, plus 19% VAT."
     )
 
 

@@ -14,7 +14,11 @@ from subscriptions import (
     Interval,
     MemoryStorage,
     Money,
+    OneOff,
+    Period,
     SqlStorage,
+    TaxRate,
+    TaxRates,
     ValidationError,
 )
 from subscriptions.catalog import Price
@@ -135,7 +139,70 @@ def test_asynchronous_hosts_preview_too() -> None:
         plan = await billing.preview.subscriptions.create(ada.id, [price.id])
         await billing.commit(plan)
         (invoice,) = (await billing.invoices.list()).items
+        kept = await billing.subscriptions.preview(plan.about.id, quantities={price.id: 2})
+        assert kept.about.items[0].quantity == 2
+        note = await billing.credit_notes.preview(invoice.id, reason="Sorry")
+        assert note.about.total == invoice.total
         voided = await billing.preview.invoices.void(invoice.id, reason="a mistake")
         return voided.invoices[0].status, (await billing.commit(voided)).status
 
     assert asyncio.run(scenario()) == (Status.VOID, Status.VOID)
+
+
+def test_what_would_wait_is_among_the_lines_of_a_plan_with_its_tax(billing: Billing) -> None:
+    taxed = Billing(clock=lambda: NOW, taxes=TaxRates({"DE": TaxRate("19")}))
+    ada = taxed.customers.create(name="Ada Lovelace", country="DE")
+    pro, big = (
+        taxed.catalog.add_price(name, Money.of(amount, "EUR"), every=Interval.months(1))
+        for name, amount in (("Pro", "28.00"), ("Big", "56.00"))
+    )
+    start = taxed.preview.subscriptions.create(ada.id, [pro.id], start=date(2027, 2, 1))
+    assert (start.lines, start.total) == ((), Money.of("0.00", "EUR"))
+    sub = taxed.commit(start)
+    taxed.run(until=date(2027, 2, 1))
+    half = datetime(2027, 2, 15, tzinfo=UTC)
+
+    plan = taxed.preview.subscriptions.change(sub.id, [big.id], at=half)
+
+    assert plan.invoices == ()
+    assert [(line.kind, line.net, line.period) for line in plan.lines] == [
+        ("credit", Money.of("-14.00", "EUR"), Period(date(2027, 2, 15), date(2027, 3, 1))),
+        ("debit", Money.of("28.00", "EUR"), Period(date(2027, 2, 15), date(2027, 3, 1))),
+    ]
+    assert plan.total == Money.of("16.66", "EUR")  # 14.00 and 19 %
+    # What waits already is on the next invoice, too.
+    taxed.commit(plan)
+    more = taxed.preview.subscriptions.change(sub.id, quantities={big.id: 2}, at=half)
+    assert more.total == Money.of("49.98", "EUR")  # 42.00 and 19 %
+
+
+def test_what_would_be_invoiced_is_among_the_lines_of_a_plan(billing: Billing) -> None:
+    ada, pro = ada_and_pro(billing)
+    plan = billing.preview.subscriptions.create(ada.id, [(pro.id, 3)])
+    assert (plan.lines, plan.total) == (plan.invoices[0].lines, Money.of("87.00", "EUR"))
+    billing.commit(plan)
+    (invoice,) = billing.invoices.list()
+    # A final invoice has its lines already: nothing more is charged by giving it up.
+    given_up = billing.preview.invoices.void(invoice.id, reason="a mistake")
+    assert (given_up.lines, given_up.total) == ((), Money.of("0.00", "EUR"))
+    draft = billing.invoices.create_one_off(
+        ada.id, [OneOff("Work", Money.of("5.00", "EUR"))], finalize=False
+    )
+    final = billing.preview.invoices.finalize(draft.id)
+    assert (final.lines, final.total) == (draft.lines, Money.of("5.00", "EUR"))
+    note = billing.preview.credit_notes.create(invoice.id, reason="Sorry")
+    with pytest.raises(ValidationError, match=r"plan\.about"):
+        assert note.total
+
+
+def test_each_noun_has_its_previews_too(billing: Billing) -> None:
+    ada, pro = ada_and_pro(billing)
+    plan = billing.subscriptions.preview.create(ada.id, [pro.id])
+    sub = billing.commit(plan)
+    three = billing.subscriptions.preview(sub.id, quantities={pro.id: 3})
+    assert three.about.items[0].quantity == 3
+    assert billing.subscriptions.get(sub.id) == sub
+    (invoice,) = billing.invoices.list()
+    note = billing.credit_notes.preview(invoice.id, reason="Sorry")
+    assert note.about.total == Money.of("29.00", "EUR")
+    assert billing.credit_notes.list().total == 0

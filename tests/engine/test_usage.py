@@ -13,7 +13,17 @@ from typing import Any, TypeVar
 import pytest
 from attrs import define, evolve, field
 
-from subscriptions import AsyncBilling, Billing, Interval, MemoryStorage, Money, PerUnit, SqlStorage
+from subscriptions import (
+    AsyncBilling,
+    Billing,
+    Interval,
+    MemoryStorage,
+    Money,
+    PerUnit,
+    SqlStorage,
+    lifecycle,
+    usage,
+)
 from subscriptions.billing_cycles import BillingCycle
 from subscriptions.catalog import PRICE
 from subscriptions.customers import CUSTOMER, Customer
@@ -40,6 +50,7 @@ from subscriptions.lifecycle import (
     Contract,
     Ended,
     EndReason,
+    EndTrial,
     Incomplete,
     Item,
     Scheduled,
@@ -200,7 +211,7 @@ def test_an_event_id_with_other_content_is_refused(billing: Billing, other: dict
         ({"occurred_at": MIDNIGHT - timedelta(microseconds=1)}, ValidationError, "occurred_at"),
         ({"occurred_at": datetime(2027, 1, 2)}, ValidationError, "occurred_at"),  # noqa: DTZ001
         ({"properties": [("a", "b")]}, ValidationError, "properties"),
-        ({"properties": {"a": 1}}, ValidationError, "metadata[a]"),
+        ({"properties": {"a": 1}}, ValidationError, "properties[a]"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_stored(
@@ -263,33 +274,18 @@ def test_usage_of_a_free_trial_stays_free_however_late_it_comes(
     storage: Storage, *, billed: bool
 ) -> None:
     billing = open_shop(storage)
-    if billed:
-        billing.catalog.add_price(
-            "API",
-            PerUnit("0.01"),
-            currency="EUR",
-            every=Interval.months(1),
-            meter="calls",
-            arrears=True,
-            trial_usage_billed=True,
-        )
-    prices = [price.id for price in billing.catalog.list()]
-    trial_ended = datetime(2027, 1, 15, tzinfo=UTC)
-    subscribe(
-        storage,
-        since=trial_ended,
-        contract=Active(date(2027, 1, 15)),
-        item={
-            "price": prices[-1],
-            "cycle": BillingCycle(date(2027, 1, 15), Interval.months(1)),
-            "through": date(2027, 1, 15),
-        },
-    )
+    cycle = BillingCycle(date(2027, 1, 15), Interval.months(1))
+    ended = datetime(2027, 1, 15, tzinfo=UTC)
+    trial = {"cycle": cycle, "through": cycle.anchor}
+    subscribe(storage, since=None, contract=Trialing(cycle.anchor), item=trial)
+    with storage.begin() as unit:
+        trialing = unit.load("default", SUBSCRIPTION, [SUB])[SUB]
+        unit.write([lifecycle.decide(trialing, EndTrial((1,) if billed else ()))], [])
     event = billing.usage.record(
         SUB, "calls", event_id="e1", occurred_at=datetime(2027, 1, 10, tzinfo=UTC)
     )
     assert event.segment == MIDNIGHT
-    assert event.late == billed
+    assert event.billed_with == (ended if billed else MIDNIGHT)
     (summary,) = billing.usage.summary(SUB)
     assert len(summary.late) == billed
 
@@ -330,25 +326,25 @@ def test_usage_counts_from_the_start_though_nothing_was_paid_or_has_run(
     assert summary.quantity == 5
 
 
-def test_levels_are_not_set_in_periods_before_the_last_one_that_is_billed(
-    storage: Storage,
-) -> None:
+def test_a_level_of_long_ago_changes_every_period_since(storage: Storage) -> None:
     billing = open_shop(storage)
     billing.usage.add_meter("storage", aggregation="time_weighted")
-    subscribe(
-        storage,
-        meter="storage",
-        since=datetime(2027, 3, 1, tzinfo=UTC),
-        item={"through": date(2027, 3, 1)},
+    march = datetime(2027, 3, 1, tzinfo=UTC)
+    subscribe(storage, meter="storage", since=march, item={"through": date(2027, 3, 1)})
+    billing.usage.record(
+        SUB,
+        "storage",
+        event_id="e1",
+        quantity=2,
+        occurred_at=MIDNIGHT,
+        at=march + timedelta(days=4),
     )
-    now = datetime(2027, 3, 5, tzinfo=UTC)
-    february = datetime(2027, 2, 1, tzinfo=UTC)
-    billing.usage.record(SUB, "storage", event_id="e1", occurred_at=february, at=now)
-    with pytest.raises(ValidationError) as refused:
-        billing.usage.record(
-            SUB, "storage", event_id="e2", occurred_at=february - timedelta(seconds=1), at=now
-        )
-    assert refused.value.field == "occurred_at"
+    (summary,) = billing.usage.summary(SUB, at=datetime(2027, 4, 1, tzinfo=UTC))
+    assert [(str(late.period), int(late.every.quantity)) for late in summary.late] == [
+        ("2027-01-01/2027-02-01", 2),
+        ("2027-02-01/2027-03-01", 2),
+    ]
+    assert summary.quantity == 2
 
 
 # ---- meters -----------------------------------------------------------------------------------
@@ -533,13 +529,13 @@ def test_rows_of_a_subscription_that_has_ended_are_reported(storage: Storage) ->
     assert (refused.index, refused.field) == (0, "subscription")
 
 
-def test_a_failure_that_is_no_mistake_of_a_row_stops_everything(storage: Storage) -> None:
-    billing = open_shop(storage)
-    subscribe(
-        storage,
-        contract=Trialing(date(2027, 2, 1)),
-        item={"price": PriceId("price_gone")},  # the books are broken, and nobody may guess
-    )
+def test_a_failure_that_is_no_mistake_of_a_row_stops_everything(
+    billing: Billing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Change:
+        raise NotFound("price", "price_gone")  # the books are broken, and nobody may guess
+
+    monkeypatch.setattr(usage, "record", broken)
     with pytest.raises(NotFound):
         billing.usage.record_many([Usage(SUB, "calls", "e1")])
     assert recorded(billing) == []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 
-from subscriptions import Interval, InvalidTransition, ValidationError
+from subscriptions import Interval, InvalidTransition, PerUnit, ValidationError
 from subscriptions.alignment import (
     Alignment,
     Calendar,
@@ -17,6 +18,7 @@ from subscriptions.alignment import (
     StartDay,
     Weekday,
 )
+from subscriptions.catalog import Price
 from subscriptions.invoices import InvoicePaid
 from subscriptions.proration import Proration
 from tests.scenarios.shop import MONTHLY, YEARLY, Shop, eur
@@ -154,6 +156,126 @@ def test_what_was_paid_for_a_full_stub_is_given_back_and_what_was_free_is_not(
     # And back: a day's change of mind costs nothing.
     shop.billing.subscriptions.change(full.id, [basic.id])
     assert sum(charge.amount_minor for charge in shop.subscription(full).pending) == 0
+
+
+def _metered(shop: Shop, *, aggregation: str = "sum") -> Price:
+    """Return 1.00 for each unit that a meter counts, and at least 9.00 a month."""
+    shop.billing.usage.add_meter("calls", aggregation=aggregation)
+    return shop.billing.catalog.add_price(
+        "Calls",
+        PerUnit("1.00"),
+        currency="EUR",
+        every=MONTHLY,
+        meter="calls",
+        minimum=eur("9.00"),
+    )
+
+
+@pytest.mark.parametrize("with_a_fee", [True, False])
+def test_what_is_used_in_a_free_stub_is_free_however_late_it_is_reported(
+    open_a_shop: Opened, *, with_a_fee: bool
+) -> None:
+    shop = open_a_shop(start=date(2027, 4, 16))
+    prices = [_metered(shop), *([shop.price(eur("30.00"))] if with_a_fee else [])]
+    sub = shop.billing.subscriptions.create(
+        shop.customer().id, [each.id for each in prices], align=Calendar(), first_stub="free"
+    )
+    use, moment = shop.billing.usage.record, datetime(2027, 4, 20, 12, tzinfo=UTC)
+    shop.time.advance(to=moment)
+    use(sub.id, "calls", event_id="at once", quantity=700)
+    (so_far,) = shop.billing.usage.summary(sub.id)
+    assert (so_far.quantity, so_far.amount) == (Decimal(700), eur("0.00"))
+    assert str(so_far.period) == "2027-04-16/2027-05-01"
+    shop.time.advance(to=date(2027, 5, 5))
+    use(sub.id, "calls", event_id="late", quantity=70, occurred_at=moment)
+    use(sub.id, "calls", event_id="in May", quantity=11)
+    shop.time.advance(to=date(2027, 6, 1))
+    used = [line for each in shop.invoices() for line in each.lines if line.price == prices[0].id]
+    assert [f"{line.period} {line.amount}" for line in used] == ["2027-05-01/2027-06-01 11.00 EUR"]
+
+
+def test_a_level_that_is_held_since_a_free_stub_costs_from_the_first_whole_period_on(
+    open_a_shop: Opened,
+) -> None:
+    shop = open_a_shop(start=date(2027, 4, 16))
+    seats = _metered(shop, aggregation="time_weighted")
+    sub = shop.billing.subscriptions.create(
+        shop.customer().id, [seats.id], align=Calendar(), first_stub="free"
+    )
+    shop.time.advance(to=date(2027, 4, 20))
+    shop.billing.usage.record(sub.id, "calls", event_id="seats", quantity=20)
+    shop.time.advance(to=date(2027, 6, 1))
+    assert billed(shop) == ["2027-05-01/2027-06-01 20.00 EUR"]
+
+
+@pytest.mark.parametrize("what", ["cancel", "pause", "remove", "swap", "threshold"])
+def test_whatever_is_done_within_a_free_stub_bills_no_usage_of_it(
+    open_a_shop: Opened, what: str
+) -> None:
+    shop = open_a_shop(start=date(2027, 4, 16))
+    calls, fee = _metered(shop), shop.price(eur("30.00"))
+    dearer = shop.billing.catalog.add_price(
+        "Calls more", PerUnit("2.00"), currency="EUR", every=MONTHLY, meter="calls"
+    )
+    subscriptions = shop.billing.subscriptions
+    sub = subscriptions.create(
+        shop.customer().id,
+        [calls.id, fee.id],
+        align=Calendar(),
+        first_stub="free",
+        threshold=eur("5.00") if what == "threshold" else None,
+    )
+    shop.time.advance(to=date(2027, 4, 20))
+    shop.billing.usage.record(sub.id, "calls", event_id="1", quantity=70)
+    shop.time.advance(to=date(2027, 4, 21))
+    does: dict[str, Callable[[], object]] = {
+        "cancel": lambda: subscriptions.cancel(sub.id, when="now"),
+        "pause": lambda: subscriptions.pause(sub.id, invoice=False, resume_on=date(2027, 4, 25)),
+        "remove": lambda: subscriptions.change(sub.id, remove=[calls.id]),
+        "swap": lambda: subscriptions.change(sub.id, swap={calls.id: dearer.id}),
+        "threshold": lambda: None,
+    }
+    does[what]()
+    shop.time.advance(to=date(2027, 4, 28))
+    if what in {"pause", "swap", "threshold"}:
+        shop.billing.usage.record(sub.id, "calls", event_id="2", quantity=30)
+    shop.time.advance(to=MAY)
+    assert billed(shop) == ([] if what == "cancel" else ["2027-05-01/2027-06-01 30.00 EUR"])
+    if what in {"pause", "swap", "threshold"}:
+        shop.billing.usage.record(sub.id, "calls", event_id="3", quantity=11)
+        shop.time.advance(to=date(2027, 6, 1))
+        price = "22.00" if what == "swap" else "11.00"
+        used = [line for each in shop.invoices() for line in each.lines if line.kind == "usage"]
+        assert [line.amount for line in used] == [eur(price)]
+
+
+@pytest.mark.parametrize("stub", ["free", "full", "prorated"])
+def test_a_longer_trial_keeps_what_was_agreed_of_the_stub_after_it(
+    open_a_shop: Opened, stub: str
+) -> None:
+    shop = open_a_shop(start=APRIL)
+    sub = shop.billing.subscriptions.create(
+        shop.customer().id,
+        [shop.price(eur("30.00")).id, _metered(shop).id],
+        trial_until=date(2027, 4, 6),
+        align=Calendar(),
+        first_stub=stub,
+    )
+    shop.billing.subscriptions.extend_trial(sub.id, until=date(2027, 4, 16))
+    shop.time.advance(to=date(2027, 4, 17))
+    shop.billing.usage.record(sub.id, "calls", event_id="1", quantity=70)
+    shop.time.advance(to=MAY)
+    lines = [f"{x.kind} {x.period} {x.amount}" for each in shop.invoices() for x in each.lines]
+    expected = {
+        "free": [],
+        "full": ["period 2027-04-16/2027-05-01 30.00 EUR", "usage 2027-04-16/2027-05-01 70.00 EUR"],
+        "prorated": [
+            "period 2027-04-16/2027-05-01 15.00 EUR",
+            "usage 2027-04-16/2027-05-01 70.00 EUR",
+        ],
+    }
+    stub_fee, used = expected[stub][:1], expected[stub][1:]
+    assert sorted(lines) == [*stub_fee, "period 2027-05-01/2027-06-01 30.00 EUR", *used]
 
 
 def test_a_long_stub_runs_to_the_day_after_a_whole_period(open_a_shop: Opened) -> None:

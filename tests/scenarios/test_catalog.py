@@ -16,6 +16,8 @@ from subscriptions import (
     InvalidTransition,
     Money,
     NotFound,
+    OneOff,
+    Package,
     PerUnit,
     StalePlan,
     UnknownReference,
@@ -285,6 +287,46 @@ def test_a_private_price_is_for_somebody_and_of_a_price_for_all(shop: Shop) -> N
     assert shop.events() == before
 
 
+def test_what_else_was_agreed_with_one_customer_is_his_own_too(shop: Shop) -> None:
+    catalog = shop.billing.catalog
+    pro = catalog.add_price(
+        "Pro",
+        eur("30.00"),
+        every=MONTHLY,
+        minimum=eur("20.00"),
+        setup=eur("5.00"),
+        trial=Interval.days(14),
+        introductory=[(2, eur("1.00"))],
+        term_periods=12,
+    )
+    ada = shop.customer()
+    hers = catalog.override(
+        pro.id,
+        ada.id,
+        eur("10.00"),
+        setup=eur("1.00"),
+        introductory=[(1, eur("4.00"))],
+        without=["minimum", "trial", "term_periods"],
+    )
+    assert (hers.minimum_minor, hers.setup_minor, hers.trial) == (0, 100, None)
+    assert (hers.introductory, hers.term_periods) == ((Introductory(1, PerUnit("4.00")),), None)
+    shop.subscribe(ada, pro)
+    shop.time.advance(months=1)
+    assert shop.totals(ada) == ["5.00 EUR", "10.00 EUR"]
+    # Without an amount that of the list stays, with what it is at first.
+    again = catalog.override(pro.id, ada.id, trial=Interval.days(30))
+    assert (again.model, again.introductory) == (pro.model, pro.introductory)
+    assert (again.trial, again.minimum_minor) == (Interval.days(30), 2000)
+    before = shop.events()
+    with pytest.raises(ValidationError, match="without"):
+        catalog.override(pro.id, ada.id, without=["amount"])
+    with pytest.raises(ValidationError, match="without"):
+        catalog.override(pro.id, ada.id, setup=eur("1.00"), without=["setup"])
+    with pytest.raises(CurrencyMismatch):
+        catalog.override(pro.id, ada.id, setup=Money.of("1.00", "USD"))
+    assert shop.events() == before
+
+
 @pytest.mark.parametrize("what", ["new_version", "override"])
 def test_of_two_that_decide_at_once_only_one_is_committed(shop: Shop, what: str) -> None:
     ada, pro = shop.customer(), shop.price()
@@ -401,6 +443,10 @@ def test_each_currency_has_a_price_of_its_own(shop: Shop) -> None:
         ("term_periods", {"term_periods": 0}),
         ("valid_from", {"valid_from": "2027-01-01"}),
         ("setup", {"every": None, "setup": eur("5.00")}),
+        ("entitlements", {"entitlements": ["seats"]}),
+        ("entitlements", {"entitlements": "seats"}),
+        ("entitlements", {"entitlements": [Entitlement("seats"), Entitlement("seats", 1)]}),
+        ("entitlements", {"every": None, "entitlements": [Entitlement("seats")]}),
     ],
 )
 def test_a_wrong_price_is_refused_by_its_field(
@@ -443,6 +489,64 @@ def test_a_wrong_version_is_refused_by_its_field(
     with pytest.raises(ValidationError) as refused:
         shop.billing.catalog.new_version(pro.id, **said)  # type: ignore[arg-type]  # likewise
     assert refused.value.field == field
+    assert shop.events() == before
+
+
+# ---- a price that is charged once -----------------------------------------------------------
+
+
+def test_a_price_that_is_charged_once_is_sold_on_a_one_off_invoice(shop: Shop) -> None:
+    catalog, create = shop.billing.catalog, shop.billing.invoices.create_one_off
+    training = catalog.add_price("Training", eur("99.99"))
+    packs = catalog.add_price("Pack", Package(size=10, price="5.00"), currency="EUR")
+    ada, bob = shop.customer(), shop.customer(name="Bob")
+    hers = catalog.override(training.id, ada.id, eur("50.00"))
+    travel = OneOff("Travel", eur("12.50"))
+    lines: list[OneOff | str | tuple[str, int]] = [training.id, (packs.id, 21), travel]
+    for customer, first in ((ada, "50.00"), (bob, "99.99")):
+        invoice = create(customer.id, lines)
+        assert [str(line.amount) for line in invoice.lines] == [
+            f"{first} EUR",
+            "15.00 EUR",
+            "12.50 EUR",
+        ]
+        assert (invoice.status, invoice.total) == ("paid", eur(first) + eur("27.50"))
+    sold = shop.invoices(ada)[0].lines[0]
+    assert (sold.kind, sold.price, sold.product) == ("one_off", hers.id, training.product)
+    draft = create(bob.id, [OneOff("Work", eur("1.00"))], finalize=False)
+    more = shop.billing.invoices.add_lines(draft.id, [(training.id, Decimal("0.5"))])
+    # Half of 99.99 is 49.995: half away from zero.
+    assert more.total == eur("51.00")
+    shown = shop.billing.invoices.pro_forma(bob.id, [training.id])
+    assert shown.shown.total == eur("99.99")
+
+
+def test_prices_that_cannot_be_sold_once_are_refused(shop: Shop) -> None:
+    catalog, create = shop.billing.catalog, shop.billing.invoices.create_one_off
+    pro, once = shop.price(), catalog.add_price("Once", eur("5.00"))
+    dollars = catalog.add_price("Once", Money.of("5.00", "USD"))
+    newer = catalog.new_version(once.id, eur("6.00"))
+    gone = catalog.add_price("Gone", eur("5.00"))
+    catalog.archive(gone.id)
+    ada = shop.customer()
+    hers = catalog.override(newer.id, ada.id, eur("1.00"))
+    bob, before = shop.customer(name="Bob"), shop.events()
+    refusals: list[tuple[type[Exception], str, list[object]]] = [
+        (ValidationError, "charged once", [pro.id]),
+        (ValidationError, "amounts in EUR", [newer.id, dollars.id]),
+        (ValidationError, "amounts in USD", [dollars.id, OneOff("Work", eur("1.00"))]),
+        (ValidationError, "lines", [hers.id]),
+        (ValidationError, "lines", [(newer.id, 1, 2)]),
+        (ValidationError, "quantity", [(newer.id, -1)]),
+        (ValidationError, "lines", []),
+        (TypeError, "float", [(newer.id, 1.5)]),
+        (UnknownReference, "lines", ["price_none"]),
+        (InvalidTransition, newer.id, [once.id]),
+        (InvalidTransition, "archived", [gone.id]),
+    ]
+    for error, match, lines in refusals:
+        with pytest.raises(error, match=match):
+            create(bob.id, lines)  # type: ignore[arg-type]  # that is the mistake
     assert shop.events() == before
 
 

@@ -8,8 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from subscriptions import Graduated, Money, TaxRate, TaxRates, Tier, ValidationError, Volume
+from subscriptions import Graduated, Money, OneOff, TaxRate, TaxRates, Tier, ValidationError, Volume
+from subscriptions.alignment import DayOfMonth
 from subscriptions.coupons import Forever, Periods
+from subscriptions.customers import Address
+from subscriptions.invoices import LineKind
+from subscriptions.lifecycle import Subscription
 from subscriptions.pricing import PriceModel
 from subscriptions.proration import Proration
 from subscriptions.taxes import TaxBehavior
@@ -18,6 +22,14 @@ from tests.scenarios.shop import MONTHLY, YEARLY, Shop, eur
 Opened = Callable[..., Shop]
 APRIL, MAY = date(2027, 4, 1), date(2027, 5, 1)
 NOW = Proration(mode="invoice_now")
+
+
+def charged_minor(shop: Shop, subscription: Subscription) -> int:
+    """Return what all lines come to, of invoices and of what waits for one."""
+    waiting = shop.subscription(subscription).pending
+    pending = sum(c.amount_minor - sum(s.amount_minor for s in c.discounts) for c in waiting)
+    lines = [line for invoice in shop.invoices() for line in invoice.lines]
+    return pending + sum(line.amount_minor - line.discount_minor for line in lines)
 
 
 @pytest.fixture
@@ -144,6 +156,25 @@ def test_prices_with_their_tax_are_cut_with_it(open_a_shop: Opened) -> None:
     assert (invoice.net, invoice.tax, invoice.total) == (eur("50.00"), eur("9.50"), eur("59.50"))
 
 
+def test_what_changes_no_item_is_not_prorated(open_a_shop: Opened) -> None:
+    shop = open_a_shop(start=APRIL, taxes=TaxRates({"DE": TaxRate("19"), "FR": TaxRate("20")}))
+    sub = shop.subscribe(shop.customer())
+    shop.time.advance(to=date(2027, 4, 16))
+    france = Address(country="FR")
+    shop.billing.customers.update(sub.customer, metadata={"team": "blue"}, address=france)
+    shop.billing.payment_methods.attach(sub.customer, token="tok_mastercard", default=True)
+    shop.billing.subscriptions.set_collection_method(sub.id, "send_invoice")
+    shop.billing.subscriptions.pause(sub.id, collect=False)
+    shop.billing.invoices.create_one_off(sub.customer, [OneOff("Help", eur("5.00"))])
+    shop.billing.subscriptions.cancel(sub.id)
+    assert shop.pending(sub) == []
+    lines = [line for invoice in shop.invoices() for line in invoice.lines]
+    assert [(line.kind, line.amount_minor) for line in lines] == [
+        (LineKind.PERIOD, 2900),
+        (LineKind.ONE_OFF, 500),
+    ]
+
+
 # ---- coupons -------------------------------------------------------------------------------------
 
 
@@ -190,6 +221,147 @@ def test_a_coupon_that_is_redeemed_in_mid_period_does_not_change_the_period(spri
     assert spring.pending(sub) == ["credit Basic -15.00 EUR", "debit Pro 30.00 EUR"]
     spring.time.advance(to=MAY)
     assert spring.lines(spring.invoices()[-1])[2:] == ["period Pro 30.00 EUR"]
+
+
+def test_a_percentage_is_one_of_the_new_price_too_however_small_the_old_one_was(
+    spring: Shop,
+) -> None:
+    one = spring.price(eur("0.01"), name="Minute")
+    half = spring.billing.coupons.create("Half", percent_off=50, duration=Forever())
+    sub = spring.billing.subscriptions.create(spring.customer().id, [one.id], coupons=[half.id])
+    # Half of a cent is a cent, so one minute is free.
+    assert spring.totals() == ["0.00 EUR"]
+    spring.time.advance(to=date(2027, 4, 16))
+    spring.billing.subscriptions.change(sub.id, quantities={one.id: 1000})
+    # Half of 10.00 for half of April, and not nothing.
+    assert spring.pending(sub) == ["debit Minute 2.50 EUR"]
+    spring.billing.subscriptions.change(sub.id, quantities={one.id: 1})
+    # It goes as it came.
+    assert spring.pending(sub) == ["debit Minute 0.00 EUR"]
+
+
+def test_what_is_added_on_the_first_day_of_a_billed_period_has_the_discounts_of_the_period(
+    spring: Shop,
+) -> None:
+    plan, add_on = spring.price(eur("30.00"), name="Plan"), spring.price(eur("10.00"), name="Add")
+    half = spring.billing.coupons.create("Half", percent_off=50, duration=Periods(2))
+    sub = spring.billing.subscriptions.create(spring.customer().id, [plan.id], coupons=[half.id])
+    spring.billing.subscriptions.change(sub.id, add=[add_on.id])
+    assert spring.pending(sub) == ["debit Add 5.00 EUR"]
+    # April is one period for the coupon, and May the second.
+    spring.time.advance(to=date(2027, 6, 1))
+    assert spring.totals() == ["15.00 EUR", "25.00 EUR", "40.00 EUR"]
+
+
+def test_what_is_removed_and_added_on_the_first_day_costs_nothing(spring: Shop) -> None:
+    plan, add_on = spring.price(eur("30.00"), name="Plan"), spring.price(eur("10.00"), name="Add")
+    five = spring.billing.coupons.create("Five", amount_off=eur("5.00"))
+    sub = spring.billing.subscriptions.create(
+        spring.customer().id, [plan.id, add_on.id], coupons=[five.id]
+    )
+    spring.billing.subscriptions.change(sub.id, remove=[add_on.id])
+    spring.billing.subscriptions.change(sub.id, add=[add_on.id])
+    assert spring.pending(sub) == ["credit Add -8.75 EUR", "debit Add 8.75 EUR"]
+
+
+def test_what_is_added_on_the_first_day_without_proration_costs_nothing_until_the_next_period(
+    spring: Shop,
+) -> None:
+    plan, add_on = spring.price(eur("30.00"), name="Plan"), spring.price(eur("10.00"), name="Add")
+    sub = spring.subscribe(spring.customer(), plan)
+    spring.billing.subscriptions.change(sub.id, add=[add_on.id], proration=Proration(mode="none"))
+    spring.time.advance(to=MAY)
+    assert spring.totals() == ["30.00 EUR", "40.00 EUR"]
+
+
+@pytest.mark.parametrize("mode", ["next_invoice", "invoice_now"])
+def test_an_amount_and_a_percentage_count_in_their_order_for_what_comes_back(
+    spring: Shop, mode: str
+) -> None:
+    plan, add_on = spring.price(eur("30.00"), name="Plan"), spring.price(eur("10.00"), name="Add")
+    five = spring.billing.coupons.create("Five", amount_off=eur("5.00"))
+    half = spring.billing.coupons.create("Half", percent_off=50)
+    sub = spring.billing.subscriptions.create(
+        spring.customer().id, [plan.id, add_on.id], coupons=[five.id, half.id]
+    )
+    spring.time.advance(to=date(2027, 4, 16))
+    policy = Proration(mode=mode)
+    for _ in range(2):
+        spring.billing.subscriptions.change(sub.id, remove=[add_on.id], proration=policy)
+        spring.billing.subscriptions.change(sub.id, add=[add_on.id], proration=policy)
+    # 10.00 − 1.25, less a half, is 4.38 for April, and 2.19 for the half of it: back and again.
+    lines = [line for invoice in spring.invoices()[1:] for line in invoice.lines]
+    charged = [line.amount_minor - line.discount_minor for line in lines]
+    waiting = spring.subscription(sub).pending
+    charged += [each.amount_minor - sum(s.amount_minor for s in each.discounts) for each in waiting]
+    assert charged == ([-219, 219, -219, 219] if mode == "invoice_now" else [-219, 219])
+
+
+@pytest.mark.parametrize("mode", ["next_invoice", "invoice_now"])
+def test_what_came_instead_and_goes_again_leaves_the_discounts_as_they_were(
+    spring: Shop, mode: str
+) -> None:
+    plan, one, two, other = (
+        spring.price(eur(amount), name=name)
+        for name, amount in (
+            ("Plan", "30.00"),
+            ("One", "9.99"),
+            ("Two", "20.01"),
+            ("Other", "5.55"),
+        )
+    )
+    five = spring.billing.coupons.create("Five", amount_off=eur("5.01"))
+    half = spring.billing.coupons.create("Half", percent_off=50)
+    sub = spring.billing.subscriptions.create(
+        spring.customer().id,
+        [plan.id, one.id, (two.id, 1), (two.id, 3)],
+        coupons=[five.id, half.id],
+    )
+    charged = charged_minor(spring, sub)
+    spring.time.advance(to=date(2027, 4, 14))
+    policy = Proration(mode=mode)
+    change = spring.billing.subscriptions.change
+    for gone in (["3", "2"], ["6", "7"]):
+        for number in gone:
+            change(sub.id, remove=[number], proration=policy)
+        sub = change(sub.id, add=[other.id], proration=policy)
+        change(sub.id, remove=[str(sub.items[-1].number)], proration=policy)
+        change(sub.id, add=[two.id], proration=policy)
+        sub = change(sub.id, add=[one.id], proration=policy)
+        assert [each.price for each in sub.items] == [plan.id, two.id, two.id, one.id]
+    assert charged_minor(spring, sub) == charged
+
+
+def test_an_amount_off_is_not_had_twice_by_changing_removing_and_adding(spring: Shop) -> None:
+    plan, other = spring.price(eur("7.30"), name="Plan"), spring.price(eur("9.30"), name="Other")
+    five = spring.billing.coupons.create("Five", amount_off=eur("4.80"))
+    sub = spring.billing.subscriptions.create(
+        spring.customer().id, [(plan.id, 1), (plan.id, 2)], coupons=[five.id]
+    )
+    spring.time.advance(to=date(2027, 4, 16))
+    spring.billing.subscriptions.change(sub.id, swap={"2": other.id}, quantities={"2": 1})
+    once = spring.pending(sub)
+    spring.billing.subscriptions.change(sub.id, remove=["2"])
+    spring.billing.subscriptions.change(sub.id, add=[other.id])
+    assert once[1:] == ["debit Other 3.05 EUR"]
+    assert spring.pending(sub) == once
+
+
+@pytest.mark.parametrize("unit", ["day", "second", "thirtieths"])
+def test_what_is_removed_and_added_within_a_first_stub_costs_nothing(
+    spring: Shop, unit: str
+) -> None:
+    plan, add_on = spring.price(eur("31.00"), name="Plan"), spring.price(eur("9.97"), name="Add")
+    five = spring.billing.coupons.create("Five", amount_off=eur("5.00"))
+    sub = spring.billing.subscriptions.create(
+        spring.customer().id, [plan.id, add_on.id], align=DayOfMonth(18), coupons=[five.id]
+    )
+    spring.time.advance(to=date(2027, 4, 6))
+    policy = Proration(unit=unit)
+    spring.billing.subscriptions.change(sub.id, remove=[add_on.id], proration=policy)
+    spring.billing.subscriptions.change(sub.id, add=[add_on.id], proration=policy)
+    credit, debit = spring.subscription(sub).pending
+    assert credit.amount_minor + debit.amount_minor == sum(s.amount_minor for s in debit.discounts)
 
 
 def test_a_coupon_of_april_does_not_come_along_into_may(spring: Shop) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from subscriptions import InvalidTransition, UnknownReference, ValidationError
+from subscriptions import Interval, InvalidTransition, UnknownReference, ValidationError
 from subscriptions.catalog import Price
 from subscriptions.errors import NotAvailable
 from subscriptions.invoices import InvoiceFinalized, InvoicePaid
@@ -21,7 +21,7 @@ from subscriptions.lifecycle import (
     SubscriptionChanged,
 )
 from subscriptions.proration import Proration
-from tests.scenarios.shop import GOOD, YEARLY, Shop, eur
+from tests.scenarios.shop import GOOD, MONTHLY, YEARLY, Shop, audit, eur
 
 Opened = Callable[..., Shop]
 APRIL, MAY = date(2027, 4, 1), date(2027, 5, 1)
@@ -88,6 +88,23 @@ def test_a_change_without_proration_costs_nothing_until_the_next_period(spring: 
     spring.billing.subscriptions.change(sub.id, [pro.id], proration=Proration(mode="none"))
     assert spring.subscription(sub).items[0].price == pro.id
     assert last_invoice(spring) == ["period Pro 60.00 EUR"]
+
+
+@pytest.mark.parametrize("every", [MONTHLY, YEARLY])
+def test_without_proration_what_is_billed_later_begins_when_the_paid_time_is_over(
+    open_a_shop: Opened, every: Interval
+) -> None:
+    """Seconds are counted from the end of what is paid, and not from the instant of the change."""
+    spring = open_a_shop(start=APRIL, proration=Proration(mode="none", unit="second"))
+    sub, *_ = on_basic(spring)
+    later = spring.billing.catalog.add_price("Later", eur("62.00"), every=every, arrears=True)
+    spring.time.advance(to=datetime(2027, 4, 16, 15, tzinfo=UTC))
+    spring.billing.subscriptions.change(sub.id, [later.id])
+    spring.time.advance(to=MAY)
+    assert spring.totals() == ["30.00 EUR"]
+    end = date(2027, 6, 1) if every == MONTHLY else date(2028, 5, 1)
+    assert last_invoice(spring, end) == ["period Later 62.00 EUR"]
+    assert spring.periods()[-1] == f"2027-05-01/{end}"
 
 
 def test_nothing_is_given_back_of_what_was_never_debited(spring: Shop) -> None:
@@ -378,6 +395,27 @@ def test_what_is_changed_before_a_planned_change_stays_changed(spring: Shop) -> 
     ]
 
 
+@pytest.mark.parametrize("cap", ["debited", "paid"])
+def test_a_second_planned_change_of_a_day_gives_back_what_the_first_has_charged(
+    spring: Shop, cap: str
+) -> None:
+    sub, basic, pro = on_basic(spring)
+    policy = Proration(mode="invoice_now", cap=cap)
+    for price in (pro, basic):
+        spring.billing.subscriptions.schedule(
+            sub.id, [price.id], on=date(2027, 4, 16), proration=policy
+        )
+    spring.time.advance(to=date(2027, 4, 16))
+    _, up, down = spring.invoices()
+    assert spring.lines(up) == ["credit Basic -15.00 EUR", "debit Pro 30.00 EUR"]
+    if cap == "debited":
+        assert spring.lines(down) == ["credit Pro -30.00 EUR", "debit Basic 15.00 EUR"]
+    else:
+        # At that instant nobody has paid for Pro.
+        assert spring.lines(down) == ["debit Basic 15.00 EUR"]
+    assert audit(spring) == []
+
+
 def test_a_planned_change_is_withdrawn(spring: Shop) -> None:
     sub, _, pro = on_basic(spring)
     spring.billing.subscriptions.schedule(sub.id, [pro.id], on=MAY)
@@ -406,3 +444,15 @@ def test_an_item_of_a_price_that_is_there_twice_is_named_by_its_number(spring: S
         (2, 5),
     ]
     assert [x.number for x in change(sub.id, remove=["1"]).items] == [2]
+
+
+def test_who_changes_on_a_renewal_to_what_is_billed_later_is_billed_for_both(shop: Shop) -> None:
+    ahead = shop.price(eur("31.00"))
+    later = shop.billing.catalog.add_price("Later", eur("9.00"), every=MONTHLY, arrears=True)
+    sub = shop.subscribe(shop.customer(), ahead)
+    shop.time.advance(to=date(2027, 2, 1))
+    shop.billing.subscriptions.change(sub.id, swap={ahead.id: later.id})
+    shop.time.advance(to=date(2027, 4, 1))
+    assert shop.subscription(sub).parked is None
+    # What was billed ahead for February is given back with the bill of February.
+    assert sum(invoice.total_minor for invoice in shop.invoices()) == 3100 + 900 + 900

@@ -11,9 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from subscriptions import (
-    Interval,
-)
+from subscriptions import BillingCycle, Interval
 from subscriptions.alignment import DayOfMonth
 from subscriptions.coupons import Forever
 from subscriptions.errors import InvalidTransition
@@ -133,6 +131,19 @@ def test_at_noon_of_the_middle_day_half_of_may_is_left(open_a_shop: Opened) -> N
     assert amounts(shop) == ["10.00", "25.00"]
 
 
+def test_eleven_days_and_a_quarter_of_one_of_february_come_back(open_a_shop: Opened) -> None:
+    """Stripe, an invoice object of 3 March 2017 in a gist: 10.00 to 14 March, −3.64.
+
+    1488568488 to 1489449600 are 881,112 of 2,419,200 seconds.
+    """
+    shop = open_a_shop(start=date(2017, 2, 14))
+    widgets, gadgets = offer(shop, "Widgets", "10.00"), offer(shop, "Gadgets", "100.00")
+    sub = sell(shop, widgets)
+    shop.time.advance(to=datetime.fromtimestamp(1488568488, UTC))
+    change(shop, sub, [gadgets.id], proration=Proration(mode="invoice_now", unit="second"))
+    assert lines(shop.invoices()[-1])[0] == "credit -3.64"
+
+
 def test_what_was_never_debited_is_not_credited(open_a_shop: Opened) -> None:
     """Stripe, "Compare classic and flexible billing mode": up without, down with proration."""
     shop = open_a_shop(start=date(2027, 4, 1))
@@ -247,6 +258,49 @@ def test_an_amount_off_takes_no_more_off_a_period_than_its_amount(open_a_shop: O
     shop.billing.subscriptions.change(sub.id, add=[b.id], proration=NOW)
     # Half of April at 30 − 6 and half at 90 − 6: A has all of the 6.00, and B costs 30.00.
     assert sum(invoice.total_minor for invoice in shop.invoices()) == 5400
+
+
+@pytest.mark.parametrize(
+    ("every", "start", "at", "expected"),
+    [
+        # 15/30, 20/30 and 22/29 of a month come back; the year begins on the day of the change
+        (MONTHLY, date(2025, 6, 1), date(2025, 6, 16), ["-50.00", "1000.00"]),
+        (MONTHLY, date(2025, 6, 1), date(2025, 6, 11), ["-66.67", "1000.00"]),
+        (MONTHLY, date(2024, 2, 18), date(2024, 2, 25), ["-75.86", "1000.00"]),
+        # four fifths of a year, and five sixths of one of 366 days
+        (YEARLY, date(2025, 6, 1), date(2025, 8, 13), ["-800.00", "100.00"]),
+        (YEARLY, date(2024, 2, 18), date(2024, 4, 19), ["-833.33", "100.00"]),
+    ],
+)
+def test_another_interval_begins_at_once_on_one_invoice_with_the_credit(
+    open_a_shop: Opened, every: Interval, start: date, at: date, expected: list[str]
+) -> None:
+    """Polar, test suite, test_service_prorations: 100.00 a month to 1000.00 a year, and back."""
+    shop = open_a_shop(start=start)
+    monthly, yearly = offer(shop, "Months", "100.00"), offer(shop, "Years", "1000.00", every=YEARLY)
+    old, new = (monthly, yearly) if every == MONTHLY else (yearly, monthly)
+    ada, bob = shop.customer(), shop.customer(name="Bob")
+    subs = [sell(shop, old, customer=each) for each in (ada, bob)]
+    shop.time.advance(to=at)
+    for customer, sub, mode in zip((ada, bob), subs, ("next_invoice", "invoice_now"), strict=True):
+        change(shop, sub, [new.id], proration=Proration(mode=mode))
+        _, changed = shop.invoices(customer)
+        assert lines(changed) == [f"credit {expected[0]}", f"period {expected[1]}"]
+        assert new.every is not None
+        assert changed.lines[1].period == BillingCycle(at, new.every).period(0)
+
+
+def test_while_nothing_is_invoiced_what_comes_back_does_not_wait_for_the_new_interval(
+    open_a_shop: Opened,
+) -> None:
+    """Hand calculation: half a month comes back, and the year begins when it is invoiced again."""
+    shop = open_a_shop(start=date(2025, 6, 1))
+    month, year = offer(shop, "Months", "100.00"), offer(shop, "Years", "1000.00", every=YEARLY)
+    sub = sell(shop, month)
+    shop.time.advance(to=date(2025, 6, 16))
+    shop.billing.subscriptions.pause(sub.id, collect=True, invoice=False)
+    change(shop, sub, [year.id], proration=NOW)
+    assert [lines(invoice) for invoice in shop.invoices()] == [["period 100.00"], ["credit -50.00"]]
 
 
 # ---- versions of prices --------------------------------------------------------------------------

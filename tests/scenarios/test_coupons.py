@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -13,8 +14,10 @@ from subscriptions.coupons import (
     Accepted,
     AppliedCoupon,
     CouponRefused,
+    Duration,
     Forever,
     Limit,
+    Once,
     Periods,
     PromotionCode,
     Refused,
@@ -24,7 +27,7 @@ from subscriptions.discounts import AmountOff, PercentOff
 from subscriptions.errors import NotFound, ValidationError
 from subscriptions.lifecycle import Subscription
 from subscriptions.money import Money
-from tests.scenarios.shop import Shop, eur
+from tests.scenarios.shop import MONTHLY, Shop, eur
 
 LATER = date(2027, 6, 1)
 
@@ -392,3 +395,78 @@ def test_nothing_is_redeemed_for_a_subscription_that_has_ended(shop: Shop) -> No
     with pytest.raises(InvalidTransition):
         shop.billing.coupons.redeem("WELCOME", subscription=subscription.id)
     assert shop.billing.coupons.get(code.coupon).redeemed == 0
+
+
+# ---- for how many periods ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("off", "duration", "taken_off"),
+    [
+        ("50", Once(), [2000, 0, 0, 0]),
+        ("50", Periods(3), [2000, 2000, 2000, 0]),
+        (eur("5.00"), Periods(2), [500, 500, 0, 0]),
+        (eur("50.00"), Forever(), [4000, 4000, 4000, 4000]),
+    ],
+)
+@pytest.mark.parametrize("catch_up", ["each", "together"])
+def test_a_coupon_counts_for_as_many_periods_on_one_invoice_as_on_several(
+    shop: Shop, off: str | Money, duration: Duration, taken_off: list[int], catch_up: str
+) -> None:
+    percent, amount = (off, None) if isinstance(off, str) else (None, off)
+    coupon = shop.billing.coupons.create(
+        "Welcome", percent_off=percent, amount_off=amount, duration=duration
+    )
+    first, second = shop.price(eur("30.00"), name="A"), shop.price(eur("10.00"), name="B")
+    sub = shop.billing.subscriptions.create(
+        shop.customer().id,
+        [first.id, second.id],
+        start=date(2026, 10, 1),
+        coupons=[coupon.id],
+        catch_up=catch_up,
+    )
+    shop.billing.run()
+    assert len(shop.invoices()) == (4 if catch_up == "each" else 1)
+    found = Counter[str]()
+    for invoice in shop.invoices():
+        for line in invoice.lines:
+            found[str(line.period)] += line.discount_minor
+    assert list(found.values()) == taken_off
+    # What is given back of the last period knows what was taken off it, and no more.
+    shop.billing.subscriptions.change(sub.id, quantities={first.id: 2})
+    shop.billing.subscriptions.change(sub.id, quantities={first.id: 1})
+    pending = shop.subscription(sub).pending
+    assert (
+        sum(each.amount_minor - sum(s.amount_minor for s in each.discounts) for each in pending)
+        == 0
+    )
+
+
+def test_a_coupon_that_took_something_off_a_setup_fee_has_counted(shop: Shop) -> None:
+    once = shop.billing.coupons.create("Half", percent_off=50)
+    price = shop.billing.catalog.add_price(
+        "Pro", eur("30.00"), every=MONTHLY, setup=eur("20.00"), introductory=[(1, eur("0.00"))]
+    )
+    sub = shop.billing.subscriptions.create(shop.customer().id, [price.id], coupons=[once.id])
+    assert shop.totals() == ["10.00 EUR"]
+    assert shop.subscription(sub).discounts == ()
+    shop.time.advance(to=date(2027, 2, 1))
+    assert shop.totals() == ["10.00 EUR", "30.00 EUR"]
+
+
+def test_what_replaces_a_product_has_the_percentage_that_its_period_has(shop: Shop) -> None:
+    plan, seats = shop.price(eur("31.00"), name="Plan"), shop.price(eur("10.00"), name="Seats")
+    team = shop.price(eur("62.00"), name="Team")
+    half = shop.billing.coupons.create(
+        "Half", percent_off=50, duration=Forever(), products=["Team", "Seats"]
+    )
+    sub = shop.billing.subscriptions.create(
+        shop.customer().id, [plan.id, seats.id], coupons=[half.id]
+    )
+    assert shop.totals() == ["36.00 EUR"]
+    shop.time.advance(to=date(2027, 1, 11))
+    shop.billing.subscriptions.change(sub.id, swap={plan.id: team.id})
+    assert shop.pending(sub) == ["credit Plan -21.00 EUR", "debit Team 21.00 EUR"]
+    # The plan is none of the coupon's, and costs again what it did.
+    shop.billing.subscriptions.change(sub.id, swap={team.id: plan.id})
+    assert shop.pending(sub) == ["credit Plan -21.00 EUR", "debit Plan 21.00 EUR"]

@@ -114,6 +114,90 @@ def test_a_trial_uses_its_quota_up_whether_it_is_billed_or_not(shop: Shop, bille
     assert shop.billing.entitlements.check(ada.id, "calls").left == 10
 
 
+def test_a_product_gives_its_quota_once_for_what_is_licensed_and_metered(shop: Shop) -> None:
+    shop.billing.usage.add_meter("calls")
+    pro = plan(shop, "Pro", Entitlement("calls", 100, meter="calls"), Entitlement("export"))
+    extra = shop.billing.catalog.add_price(
+        "Pro", PerUnit("0.01"), currency="EUR", every=MONTHLY, meter="calls"
+    )
+    ada, bob = shop.customer(), shop.customer(name="Bob")
+    sub = shop.billing.subscriptions.create(ada.id, [pro.id, extra.id])
+    shop.billing.usage.record(sub.id, "calls", event_id="e1", quantity=30)
+    found = shop.billing.entitlements.check(ada.id, "calls")
+    assert (found.quota, found.used, found.left) == (Decimal(100), Decimal(30), Decimal(70))
+    # Two of them are two, and what is metered alone gives it too.
+    shop.subscribe(ada, pro)
+    assert shop.billing.entitlements.check(ada.id, "calls").quota == 200
+    shop.subscribe(bob, extra)
+    assert shop.billing.entitlements.check(bob.id, "calls").quota == 100
+
+
+def test_a_price_may_give_something_else_than_its_product(shop: Shop) -> None:
+    small = plan(shop, "Pro", *PRO)
+    big = shop.billing.catalog.add_price(
+        "Pro", eur("90.00"), every=MONTHLY, entitlements=[Entitlement("seats", 50)]
+    )
+    ada, bob = shop.customer(), shop.customer(name="Bob")
+    shop.subscribe(ada, small)
+    shop.subscribe(bob, big)
+    assert (seats(shop, ada), seats(shop, bob)) == ((True, 5), (True, 50))
+    assert not shop.billing.entitlements.check(bob.id, "export").allowed
+
+
+def test_a_new_version_gives_less_and_who_has_the_old_one_keeps_what_he_got(shop: Shop) -> None:
+    old = plan(shop, "Pro", *PRO)
+    ada, bob, cleo = (shop.customer(name=name) for name in ("Ada", "Bob", "Cleo"))
+    shop.subscribe(ada, old)
+    catalog = shop.billing.catalog
+    less = catalog.new_version(old.id, entitlements=[Entitlement("seats", 3)])
+    shop.subscribe(bob, less)
+    assert (seats(shop, ada), seats(shop, bob)) == ((True, 5), (True, 3))
+    dearer = catalog.new_version(less.id, eur("12.00"), valid_from=date(2027, 2, 1))
+    assert dearer.entitlements == less.entitlements
+    shop.time.advance(to=date(2027, 2, 1))
+    bare = catalog.new_version(dearer.id, without=["entitlements"])
+    shop.subscribe(cleo, bare)
+    assert shop.billing.entitlements.list(cleo.id) == ()
+    # A migration brings what the new version gives, on its day.
+    catalog.migrate(old.id, bare.id, on=date(2027, 3, 1))
+    assert seats(shop, ada) == (True, 5)
+    shop.time.advance(to=date(2027, 3, 1))
+    assert seats(shop, ada) == (False, 0)
+
+
+def test_one_customer_may_have_a_quota_of_his_own(shop: Shop) -> None:
+    price = plan(shop, "Pro", *PRO)
+    ada, bob = shop.customer(), shop.customer(name="Bob")
+    hers = shop.billing.catalog.override(price.id, ada.id, entitlements=[Entitlement("seats", 500)])
+    assert (hers.model, hers.entitlements) == (price.model, (Entitlement("seats", 500),))
+    shop.subscribe(ada, price)
+    shop.subscribe(bob, price)
+    assert (seats(shop, ada), seats(shop, bob)) == ((True, 500), (True, 5))
+    assert shop.totals(ada) == shop.totals(bob)
+
+
+def test_beginnings_and_ends_count_on_their_day_before_any_run(shop: Shop) -> None:
+    price = plan(shop, "Pro", *PRO)
+    term = shop.billing.catalog.add_price("Pro", eur("9.00"), every=MONTHLY, term_periods=1)
+    leaving, over, coming, unpaid = (shop.customer(name=name) for name in ("A", "B", "C", "D"))
+    sub = shop.subscribe(leaving, price)
+    shop.billing.subscriptions.cancel(sub.id)
+    shop.subscribe(over, term)
+    first = date(2027, 2, 1)
+    shop.subscribe(coming, price, start=first)
+    shop.billing.subscriptions.create(unpaid.id, [price.id], start=first, require_payment=True)
+
+    def served() -> list[bool]:
+        return [seats(shop, each)[0] for each in (leaving, over, coming, unpaid)]
+
+    shop.clock.now = shop.time.now.replace(day=31, hour=23, minute=59)
+    assert served() == [True, True, False, False]
+    shop.clock.now = shop.time.now.replace(month=2, day=1, hour=0, minute=0)
+    assert served() == [False, False, True, False]
+    shop.time.advance(to=date(2027, 2, 2))
+    assert served() == [False, False, True, True]
+
+
 def test_who_is_past_due_is_still_served(shop: Shop) -> None:
     ada = shop.customer()
     shop.gateway.decline_next("insufficient_funds")

@@ -32,6 +32,7 @@ from subscriptions.pricing import FreeUnits, PriceModel, Stairstep, Step
 from subscriptions.proration import Cap, ChangeDay, Mode, Proration, ProrationUnit
 from subscriptions.testing import TestClock
 from tests.core.recomputing import recompute
+from tests.core.telling import reckon
 from tests.scenarios.shop import MONTHLY, Shop, eur
 
 MODELS: dict[str, PriceModel] = {
@@ -47,12 +48,13 @@ VAT = TaxRates({"DE": TaxRate("19")})
 
 
 def check_all(shop: Shop) -> set[LineKind]:
-    """Recompute every line that was ever billed; returns the kinds there were."""
+    """Recompute every line that was ever billed, by values and in words; returns the kinds."""
     kinds: set[LineKind] = set()
     for invoice in shop.invoices():
-        explained = shop.billing.invoices.explain(invoice.id)
+        explained = shop.billing.invoices.explain(invoice.id, language="en")
         for line, each in zip(invoice.lines, explained, strict=True):
             recompute(line, each.explanation)
+            assert reckon(each.sentence) * 100 == line.amount_minor - line.discount_minor
             assert each.sentence.endswith(".")
             if line.kind not in {LineKind.CREDIT, LineKind.TRUE_UP}:
                 assert each.explanation.priced is not None, each.sentence
@@ -93,7 +95,7 @@ def test_a_stub_a_change_and_two_coupons_under_every_price_model(
     (first,) = shop.invoices()
     assert sentences(shop, first)[7:9] == [
         (
-            "Flat, Jan 10, 2027 – Jan 14, 2027: 5 of 31 days of €29.00 = €4.68, "
+            "Flat, Jan 10, 2027 – Jan 14, 2027: 5 of 31 days of €29.00 (flat for 17) = €4.68, "
             "less €0.93 (Welcome), less €0.27 (Friend) = €3.48, plus 19% VAT."
         ),
         (
@@ -138,8 +140,8 @@ def test_a_credit_says_which_line_it_is_for_in_the_customers_language(
         ),
     ]
     assert sentences(shop, change, "fr")[0] == (
-        "Basic – unused time, Feb 10, 2027 – Feb 27, 2027 (line 1 of invoice INV-2027-00001): "
-        "18 of 28 days of -€29.00 = -€18.64, plus 19% VAT."
+        "Basic – période non utilisée, 10 févr. 2027 – 27 févr. 2027 (ligne 1 de la facture "
+        "INV-2027-00001) : 18 jours sur 28 de -29,00 € = -18,64 €, plus 19 % de TVA."
     )
     check_all(shop)
 
@@ -197,10 +199,12 @@ def test_usage_late_usage_and_what_is_missing_to_a_minimum(
     shop.time.advance(to=date(2027, 2, 1))
     ahead, january = shop.invoices()
     assert sentences(shop, ahead)[0].endswith(
+        "events without the fixed amount: 1, "
         "1.5% of €400.40 + events: 3 × €0.30 = €6.906, rounded to €6.91, plus 19% VAT."
     )
     assert [each.partition(": ")[2] for each in sentences(shop, january)] == [
         (
+            "events without the fixed amount: 1, "
             "1.5% of €490.40 + events: 4 × €0.30 = €8.556, rounded to €8.56, "
             "less €6.91 billed earlier = €1.65, plus 19% VAT."
         ),
@@ -226,6 +230,51 @@ def test_usage_late_usage_and_what_is_missing_to_a_minimum(
         "3 × €1.00 = €3.00, including 19% VAT: €2.52 net."
     )
     assert check_all(shop) == {LineKind.USAGE, LineKind.LATE_USAGE, LineKind.TRUE_UP}
+
+
+def test_a_fee_with_bounds_is_explained_by_what_its_events_come_to(
+    open_a_shop: Callable[..., Shop],
+) -> None:
+    shop = open_a_shop(taxes=VAT)
+    shop.billing.usage.add_meter("payments")
+    fee = Percentage("1.5", fixed="0.30", minimum="0.50", maximum="1.00")
+    price = shop.billing.catalog.add_price(
+        "Payments", fee, currency="EUR", every=MONTHLY, meter="payments"
+    )
+    sub = shop.billing.subscriptions.create(shop.customer().id, [price.id])
+    shop.time.advance(to=date(2027, 1, 5))
+    record = shop.billing.usage.record
+    for place, amount in enumerate(("10.50", "50", "40", "1")):
+        record(sub.id, "payments", event_id=f"p{place}", quantity=Decimal(amount))
+    shop.time.advance(to=date(2027, 2, 2))
+    at = datetime(2027, 1, 20, tzinfo=UTC)
+    record(sub.id, "payments", event_id="late", quantity=20, occurred_at=at)
+    shop.time.advance(to=date(2027, 3, 2))
+    (january,), (late,) = [sentences(shop, invoice) for invoice in shop.invoices()]
+    assert january.endswith(
+        ": 1.5% of €40.00 + events: 1 × €0.30 + events at the minimum: 2 × €0.50 + "
+        "events at the maximum: 1 × €1.00 = €2.90, plus 19% VAT."
+    )
+    assert late.endswith(
+        ": 1.5% of €60.00 + events: 2 × €0.30 + events at the minimum: 2 × €0.50 + "
+        "events at the maximum: 1 × €1.00 = €3.50, less €2.90 billed earlier = €0.60, plus 19% VAT."
+    )
+    assert check_all(shop) == {LineKind.USAGE, LineKind.LATE_USAGE}
+
+
+def test_usage_before_the_first_period_is_told_under_the_days_that_there_were(shop: Shop) -> None:
+    shop.billing.usage.add_meter("calls")
+    calls = shop.billing.catalog.add_price(
+        "Calls", eur("0.10"), every=MONTHLY, meter="calls", trial_usage_billed=True
+    )
+    sub = shop.subscribe(shop.customer(), calls, trial_until=date(2027, 1, 15))
+    shop.time.advance(to=date(2027, 1, 5))
+    shop.billing.usage.record(sub.id, "calls", event_id="in the trial", quantity=7)
+    shop.time.advance(to=date(2027, 2, 16))
+    assert sentences(shop, shop.only_invoice()) == [
+        "Calls – usage of an earlier period, Jan 1, 2027 – Jan 14, 2027: 7 × €0.10 = €0.70."
+    ]
+    check_all(shop)
 
 
 def test_an_add_on_with_an_introductory_price_explains_its_first_days(shop: Shop) -> None:

@@ -13,7 +13,7 @@ from subscriptions.invoices import InvoiceFinalized, InvoicePaid, LineRef
 from subscriptions.lifecycle import Subscription, SubscriptionPastDue
 from subscriptions.payments import PaymentFailed
 from subscriptions.proration import Proration
-from tests.scenarios.shop import GOOD, Shop, eur
+from tests.scenarios.shop import GOOD, YEARLY, Shop, audit, eur
 
 Opened = Callable[..., Shop]
 APRIL, MAY = date(2027, 4, 1), date(2027, 5, 1)
@@ -109,6 +109,45 @@ def test_changes_of_one_transaction_are_on_one_invoice(spring: Shop) -> None:
             spring.billing.subscriptions.change(sub.id, [pro.id], proration=NOW)
     assert spring.totals() == ["150.00 EUR", "30.00 EUR"]
     assert spring.statuses() == ["paid", "paid"]
+
+
+def test_a_change_that_is_invoiced_at_once_and_begins_a_period_is_on_one_invoice(
+    spring: Shop,
+) -> None:
+    yearly = spring.price(eur("365.00"), every=YEARLY, name="Year")
+    monthly = spring.price(eur("30.00"), name="Basic")
+    by_hand = spring.subscribe(grouped(spring), monthly, start=APRIL)
+    planned = spring.subscribe(grouped(spring), monthly, start=APRIL)
+    change = spring.billing.subscriptions.change
+    change(planned.id, [yearly.id], when=date(2027, 4, 16), proration=NOW)
+    spring.time.advance(to=date(2027, 4, 16))
+    change(by_hand.id, [yearly.id], proration=NOW)
+    for sub in (by_hand, planned):
+        _, invoice = spring.invoices(spring.billing.customers.get(sub.customer))
+        assert spring.lines(invoice) == ["credit Basic -15.00 EUR", "period Year 365.00 EUR"]
+        assert invoice.status == "paid"
+        # A change of mind finds the line of the year on the invoice of both.
+        change(sub.id, [monthly.id], proration=NOW)
+        credited = [line.credits for line in spring.invoices()[-1].lines if line.credits]
+        assert credited == [LineRef(invoice.id, 1)]
+    assert audit(spring) == []
+
+
+def test_two_changes_that_are_planned_for_one_day_are_on_one_invoice(spring: Shop) -> None:
+    ada = grouped(spring)
+    basic, extra = spring.price(eur("30.00"), name="Basic"), spring.price(eur("60.00"), name="X")
+    sub = spring.subscribe(ada, basic, start=APRIL)
+    other = spring.subscribe(ada, basic, start=APRIL)
+    for each in (sub, other):
+        for price in (basic, extra):
+            spring.billing.subscriptions.schedule(
+                each.id, add=[price.id], on=date(2027, 4, 16), proration=NOW
+            )
+    spring.time.advance(to=date(2027, 4, 16))
+    both = ["debit Basic 15.00 EUR", "debit X 30.00 EUR"]
+    assert spring.lines(spring.invoices()[-1]) == [*both, *both]
+    assert spring.totals() == ["60.00 EUR", "90.00 EUR"]
+    assert audit(spring) == []
 
 
 def test_two_currencies_are_two_invoices_a_day(spring: Shop) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from subscriptions import Graduated, Interval, PerUnit, Tier, ValidationError
 from subscriptions.alignment import Calendar
+from subscriptions.billing_cycles import local_date
 from subscriptions.catalog import Price
 from subscriptions.lifecycle import Subscription
 from tests.scenarios.shop import MONTHLY, YEARLY, Shop, eur
@@ -161,6 +162,51 @@ def test_more_than_the_bound_waits_for_a_person(summer: Shop) -> None:
     summer.billing.unpark("subscription", sub.id)
     summer.billing.run()
     assert summer.periods()[1:] == ["2028-06-08/2028-06-15"]
+
+
+@pytest.mark.parametrize("arrears", [False, True])
+@pytest.mark.parametrize("missed", [12, 13])
+def test_as_many_periods_as_the_bound_are_caught_up_and_one_more_waits(
+    summer: Shop, missed: int, *, arrears: bool
+) -> None:
+    """What is billed in arrears is due when its period is over: the present one is not missed."""
+    weekly = summer.billing.catalog.add_price(
+        "Week", eur("7.00"), every=Interval.weeks(1), arrears=arrears
+    )
+    sub = summer.billing.subscriptions.create(summer.customer().id, [weekly.id], catch_up_max=12)
+    start = sub.items[0].cycle.anchor
+    weeks = missed if arrears else missed - 1
+    billed_now = len(summer.invoices())
+    if billed_now:
+        # The first is billed at once, so the second is the first that is missed.
+        weeks += 1
+    summer.clock.now = at(f"{start + timedelta(weeks=weeks)}T12:00")
+    summer.gateway.at(summer.clock.now)
+    report = summer.billing.run()
+    if missed > 12:
+        assert [parked.id for parked in report.parked] == [sub.id]
+        assert f"{missed} periods not billed, at most 12" in report.parked[0].reason
+        assert len(summer.invoices()) == billed_now
+    else:
+        assert report.parked == []
+        assert len(summer.invoices()) == billed_now + 12
+
+
+@pytest.mark.parametrize("arrears", [False, True])
+def test_a_start_as_many_periods_ago_as_the_bound_is_taken_and_one_more_is_a_slip(
+    summer: Shop, *, arrears: bool
+) -> None:
+    weekly = summer.billing.catalog.add_price(
+        "Week", eur("7.00"), every=Interval.weeks(1), arrears=arrears
+    )
+    create, ada = summer.billing.subscriptions.create, summer.customer()
+    today = local_date(summer.clock.now, "UTC")
+    first = today - timedelta(weeks=12 if arrears else 11)
+    with pytest.raises(ValidationError, match="at most 12 periods ago, not 13"):
+        create(ada.id, [weekly.id], start=first - timedelta(weeks=1), catch_up_max=12)
+    create(ada.id, [weekly.id], start=first, catch_up_max=12)
+    report = summer.billing.run()
+    assert (report.parked, len(summer.invoices())) == ([], 12)
 
 
 def test_a_start_that_is_too_long_ago_is_a_slip(summer: Shop) -> None:

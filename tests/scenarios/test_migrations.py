@@ -19,8 +19,9 @@ from subscriptions import (
 )
 from subscriptions.catalog import Price
 from subscriptions.customers import Customer
-from subscriptions.errors import CurrencyMismatch
+from subscriptions.errors import CurrencyMismatch, IdempotencyMismatch
 from subscriptions.lifecycle import (
+    Phase,
     PlannedChangeAnnounced,
     ScheduledChangesWithdrawn,
     Subscription,
@@ -144,6 +145,52 @@ def test_without_notice_all_are_told_at_once(shop: Shop) -> None:
     shop.time.advance(to=MARCH)
     migrate(shop, old, new)
     shop.time.expect(PlannedChangeAnnounced, MigrationPlanned).advance()
+
+
+def test_on_a_day_of_notice_all_are_told_at_once(shop: Shop) -> None:
+    old, new = versions(shop)
+    ada, bob = shop.customer(), shop.customer(name="Bob")
+    for customer, day in ((ada, 1), (bob, 20)):
+        shop.subscribe(customer, old, start=date(2027, 1, day))
+    shop.time.advance(to=date(2027, 2, 1))
+    told = date(2027, 3, 10)
+    report = shop.billing.catalog.migrate(old.id, new.id, on=MAY, notice=told)
+    assert [(str(row.announce_on), str(row.on)) for row in report.rows] == [
+        ("2027-03-10", "2027-05-01"),
+        ("2027-03-10", "2027-05-20"),
+    ]
+    migration = shop.billing.catalog.get_migration(report.migration)
+    assert (migration.notice, migration.notice_on) == (None, told)
+    shop.time.advance(to=date(2027, 3, 9))
+    announced = "subscription.planned_change_announced"
+    assert shop.billing.events.list(type=announced).total == 0
+    shop.time.expect(PlannedChangeAnnounced, PlannedChangeAnnounced).advance(to=told)
+    # Who is taken in later is told at once.
+    cleo = shop.subscribe(shop.customer(name="Cleo"), old, start=date(2027, 2, 15))
+    late = shop.billing.catalog.migrate(old.id, new.id, on=MAY, notice=told)
+    assert [row.announce_on for row in late.rows if row.subscription == cleo.id] == [told]
+    shop.time.advance(to=date(2027, 5, 20))
+    assert (shop.totals(ada)[-1], shop.totals(bob)[-1]) == ("36.00 EUR", "36.00 EUR")
+
+
+def test_a_day_of_notice_is_not_over_nor_after_the_change(shop: Shop) -> None:
+    old, new = versions(shop)
+    shop.time.advance(to=MARCH)
+    call = shop.billing.catalog.migrate
+    wrong: list[object] = [
+        date(2027, 2, 28),
+        date(2027, 5, 2),
+        datetime(2027, 4, 1, tzinfo=UTC),
+        [],
+    ]
+    for notice in wrong:
+        with pytest.raises(ValidationError, match="notice"):
+            call(old.id, new.id, on=MAY, notice=notice)  # type: ignore[arg-type]
+    assert list(shop.billing.catalog.migrations()) == []
+    call(old.id, new.id, on=MAY, notice=date(2027, 4, 1))
+    for other in (date(2027, 4, 2), MONTH, None):
+        with pytest.raises(ValidationError, match="notice"):
+            call(old.id, new.id, on=MAY, notice=other)
 
 
 def test_a_notice_that_nobody_sent_in_time_puts_the_change_off(shop: Shop) -> None:
@@ -520,6 +567,48 @@ def test_who_leaves_before_is_in_the_report_and_not_in_its_sums(shop: Shop) -> N
     assert (has(shop, other), shop.subscription(other).status) == ([old.id], "canceled")
 
 
+@pytest.mark.parametrize("leaves", ["term", "item's term", "removed", "swapped", "phase"])
+def test_who_is_known_to_leave_the_price_before_is_not_in_the_sums(shop: Shop, leaves: str) -> None:
+    catalog, subscriptions = shop.billing.catalog, shop.billing.subscriptions
+    term = 3 if "term" in leaves else None
+    old = catalog.add_price("Pro", eur("30.00"), every=MONTHLY, term_periods=term)
+    new = catalog.new_version(old.id, eur("36.00"), valid_from=MARCH)
+    other = shop.price(eur("1.00"), name="Other")
+    ada, april = shop.customer(), date(2027, 4, 1)
+    if leaves == "phase":
+        phases = [Phase((old.id,), Interval.months(3)), Phase((other.id,))]
+        subscriptions.create(ada.id, phases=phases)
+    else:
+        items = [old.id] if leaves == "term" else [old.id, other.id]
+        sub = subscriptions.create(ada.id, items)
+        if leaves == "removed":
+            subscriptions.change(sub.id, remove=[old.id], when=april)
+        if leaves == "swapped":
+            price = shop.price(eur("2.00"), name="Third")
+            subscriptions.change(sub.id, swap={old.id: price.id}, when=april)
+    shop.time.advance(to=MARCH)
+    report = migrate(shop, old, new, preview=True)
+    assert [row.leaves_on for row in report.rows] == [april]
+    assert (report.leaving, report.year_difference, report.by_customer) == (1, eur("0.00"), {})
+    # Who goes over before that is in them.
+    report = migrate(shop, old, new, on=date(2027, 3, 2), preview=True)
+    assert [str(row.on) for row in report.rows] == ["2027-04-01"]
+    report = migrate(shop, old, new, on=MARCH, preview=True)
+    shop.time.advance(to=JUNE)
+    assert "36.00 EUR" not in shop.totals()
+
+
+def test_more_of_it_later_is_not_leaving(shop: Shop) -> None:
+    old, new = versions(shop)
+    sub = shop.subscribe(shop.customer(), old)
+    shop.billing.subscriptions.change(sub.id, quantities={old.id: 2}, when=date(2027, 4, 1))
+    shop.billing.subscriptions.change(sub.id, [(old.id, 3)], when=date(2027, 4, 15))
+    (row,) = migrate(shop, old, new).rows
+    assert row.leaves_on is None
+    shop.time.advance(to=JUNE)
+    assert shop.totals()[-1] == "108.00 EUR"
+
+
 def test_a_second_migration_leaves_alone_what_the_first_will_move(shop: Shop) -> None:
     old, new = versions(shop)
     dearest = shop.billing.catalog.new_version(new.id, eur("50.00"), valid_from=date(2027, 4, 1))
@@ -568,6 +657,39 @@ def test_a_migration_is_undone_before_it_takes_effect(shop: Shop) -> None:
         shop.billing.catalog.undo_migration(report.migration)
     with pytest.raises(NotFound):
         shop.billing.catalog.undo_migration("mig_none")
+
+
+def test_the_same_key_plans_and_undoes_once(shop: Shop) -> None:
+    old, new = versions(shop)
+    first = shop.subscribe(shop.customer(), old)
+    catalog = shop.billing.catalog
+
+    def planned() -> MigrationReport:
+        return catalog.migrate(old.id, new.id, on=MAY, idempotency_key="plan")
+
+    preview = catalog.migrate(old.id, new.id, on=MAY, preview=True, idempotency_key="plan")
+    made = planned()
+    assert (preview.rows, preview.preview) == (made.rows, True)
+    later, before = shop.subscribe(shop.customer(name="Bob"), old), shop.events()
+    again = planned()
+    assert [(row.subscription, row.known) for row in again.rows] == [(first.id, True)]
+    assert (again.preview, again.planned, days(shop, later)) == (False, 0, [])
+    with pytest.raises(IdempotencyMismatch):
+        catalog.migrate(old.id, new.id, on=JUNE, idempotency_key="plan")
+    with pytest.raises(IdempotencyMismatch):
+        catalog.undo_migration(made.migration, idempotency_key="plan")
+    assert shop.events() == before
+    undone = catalog.undo_migration(made.migration, idempotency_key="undo")
+    after = shop.events()
+    assert catalog.undo_migration(made.migration, idempotency_key="undo") == undone
+    assert planned().rows == ()
+    assert shop.events() == after
+    # The answer is remembered, whatever has become of the price.
+    catalog.archive(new.id)
+    assert planned().planned == 0
+    with pytest.raises(InvalidTransition, match="archived"):
+        catalog.migrate(old.id, new.id, on=MAY)
+    assert days(shop, first) == []
 
 
 def test_when_half_have_moved_the_others_stay(shop: Shop) -> None:

@@ -498,19 +498,30 @@ def test_what_the_balance_had_paid_stays_there_and_only_the_card_gets_its_part(
     assert shop.billing.customers.get(ada.id).balance == (eur("5.00"),)
 
 
-def test_the_latest_payments_give_back_first_and_none_more_than_it_has(shop: Shop) -> None:
+def test_no_more_is_given_back_than_was_kept_of_the_period(shop: Shop) -> None:
     ada = shop.customer()
     sub = subscribed(shop, ada)
     shop.time.advance(to=date(2027, 2, 8))
     first, second = shop.payments()
     refund(shop, second, "21.00")
     cancel(shop, sub)
-    # 21 of 28 days of February are 23.25; 10.00 are left of its payment.
-    assert given_back(shop)[1:] == ["succeeded 10.00 EUR", "succeeded 13.25 EUR"]
+    # 21 of 28 days of February are 23.25; 10.00 are left of what was paid for it.
+    assert given_back(shop)[1:] == ["succeeded 10.00 EUR"]
     assert [again(shop, each).refundable for each in (first, second)] == [
-        eur("17.75"),
+        eur("31.00"),
         eur("0.00"),
     ]
+    assert shop.billing.customers.get(ada.id).balance == ()
+
+
+def test_the_latest_payments_give_back_first_what_the_balance_had_paid(shop: Shop) -> None:
+    ada = shop.customer()
+    sub = subscribed(shop, ada)
+    shop.billing.balance.adjust(ada.id, eur("21.00"), reason="goodwill")
+    shop.time.advance(to=date(2027, 2, 8))
+    cancel(shop, sub)
+    # 21 of 28 days of February are 23.25; 10.00 of it were paid by card.
+    assert given_back(shop) == ["succeeded 10.00 EUR", "succeeded 13.25 EUR"]
     assert shop.billing.customers.get(ada.id).balance == ()
 
 
@@ -589,7 +600,7 @@ def test_a_customer_with_one_invoice_a_day_is_given_back_on_one_of_its_own(shop:
     assert shop.billing.customers.get(ada.id).balance == ()
 
 
-def test_nothing_is_given_back_while_invoices_stay_drafts_for_a_debt(shop: Shop) -> None:
+def test_nothing_is_given_back_of_a_debt_but_the_debt_is_less(shop: Shop) -> None:
     shop.billing.dunning.set_policy(
         DunningPolicy(retries=Retries.after_days(1), final=MarkUnpaid())
     )
@@ -600,8 +611,8 @@ def test_nothing_is_given_back_while_invoices_stay_drafts_for_a_debt(shop: Shop)
     assert shop.subscription(sub).status == "unpaid"
     cancel(shop, sub)
     assert list(shop.billing.payments.refunds()) == []
-    draft = shop.invoices(ada)[-1]
-    assert (draft.status, draft.total) == ("draft", eur("-23.25"))
+    last = shop.invoices(ada)[-1]
+    assert (last.status, last.total, last.amount_due) == ("open", eur("31.00"), eur("7.75"))
 
 
 def test_who_pauses_and_cancels_is_given_back_as_well(shop: Shop) -> None:

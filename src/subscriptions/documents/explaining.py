@@ -7,7 +7,7 @@ here but the words and their order.
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import reduce
 from typing import assert_never
 
@@ -30,17 +30,20 @@ from subscriptions.documents.words import (
 )
 from subscriptions.frozen import frozen
 from subscriptions.invoices import DeductionReason, Explanation, Portion, Priced
+from subscriptions.money import round_fraction
 from subscriptions.pricing import PartKind, PricePart
 from subscriptions.pricing.numbers import EXACT
 from subscriptions.proration import ProrationUnit
 from subscriptions.taxes import TaxBehavior, TaxRate
 
+_FREE = frozenset({PartKind.FREE, PartKind.FREE_TURNOVER, PartKind.FREE_EVENTS})
+
 
 def sentence(explanation: Explanation, *, language: str = "en") -> str:
     r"""Return how a line's amount comes about: what for, the arithmetic, the tax.
 
-    `language` is a BCP 47 tag; the sentence is there in German and English, and in English for any
-    other language. What the explanation leaves open is not said.
+    `language` is a BCP 47 tag; the sentence is there in German, English, Spanish, French, Italian,
+    Dutch and Polish, and in English for any other. What the explanation leaves open is not said.
 
     >>> from subscriptions.invoices import explain
     >>> from subscriptions.testing.builders import a_draft
@@ -50,7 +53,9 @@ def sentence(explanation: Explanation, *, language: str = "en") -> str:
     """
     tag = speaks_arithmetic(language)
     words = ARITHMETIC[tag.partition("-")[0]]
-    return _Telling(explanation, words_of(tag), words, locale_of(tag)).whole()
+    # No digit of a number is lost, whatever precision the host has set.
+    with localcontext(EXACT):
+        return _Telling(explanation, words_of(tag), words, locale_of(tag)).whole()
 
 
 @frozen
@@ -63,7 +68,7 @@ class _Telling:
     locale: Locale
 
     def whole(self) -> str:
-        text = f"{self.head()}: {self.arithmetic()}{self.tax()}"
+        text = self.words.line.format(head=self.head(), text=f"{self.arithmetic()}{self.tax()}")
         # "USt." ends with a full stop of its own.
         return text if text.endswith(".") else f"{text}."
 
@@ -99,36 +104,50 @@ class _Telling:
 
     def price_parts(self) -> str:
         """Return how the whole comes about, up to what it comes to; nothing if that is unknown."""
-        line, priced = self.line, self.line.priced
+        line, words = self.line, self.words
         total = self.money(line.whole_minor)
-        if priced is not None:
-            parts, exact = self.price_sum(priced)
-            if parts == total:
-                return total
-            if exact:
-                total = self.words.rounded.format(exact=exact, amount=total)
-            return f"{parts} = {total}"
+        if line.priced is not None:
+            parts, exact = self.price_sum(line.priced)
+            if not exact:
+                return parts if _is_one(line.priced) else f"{parts} = {total}"
+            rounded = words.rounded.format(exact=exact, amount=total)
+            return rounded if parts == exact else f"{parts} = {rounded}"
         if line.usage is not None:
             count = number_text(self.locale, line.usage.quantity)
-            counted = self.words.counted.format(count=count, events=line.usage.events)
-            return f"{counted} = {total}"
+            return words.counted.format(amount=total, count=count, events=line.usage.events)
         return ""
 
     def price_sum(self, priced: Priced) -> tuple[str, str]:
         """Return the parts of a price, and what they come to if that was rounded."""
-        parts = " + ".join([self.price_part(part) for part in priced.parts])
+        told = _told(priced)
+        free = [self.price_part(part, priced) for part in told if part.kind in _FREE]
+        charged = [self.price_part(part, priced) for part in told if part.kind not in _FREE]
+        parts = ", ".join([*free, " + ".join(charged)] if charged else free)
         if not priced.rounding_minor:
             return parts, ""
+        if _is_one(priced):
+            return parts, parts
         return parts, self.price(reduce(EXACT.add, [part.amount for part in priced.parts]))
 
-    def price_part(self, part: PricePart) -> str:
+    def price_part(self, part: PricePart, priced: Priced) -> str:
         words = self.words
         count, price = number_text(self.locale, part.quantity), self.price(part.unit_price)
         match part.kind:
-            case PartKind.UNITS | PartKind.FLAT:
-                return price if part.quantity == 1 else f"{count} × {price}"
+            case PartKind.UNITS:
+                return price if _is_one(priced) else f"{count} × {price}"
+            case PartKind.FLAT:
+                if not _is_one(priced):
+                    return words.flat.format(price=price)
+                if priced.quantity == 1:
+                    return price
+                of = number_text(self.locale, priced.quantity)
+                return words.flat_for.format(price=price, count=of)
             case PartKind.PACKAGES:
-                return words.packages.format(count=count, price=price)
+                free = [each.quantity for each in priced.parts if each.kind is PartKind.FREE]
+                packed = reduce(EXACT.subtract, free, Decimal(priced.quantity))
+                units = number_text(self.locale, packed)
+                size = number_text(self.locale, part.size or 1)
+                return words.packages.format(units=units, size=size, count=count, price=price)
             case PartKind.TURNOVER:
                 rate = percent_text(self.locale, part.unit_price * 100)
                 return words.turnover.format(rate=rate, amount=self.price(part.quantity))
@@ -139,7 +158,13 @@ class _Telling:
             case PartKind.MAXIMUM:
                 return words.at_maximum.format(count=count, price=price)
             case PartKind.FREE:
-                return words.free.format(count=count)
+                whole = number_text(self.locale, priced.quantity)
+                return words.free.format(count=count, whole=whole)
+            case PartKind.FREE_TURNOVER:
+                amount, whole = self.price(part.quantity), self.price(Decimal(priced.quantity))
+                return words.free.format(count=amount, whole=whole)
+            case PartKind.FREE_EVENTS:
+                return words.free_events.format(count=count)
             case other:
                 assert_never(other)
 
@@ -149,8 +174,11 @@ class _Telling:
         if self.line.priced is not None:
             parts, exact = self.price_sum(self.line.priced)
             # How the whole comes about stands beside it, unless that says no more.
-            if parts != each:
-                amount = f"{each} ({parts} = {exact})" if exact else f"{each} ({parts})"
+            if _is_one(self.line.priced) and not exact:
+                amount = parts
+            else:
+                of = f"{parts} = {exact}" if exact and parts != exact else parts
+                amount = f"{each} ({of})"
         count = number_text(self.locale, portion.numerator)
         whole = number_text(self.locale, portion.denominator)
         if portion.unit is None:
@@ -171,7 +199,8 @@ class _Telling:
             unit = self.unit(portion.unit)
             text = words.part.format(count=count, whole=whole, unit=unit, amount=amount)
         total = self.money(portion.amount_minor)
-        if abs(portion.rounding_minor) * 2 > 1:
+        exact_minor = portion.exact_minor
+        if portion.amount_minor != round_fraction(exact_minor.numerator, exact_minor.denominator):
             total = words.rounded_at_cuts.format(amount=total)
         return f"{text} = {total}"
 
@@ -209,10 +238,25 @@ class _Telling:
         return f", {self.words.plus_tax.format(taxes=taxes)}"
 
     def named(self, rate: TaxRate) -> str:
-        return f"{percent_text(self.locale, rate.percent)} {rate.name or self.names.tax}"
+        percent = percent_text(self.locale, rate.percent)
+        return self.words.tax_rate.format(percent=percent, name=rate.name or self.words.tax)
 
     def money(self, minor: int) -> str:
         return money_format(self.locale, self.line.currency)(minor)
 
     def price(self, amount: Decimal) -> str:
         return price_format(self.locale, self.line.currency)(amount)
+
+
+def _told(priced: Priced) -> tuple[PricePart, ...]:
+    """Return the parts of which there is something; one of nothing, if there is no other."""
+    return tuple([part for part in priced.parts if part.quantity]) or priced.parts[:1]
+
+
+def _is_one(priced: Priced) -> bool:
+    """Return whether the price is one amount, said once, and not a sum or a product."""
+    told = _told(priced)
+    return len(told) == 1 and told[0].quantity == 1 and told[0].kind in _AMOUNTS
+
+
+_AMOUNTS = frozenset({PartKind.UNITS, PartKind.FLAT})

@@ -171,7 +171,7 @@ class Engine:
         `IdempotencyMismatch` if it is another request.
         """
         at = self.time(command.at)
-        known = yield from self._known(self.reader, command, request)
+        known = yield from self.known(self.reader, command.key, request)
         if known is not None:
             return (yield from self.answer(command.kind, known))
         if command.catch_up is not None and plan is None:
@@ -215,7 +215,7 @@ class Engine:
                 raise ValidationError("at", at, f"before {due_at}, or after a run until then")
         batch = Batch(self.reader, self.tenant)
         decision = yield from batch.one(command.flow(self.context(at)))
-        return Plan(command.kind, decision, at, batch.seen(), request, command.key)
+        return Plan(command.kind, decision, at, batch.seen(), request, command.key, self.rounding)
 
     def commit(self, plan: Plan[R]) -> Procedure[R]:
         """Commit exactly what a plan says; raises `StalePlan` if what it rests on has moved on."""
@@ -295,7 +295,7 @@ class Engine:
         context: Context,
         plan: Plan[R] | None,
     ) -> Procedure[tuple[str, list[Change]]]:
-        known = yield from self._known(unit, command, request)
+        known = yield from self.known(unit, command.key, request)
         if known is not None:
             return known, []
         if plan is not None:
@@ -325,17 +325,24 @@ class Engine:
         )
         return about.id, changes
 
-    def _known(self, reader: Reader, command: Command[R], request: str) -> Procedure[str | None]:
-        if command.key is None:
-            return None
-        id = command_id(self.tenant, plain_text("idempotency_key", command.key))
-        stored = (yield from call(reader.load, self.tenant, COMMAND, [id])).get(id)
+    def known(self, reader: Reader, key: str | None, request: str) -> Procedure[str | None]:
+        """Return the id of what a request with this key was about, if there was one.
+
+        Raises `IdempotencyMismatch` if that was another request.
+        """
+        stored = yield from self.remembered(reader, key)
         if stored is None:
             return None
         if stored.fingerprint != request:
-            raise IdempotencyMismatch(command.key, stored.command)
-        answer: str = stored.answer
-        return answer
+            raise IdempotencyMismatch(str(key), stored.command)
+        return stored.answer
+
+    def remembered(self, reader: Reader, key: str | None) -> Procedure[CommandRecord | None]:
+        """Return what is remembered of an idempotency key, if it was used before."""
+        if key is None:
+            return None
+        id = command_id(self.tenant, plain_text("idempotency_key", key))
+        return (yield from call(reader.load, self.tenant, COMMAND, [id])).get(id)
 
     def answer(self, kind: Kind[R], id: str) -> Procedure[R]:
         """Return a record as it is now; raises `NotFound`."""

@@ -130,7 +130,7 @@ def _whose(error: Exception) -> tuple[str, str, str]:
         case UnknownReference():
             return error.field, error.value, "of a record that exists"
         case IdempotencyMismatch():
-            return "event_id", error.key, "new, or with the content that is stored"
+            return "event_id", error.key, f"new, or with what is stored: {error.difference}"
         case TypeError():
             return "quantity", "", str(error)
         case _:

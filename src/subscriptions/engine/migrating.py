@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from subscriptions import migrations
 from subscriptions.decisions import Change, Decision
@@ -25,7 +25,7 @@ from subscriptions.migrations import MIGRATION, Migration
 from subscriptions.records import ColumnValue, Ref
 from subscriptions.storage import Query, Reader, Storage, UnitOfWork
 from subscriptions.usecases import migrations as usecase
-from subscriptions.usecases.flows import Context, Flow, Get, Maybe
+from subscriptions.usecases.flows import Command, Context, Flow, Get, Maybe
 from subscriptions.usecases.migration_report import MigrationReport, MovedItem, RefusedMove
 from subscriptions.usecases.migrations import (
     RUNNING,
@@ -52,11 +52,16 @@ class Migrator:
     context: Context
     unit: UnitOfWork | None = None
 
-    def plan(self, cohort: Cohort, *, preview: bool) -> Procedure[MigrationReport]:
-        """Plan a move for all items of a cohort, or only say what would be planned."""
+    def plan(
+        self, cohort: Cohort, *, preview: bool, again: bool = False
+    ) -> Procedure[MigrationReport]:
+        """Plan a move for all items of a cohort, or only say what would be planned.
+
+        `again` is for a cohort that was planned: what may have changed since is not checked.
+        """
         for chunk in _chunks(cohort.customers or ()):
             yield from self._batch().one(usecase.check_customers(tuple(chunk)))
-        terms = yield from self._batch().one(usecase.terms_of(cohort, self.context))
+        terms = yield from self._batch().one(usecase.terms_of(cohort, self.context, again=again))
         wanted = terms.migration
         if not preview:
             yield from self._step(lambda: _begin(wanted))
@@ -67,8 +72,6 @@ class Migrator:
                 lambda sub: usecase.concerns(sub, wanted.price),
                 lambda ids: self._plan(ids, terms, tally, preview=preview),
             )
-        if not preview:
-            yield from self._step(lambda: _finish(wanted.id))
         return MigrationReport(
             wanted.id,
             preview,
@@ -86,7 +89,6 @@ class Migrator:
             lambda sub: usecase.is_planned(sub, id),
             lambda ids: self._withdraw(ids, id),
         )
-        yield from self._step(lambda: _finish_undoing(id))
 
     def _sweep(
         self,
@@ -208,16 +210,8 @@ def _begin(wanted: Migration) -> Flow[Decision]:
     return _only(migrations.begin((yield from Maybe(MIGRATION, wanted.id)), wanted))
 
 
-def _finish(id: str) -> Flow[Decision]:
-    return _only(migrations.finish((yield from Get(MIGRATION, id))))
-
-
 def _begin_undoing(id: str) -> Flow[Decision]:
     return _only(migrations.begin_undoing((yield from Get(MIGRATION, id))))
-
-
-def _finish_undoing(id: str) -> Flow[Decision]:
-    return _only(migrations.finish_undoing((yield from Get(MIGRATION, id))))
 
 
 def _only(change: Change | None) -> Decision:
@@ -241,30 +235,31 @@ def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def migrate(
-    engine: Engine, cohort: Cohort, *, preview: bool, at: datetime | None
+    engine: Engine, cohort: Cohort, request: str, *, preview: bool, at: datetime | None
 ) -> Procedure[MigrationReport]:
-    """Plan a migration, or say what it would do; in an open transaction it is part of that."""
-    moment = engine.time(at)
+    """Plan a migration, or say what it would do; in an open transaction it is part of that.
+
+    A second call with the idempotency key plans nothing: it says what is planned still.
+    """
+    moment, key = engine.time(at), None if preview else cohort.idempotency_key
+    known = yield from engine.known(engine.reader, key, request)
     migrator = Migrator(engine.storage, engine.context(moment), engine.unit)
+    if known is not None:
+        report = yield from migrator.plan(cohort, preview=True, again=True)
+        rows = tuple([row for row in report.rows if row.known])
+        return evolve(report, preview=False, rows=rows)
     report = yield from migrator.plan(cohort, preview=preview)
     if not preview:
-        yield from _told(engine, moment)
+        command = usecase.finishing(report.migration, at=moment, idempotency_key=key)
+        yield from engine.execute(command, request)
     return report
 
 
-def undo_migration(engine: Engine, id: str, at: datetime | None) -> Procedure[Migration]:
-    """Undo a migration as far as it has not taken effect."""
-    moment = engine.time(at)
-    migrator = Migrator(engine.storage, engine.context(moment), engine.unit)
-    yield from migrator.undo(id)
-    yield from _told(engine, moment)
-    return (yield from engine.answer(MIGRATION, id))
-
-
-def _told(engine: Engine, at: datetime) -> Procedure[None]:
-    """Deliver the events of a migration; within a transaction after that."""
-    opened = engine.opened
-    if opened is not None:
-        opened.take((), at)
-    elif engine.acts:
-        yield from engine.deliver()
+def undo_migration(
+    engine: Engine, id: str, command: Command[Migration], request: str
+) -> Procedure[Migration]:
+    """Undo a migration as far as it has not taken effect; `command` is its last step."""
+    moment = engine.time(command.at)
+    if (yield from engine.known(engine.reader, command.key, request)) is None:
+        yield from Migrator(engine.storage, engine.context(moment), engine.unit).undo(id)
+    return (yield from engine.execute(evolve(command, at=moment), request))

@@ -35,6 +35,15 @@ def requested(build: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> tu
     return untyped(*given, **named), _fingerprint(build, given, named)
 
 
+def fingerprint_of(command: str, *given: object) -> str:
+    """Return the fingerprint of a command that no use case reads: its name, and what it is given.
+
+    >>> fingerprint_of("webhooks.prune", [3, 4]) == fingerprint_of("webhooks.prune", (3, 4))
+    True
+    """
+    return sha256(repr((command, _plain(given))).encode()).hexdigest()
+
+
 def _fingerprint(
     build: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]
 ) -> str:

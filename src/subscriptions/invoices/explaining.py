@@ -19,7 +19,7 @@ from subscriptions.errors import ValidationError
 from subscriptions.frozen import frozen
 from subscriptions.invoices.lines import Line, LineKind, LineRef, Measured, Part
 from subscriptions.money import Currency, Money, round_fraction
-from subscriptions.pricing import Events, PricePart
+from subscriptions.pricing import Events, EventTotals, PricePart
 from subscriptions.pricing.numbers import EXACT
 from subscriptions.proration import ProrationUnit
 from subscriptions.taxes import TaxBehavior, TaxRate
@@ -125,8 +125,7 @@ class Explanation:
     `taxable_minor`, and without the tax that it contains `net_minor`.
 
     What the line does not prove is None, which means unknown: `priced` where the price is not
-    given, or does not come to the whole (a percentage with a minimum for each event, whose amounts
-    no line has); `portion` where it does not come to the amount.
+    given, or does not come to the whole; `portion` where it does not come to the amount.
     """
 
     kind: LineKind
@@ -190,7 +189,7 @@ def explain(
 
     `price` is the price that the line names: without it the parts of the price are unknown, unless
     the line prints a unit price. `events` are the amounts of the events behind a line for usage, by
-    default as many as the line says. `credited_number` is the number of the credited invoice.
+    default what the line says of them. `credited_number` is the number of the credited invoice.
 
     Raises `ValidationError` for a price that is not the line's.
 
@@ -282,9 +281,10 @@ def _priced(
     usage = line.usage
     quantity = line.quantity if usage is None else usage.quantity
     if price is not None and line.kind in _PRICED_BY_MODEL:
-        if events is None and usage is not None:
-            events = usage.events - usage.taken_back
-        priced = _by_model(price, line.phase, quantity, events, line.currency)
+        seen: Events | EventTotals | None = events
+        if seen is None and usage is not None:
+            seen = usage.totals or usage.events - usage.taken_back
+        priced = _by_model(price, line.phase, quantity, seen, line.currency)
         if priced is not None and priced.amount_minor == whole_minor:
             return priced
     if line.unit_price is not None:
@@ -300,7 +300,7 @@ def _by_model(
     price: Price,
     phase: int | None,
     quantity: int | Decimal,
-    events: Events | None,
+    events: Events | EventTotals | None,
     currency: Currency,
 ) -> Priced | None:
     if phase is not None and phase >= len(price.introductory):
@@ -309,7 +309,7 @@ def _by_model(
     try:
         parts = pricing.explain(model, quantity, events=events)
     except ValidationError:
-        # The amount of each event counts, and a line has only how many they were.
+        # No quantity of this price, or one of which the amount of each event is not known.
         return None
     return _of_parts(quantity, parts, currency)
 

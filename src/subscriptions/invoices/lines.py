@@ -11,6 +11,7 @@ from subscriptions.discounts import DiscountShare
 from subscriptions.frozen import frozen
 from subscriptions.ids import InvoiceId, PriceId, ProductId, SubscriptionId
 from subscriptions.money import Currency, Money
+from subscriptions.pricing import EventTotals
 from subscriptions.proration import ProrationUnit
 from subscriptions.records import evolve
 from subscriptions.taxes import TaxBehavior, TaxFlag, TaxRate, TaxTreatment
@@ -69,7 +70,8 @@ class Measured:
 
     `before` is the quantity of that period that was charged earlier: the line is for the rest.
     `before_minor` is what was charged for that period earlier and is taken off. `taken_back` is how
-    many of the events took something back; a price for each event does not count them.
+    many of the events took something back; a price for each event does not count them. `totals` is
+    what the events come to where the price asks for the amount of each; None elsewhere.
     """
 
     meter: str
@@ -78,6 +80,7 @@ class Measured:
     before: Decimal = Decimal(0)
     before_minor: int = 0
     taken_back: int = 0
+    totals: EventTotals | None = None
 
 
 @frozen

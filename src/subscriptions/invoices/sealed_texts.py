@@ -118,6 +118,11 @@ def _rare_of_line(line: Line) -> list[object]:
         texts.append(["usage", usage.meter, str(usage.quantity), usage.events, str(usage.before)])
         if usage.before_minor or usage.taken_back:
             texts.append(["usage before", usage.before_minor, usage.taken_back])
+        if usage.totals is not None:
+            totals = usage.totals
+            bounds = [totals.at_minimum, totals.at_maximum]
+            events = [str(totals.turnover), totals.with_fixed, totals.free, *bounds]
+            texts.append(["event totals", events])
     if line.phase is not None:
         texts.append(["phase", line.phase])
     if line.more_rates:

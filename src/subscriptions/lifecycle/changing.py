@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 from subscriptions.alignment import shared
 from subscriptions.billing_cycles import BillingCycle, Period, first_instant
+from subscriptions.catalog import Price
 from subscriptions.errors import ValidationError
 from subscriptions.frozen import frozen
 from subscriptions.invoices import Charge, LineKind
@@ -18,10 +19,26 @@ from subscriptions.lifecycle.charges import charge_period, parts_off
 from subscriptions.lifecycle.conditions import Conditions, change_day
 from subscriptions.lifecycle.debits import Charged, Rest
 from subscriptions.lifecycle.items import Debit, FirstStub, Grant, Item, WantedItem
-from subscriptions.lifecycle.new_items import counted, joined, new_item, reaching_back, setup_charge
+from subscriptions.lifecycle.new_items import (
+    billed_from,
+    counted,
+    joined,
+    new_item,
+    reaching_back,
+    setup_charge,
+    with_stub,
+)
+from subscriptions.lifecycle.stretches import (
+    absent_until,
+    is_cut,
+    keeps_segment,
+    past_of_cycle,
+    past_until,
+)
 from subscriptions.lifecycle.subscription import Active, Subscription
 from subscriptions.proration import ProrationUnit
 from subscriptions.records import evolve
+from subscriptions.usage import Stretch, StretchKind
 
 
 @frozen
@@ -103,10 +120,7 @@ def charge_used(subscription: Subscription, conditions: Conditions) -> Outcome:
     items: list[Item] = []
     for item in subscription.items:
         if item.arrears:
-            work.close(item)
-            moved = evolve(item, through=max(item.through, work.day))
-            since = work.since(metered=item.meter is not None, arrears=True)
-            items.append(evolve(moved, since=since, usage_billed_minor=0))
+            items.append(work.pause(item))
         else:
             items.append(item)
     return work.outcome(tuple(items))
@@ -127,7 +141,7 @@ def _before_billing(
     subscription: Subscription, wanted: Sequence[WantedItem], conditions: Conditions
 ) -> Outcome:
     """Exchange items of which nothing was billed: they are counted from the same first day."""
-    first = min(item.through for item in subscription.items)
+    first = billed_from(subscription.contract)
     items: list[Item] = []
     pending = [each for each in subscription.pending if each.kind is not LineKind.SETUP]
     last = subscription.last_item
@@ -138,17 +152,22 @@ def _before_billing(
         if number is None:
             last += 1
             number = last
-            cycle, next_end = joined(subscription.items[0], first, price)
-            stub = FirstStub.PRORATED
+            before = subscription.items[0]
+            cycle, next_end = joined(before, first, price)
+            free = before.first_stub is FirstStub.FREE
+            stub = FirstStub.FREE if free else FirstStub.PRORATED
         else:
             before = subscription.item(number)
             cycle, next_end, stub = before.cycle, before.next_end, before.first_stub
             if cycle.every != price.every:
                 cycle, next_end = joined(before, first, price)
-        item = new_item(
-            each, price, cycle, number, through=first, next_end=next_end, first_stub=stub
-        )
-        items.append(item)
+            elif before.through > first:
+                next_end = before.through
+        item = new_item(each, price, cycle, number, through=first, next_end=next_end)
+        if each.item is not None:
+            # A price that was tried has been had, though nothing was ever billed at it.
+            item = counted(before, item, in_period=False)
+        items.append(with_stub(item, stub, subscription.zone))
         if price.setup_minor:
             treatment = conditions.treatment_of(price.id)
             pending.append(setup_charge(item, price, subscription, treatment))
@@ -166,7 +185,8 @@ class _Work:
         self.last_item = subscription.last_item
         # Stubs begin and end with a day, so that seconds are days.
         unit = conditions.policy.unit
-        self.stub_unit = ProrationUnit.DAY if unit is ProrationUnit.SECOND else unit
+        seconds = unit is ProrationUnit.SECOND
+        self.stub_unit: ProrationUnit = ProrationUnit.DAY if seconds else unit
 
     def outcome(self, items: tuple[Item, ...]) -> Outcome:
         self.charged.debit_rests(items)
@@ -183,6 +203,22 @@ class _Work:
             self._charge_used(item)
         elif self.conditions.charges:
             self.charged.credit(item)
+
+    def pause(self, item: Item) -> Item:
+        """Charge what was used of an item in arrears until now, and begin anew after it."""
+        zone, at = self.subscription.zone, self.conditions.at
+        if item.meter is not None and not is_cut(item, at, zone):
+            return item
+        self.close(item)
+        after = evolve(
+            item,
+            through=max(item.through, self.day),
+            since=self.since(metered=item.meter is not None, arrears=True),
+            usage_billed_minor=0,
+        )
+        if item.meter is None:
+            return after
+        return evolve(after, past=past_until(item, at, StretchKind.PART, zone))
 
     def continue_as(self, item: Item, wanted: WantedItem) -> Item:
         price = self.conditions.prices[wanted.price]
@@ -203,6 +239,8 @@ class _Work:
                 first_stub=item.first_stub if rests or not item.billed else FirstStub.PRORATED,
             )
             return counted(item, after, in_period=rests)
+        if keeps_segment(item, price, self.conditions.at, self.subscription.zone):
+            return self._whole(item, wanted, price)
         self.close(item)
         if self.conditions.charges:
             # A new period begins: what is left of the old ones is used, and is never given back.
@@ -225,9 +263,42 @@ class _Work:
             item.number,
             through=through,
             next_end=next_end,
-            since=self.since(metered=price.meter is not None, arrears=price.arrears),
+            # What is paid until a later day is not billed again from the instant of the change.
+            since=self.since(
+                metered=price.meter is not None, arrears=price.arrears and through == self.day
+            ),
+            past=self._past(item, price),
         )
         return counted(item, after, in_period=False)
+
+    def _whole(self, item: Item, wanted: WantedItem, price: Price) -> Item:
+        """Return a metered item whose open segment is at its new price from its beginning on."""
+        assert price.every is not None
+        cycle, past = item.cycle, item.past
+        if price.every != cycle.every:
+            cycle = BillingCycle(item.through, price.every)
+            past = past_of_cycle(item, self.subscription.zone)
+        after = new_item(
+            wanted,
+            price,
+            cycle,
+            item.number,
+            through=item.through,
+            next_end=item.next_end if cycle is item.cycle else None,
+            since=item.since,
+            past=past,
+        )
+        after = evolve(after, usage_billed_minor=item.usage_billed_minor)
+        return counted(item, after, in_period=False)
+
+    def _past(self, item: Item, price: Price) -> tuple[Stretch, ...]:
+        """Return what an item remembers of its time until now, once it has another price."""
+        at, zone = self.conditions.at, self.subscription.zone
+        if price.meter is None:
+            return ()
+        if price.meter != item.meter:
+            return absent_until(at, item.cycle)
+        return past_until(item, at, StretchKind.PART, zone)
 
     def add(self, wanted: WantedItem, beside: Sequence[Item]) -> Item:
         price = self.conditions.prices[wanted.price]
@@ -242,6 +313,7 @@ class _Work:
             through=self.day,
             next_end=next_end,
             since=self.since(metered=price.meter is not None, arrears=price.arrears),
+            past=() if price.meter is None else absent_until(self.conditions.at, cycle),
         )
         if price.setup_minor:
             treatment = self.conditions.treatment_of(price.id)
@@ -250,38 +322,55 @@ class _Work:
             return item
         stub = item.next_period
         # Cut as a change cuts it, in the unit of the policy, so that a change back costs nothing.
-        whole = cycle.period_containing(self.day) if next_end is None else stub
+        whole, unit = (
+            cycle.period_containing(self.day) if next_end is None else stub,
+            self.stub_unit,
+        )
+        billed = self._billed(whole, price)
+        if billed is not None:
+            # What others were billed, a stub perhaps, is what it has a part of: with its coupons.
+            whole, unit = billed.whole, billed.unit
         begin = self.charged.used_of(whole, cycle)
-        if begin == 0 and stub == whole and next_end is None:
+        if billed is None and begin == 0 and stub == whole and next_end is None:
             # It begins with a period, which is billed as every other, whatever is prorated.
             return item
         if self.conditions.charges:
-            grants = (
-                *self._parts_off(self.day),
-                *self.charged.take_amounts(item.price, whole, begin),
-            )
+            grants = self.charged.take_grants(item, whole, begin, unit)
             self.charged.rests.append(
-                Rest(item.number, whole, cycle, begin, grants=grants, unit=self.stub_unit)
+                Rest(item.number, whole, cycle, begin, grants=grants, unit=unit)
             )
         return evolve(item, through=stub.end, next_end=None, billed=int(self.conditions.charges))
+
+    def _billed(self, whole: Period, price: Price) -> Debit | None:
+        """Return what was billed for a period, or for a stub of it, at the interval of a price."""
+        for debit in self.subscription.debits:
+            same = self.conditions.prices[debit.price].every == price.every
+            begun = whole.start <= debit.whole.start <= self.day
+            if same and begun and debit.whole.end == whole.end:
+                return debit
+        return None
 
     def move(self, item: Item, on: date) -> Item:
         every = item.cycle.every
         cycle = BillingCycle(on, every)
+        past = past_of_cycle(item, self.subscription.zone)
         if item.arrears and on <= item.through:
-            return evolve(item, cycle=cycle, next_end=None)
+            return evolve(item, cycle=cycle, next_end=None, past=past)
         if item.arrears:
-            return evolve(item, cycle=shared(cycle, item.through, every).cycle, next_end=on)
+            reaching = shared(cycle, item.through, every).cycle
+            return evolve(item, cycle=reaching, next_end=on, past=past)
         if on < item.through and self.conditions.charges:
             rests = len(self.charged.rests)
             self.charged.credit(item, at=on)
             del self.charged.rests[rests:]
         elif on > item.through and self.conditions.charges:
             grants = self._parts_off(item.through - timedelta(days=1))
-            more = Period(item.through, on)
-            self.charged.rests.append(
-                Rest(item.number, more, item.cycle, grants=grants, unit=self.stub_unit)
-            )
+            begin = self.charged.lengthen(item, on)
+            if begin < on:
+                more = Period(begin, on)
+                self.charged.rests.append(
+                    Rest(item.number, more, item.cycle, grants=grants, unit=self.stub_unit)
+                )
         self.charged.debits = [
             evolve(each, cycle=each.cycle or item.cycle) if each.item == item.number else each
             for each in self.charged.debits

@@ -21,9 +21,10 @@ from subscriptions.catalog import Price, model_for, phase_for
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.discounts import Discountable, spread
 from subscriptions.frozen import frozen
-from subscriptions.ids import InvoiceId, PriceId
+from subscriptions.ids import CouponId, InvoiceId, PriceId
 from subscriptions.invoices import Charge, LineKind, Measured, Part
 from subscriptions.lifecycle.items import Debit, FirstStub, Grant, Item
+from subscriptions.lifecycle.stretches import is_free
 from subscriptions.lifecycle.subscription import Subscription
 from subscriptions.money import Currency
 from subscriptions.pricing import Events
@@ -76,6 +77,10 @@ def charge_period(
         rate = treatment.rate
     if item.meter is not None:
         charges = [_used(item, price, used, rate, subscription) for used in usage]
+        if item.free and is_free(item, period, subscription.zone):
+            # What comes late for others is not free, such as that of a trial before it.
+            charges[:1] = [evolve(each, amount_minor=0, unit_price=None) for each in charges[:1]]
+            price = evolve(price, minimum_minor=0)
     else:
         charges = [_licensed(item, price, period, rate, subscription, unit=unit, until=until)]
     if price.minimum_minor:
@@ -227,7 +232,13 @@ def _used(
         subscription.id,
         item.number,
         usage=Measured(
-            item.meter or "", used.quantity, used.count, before, before_minor, taken_back
+            item.meter or "",
+            used.quantity,
+            used.count,
+            before,
+            before_minor,
+            taken_back,
+            pricing.event_totals(model, used.quantity, used.events),
         ),
         phase=phase_for(price, billed) if price.introductory else None,
     )
@@ -291,6 +302,25 @@ def discounted(
 
 
 _SETTLED = frozenset({LineKind.CREDIT, LineKind.DEBIT})
+
+
+def coupons_used(charges: Sequence[Charge]) -> tuple[CouponId, ...]:
+    """Return the coupons that took something off, each once.
+
+    What is credited or debited for a change brings the discounts of its own period along.
+    """
+    shares = [each.discounts for each in charges if each.discounts and each.kind not in _SETTLED]
+    return tuple(dict.fromkeys([share.coupon for each in shares for share in each]))
+
+
+def after_period(
+    coupons: tuple[AppliedCoupon, ...], used: Sequence[CouponId]
+) -> tuple[AppliedCoupon, ...]:
+    """Return what is left of the coupons of a subscription, after one period for each use."""
+    for coupon in used:
+        left = [each.after_period() if each.coupon == coupon else each for each in coupons]
+        coupons = tuple([each for each in left if each is not None])
+    return coupons
 
 
 def debits_of(

@@ -34,7 +34,9 @@ class Begin:
 
 @frozen
 class EndTrial:
-    """The trial is over; billing begins."""
+    """The trial is over; billing begins, and what the items `billed` used in it is owed."""
+
+    billed: tuple[int, ...] = ()
 
 
 @frozen
@@ -50,8 +52,8 @@ class BillPeriods:
 
     `items` are numbers, one for each of `periods`, and so are `amounts`, in minor units before
     discounts; `debits` is what may be credited later, and `discounts` are the coupons that took
-    something off. There is no invoice where there was nothing to bill; `first_line` is the place
-    of its first line.
+    something off, once for each day on which something fell due. There is no invoice where there
+    was nothing to bill; `first_line` is the place of its first line.
     """
 
     items: tuple[int, ...]
@@ -167,9 +169,13 @@ class PauseNow:
 
 @frozen
 class Resume:
-    """Go on with everything; what is not billed on the day `on` is owed from then."""
+    """Go on with everything; what is not billed on the day `on` is owed from then.
+
+    What is used is owed from the instant `at` on, by default from the beginning of that day.
+    """
 
     on: date
+    at: datetime | None = None
 
 
 @frozen
@@ -345,5 +351,6 @@ ALLOWED: dict[type[Contract], frozenset[type[Command]]] = {
     ),
     Trialing: _BEGUN | {EndTrial, MoveTrialEnd},
     Active: _BEGUN | {BillPeriods, SkipPeriods, BillUsage, AwaitPayment, MarkUnpaid},
-    Ended: frozenset({Reactivate, AnswerSurvey}),
+    # A debt may be paid long after it is over.
+    Ended: frozenset({Reactivate, AnswerSurvey, ClearPastDue}),
 }

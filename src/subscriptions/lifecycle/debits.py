@@ -15,12 +15,19 @@ from math import ceil
 
 from subscriptions.billing_cycles import BillingCycle, Period
 from subscriptions.catalog import phase_for
+from subscriptions.coupons import AppliedCoupon
 from subscriptions.discounts import DiscountShare
 from subscriptions.errors import ValidationError
 from subscriptions.frozen import frozen
-from subscriptions.ids import PriceId
+from subscriptions.ids import CouponId
 from subscriptions.invoices import Charge, LineKind, LineRef, Part
-from subscriptions.lifecycle.charges import part_used, price_of_period, stub_part, units_of
+from subscriptions.lifecycle.charges import (
+    part_used,
+    parts_off,
+    price_of_period,
+    stub_part,
+    units_of,
+)
 from subscriptions.lifecycle.conditions import Conditions
 from subscriptions.lifecycle.items import Debit, Grant, Item
 from subscriptions.lifecycle.subscription import Subscription
@@ -30,7 +37,10 @@ from subscriptions.records import evolve
 
 @frozen
 class Rest:
-    """A part of a billed period of which the price has been given back."""
+    """A part of a billed period of which the price has been given back.
+
+    It begins with the change, or on the day `since`.
+    """
 
     item: int
     whole: Period
@@ -39,6 +49,7 @@ class Rest:
     end: Fraction = Fraction(1)
     grants: tuple[Grant, ...] = ()
     unit: ProrationUnit = ProrationUnit.DAY
+    since: date | None = None
 
     @property
     def last(self) -> date:
@@ -98,10 +109,22 @@ class Charged:
             part = max(part, debit.begin)
             # What another change went on from is used, even if this one counts from earlier: a day
             # begins before an instant of it at which seconds were counted.
-            if part >= debit.end or (debit.whole, debit.end) in begins:
+            goes_on = (debit.whole, debit.end) in begins
+            if at is not None and goes_on:
+                # A period that was cut at a day to come and lengthened again may be cut earlier.
+                goes_on = debit.end <= self.used_of(debit.whole, cycle)
+            if part >= debit.end or goes_on:
                 continue
             self.rests.append(
-                Rest(item.number, debit.whole, cycle, part, debit.end, debit.grants, debit.unit)
+                Rest(
+                    item.number,
+                    debit.whole,
+                    cycle,
+                    part,
+                    debit.end,
+                    self._going_on(debit),
+                    debit.unit,
+                )
             )
             given = between(debit.whole_minor, part, debit.end) if self.conditions.credits else 0
             place = self.debits.index(debit)
@@ -109,7 +132,7 @@ class Charged:
                 # It was never invoiced and nothing of it is used: it was as if it had not been.
                 forgotten.append(debit)
                 continue
-            if part > debit.begin or _amounts(debit):
+            if part > debit.begin or debit.grants:
                 # With nothing of it left it still says what was granted for the period.
                 self.debits[place] = evolve(debit, end=part)
             else:
@@ -123,7 +146,29 @@ class Charged:
         for debit in reversed(forgotten):
             self._forget(debit)
             if item.number not in self.present:
-                self._give_amounts_back(debit)
+                self._give_grants_back(debit)
+
+    def lengthen(self, item: Item, until: date) -> date:
+        """Charge again what was cut off the period of an item, up to a day; returns until when."""
+        for debit in self.debits_of(item):
+            whole = debit.whole
+            cut = whole.start < item.through < whole.end
+            if cut and debit.end == _part_before(whole, item.through):
+                end = min(until, whole.end)
+                self.rests.append(
+                    Rest(
+                        item.number,
+                        whole,
+                        debit.cycle or item.cycle,
+                        debit.end,
+                        _part_before(whole, end),
+                        debit.grants,
+                        debit.unit,
+                        item.through,
+                    )
+                )
+                return end
+        return item.through
 
     def _is_whole(self, debit: Debit) -> bool:
         """Return whether a debit is as its pending line charges it: not invoiced, and not cut."""
@@ -183,34 +228,92 @@ class Charged:
             return charged - credited
         return max(0, charged * share.paid_minor // share.total_minor - credited)
 
-    def take_amounts(self, price: PriceId, whole: Period, begin: Fraction) -> tuple[Grant, ...]:
-        """Take over amounts off that were granted for the period to items that go at this moment.
+    def take_grants(
+        self, item: Item, whole: Period, begin: Fraction, unit: ProrationUnit
+    ) -> tuple[Grant, ...]:
+        """Return the discounts of an item that is added to a period: those that count for it.
 
-        An amount is given for a period once. Who removes an item and adds it again has its amount
-        again; what comes instead of it has what all that goes had.
+        Who removes an item and adds it again has all that it was granted, to the minor unit. What
+        else is added has the percentages of the period, and the amounts of all that goes at this
+        moment: an amount is given for a period once.
         """
-        gone = [
-            debit
-            for debit in self.debits
-            if debit.item not in self.present and debit.whole == whole
-        ]
-        # What an item was granted goes along from debit to debit: its last one says what it had.
-        last = {debit.item: debit for debit in sorted(gone, key=lambda each: each.end)}
-        free = [grant for debit in last.values() if debit.end == begin for grant in _amounts(debit)]
-        own = [grant for grant in free if grant.price == price]
-        taken = own or free
-        for debit in gone:
-            left = tuple(grant for grant in debit.grants if grant not in taken)
-            self.debits[self.debits.index(debit)] = evolve(debit, grants=left)
-        return tuple(taken)
+        price, gone = item.price, self._gone(whole, begin)
+        back = [each for each in gone if each.price == price]
+        others = [grant for each in gone if each.price != price for grant in _amounts(each)]
+        amounts, same = [grant for grant in others if grant.price == price], None
+        if back:
+            # Of several that had the price, the one that cost as much; each has a coupon once.
+            cost = price_of_period(item, self.conditions.prices[price], whole, billed=0, unit=unit)
+            amounts.sort(key=lambda each: each.of_minor == cost)
+            amounts = list({each.coupon.coupon: each for each in amounts}.values())
+            granted = [each for each in back if each.grants]
+            same = min(granted, key=lambda each: each.grants[0].of_minor != cost, default=None)
+        elif not amounts:
+            amounts = others
+        if same is not None:
+            grants = list(same.grants)
+            self.debits[self.debits.index(same)] = evolve(same, grants=())
+        else:
+            grants = [Grant(each, 0, 0) for each in parts_off(self.subscription, self.day)]
+        for each in gone:
+            if any(grant in amounts for grant in each.grants) and each is not same:
+                left = tuple(grant for grant in each.grants if grant not in amounts)
+                self.debits[self.debits.index(each)] = evolve(each, grants=left)
+        return self._declared([*grants, *amounts]) if amounts else tuple(grants)
 
-    def _give_amounts_back(self, debit: Debit) -> None:
-        """Let what took amounts over have had none: they are free again, with those before it."""
-        for place, each in enumerate(self.debits):
-            if each.item not in self.present and each.end == debit.begin:
-                grants = (*each.grants, *_amounts(debit))
-                self.debits[place] = evolve(each, grants=grants)
-                return
+    def _give_grants_back(self, debit: Debit) -> None:
+        """Let what took discounts over have had none: they are free again."""
+        gone = self._gone(debit.whole, debit.begin)
+        own = next((each for each in gone if each.item == debit.item), None)
+        if own is not None:
+            # An earlier charge for it says so still, and now of what it was at last.
+            grants = tuple(evolve(each, price=debit.price) for each in own.grants)
+            self.debits[self.debits.index(own)] = evolve(own, grants=grants)
+        if own is not None or not gone:
+            return
+        home = next((each for each in gone if each.price == debit.price and not each.grants), None)
+        if home is not None:
+            self.debits[self.debits.index(home)] = evolve(home, grants=debit.grants)
+            return
+        for grant in _amounts(debit):
+            home = min(
+                self._gone(debit.whole, debit.begin),
+                key=lambda each: (each.price != grant.price, grant.coupon in _coupons(each)),
+            )
+            grants = self._declared([*home.grants, grant])
+            self.debits[self.debits.index(home)] = evolve(home, grants=grants)
+
+    def _gone(self, whole: Period, end: Fraction) -> list[Debit]:
+        """Return what was charged last for each item that goes where a period is cut."""
+        charged = [each for each in self.debits if each.whole == whole]
+        # What an item was granted goes along from debit to debit: its last one says what it had.
+        last = {each.item: each for each in sorted(charged, key=lambda each: each.end)}
+        return [each for each in last.values() if each.item not in self.present and each.end == end]
+
+    def _declared(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+        """Return discounts in the order in which they chain: that of who has the most of them."""
+        order: dict[CouponId, int] = {}
+        for debit in sorted(self.subscription.debits, key=lambda each: -len(each.grants)):
+            for grant in debit.grants:
+                order.setdefault(grant.coupon.coupon, len(order))
+        return tuple(sorted(grants, key=lambda each: order.get(each.coupon.coupon, 0)))
+
+    def _going_on(self, debit: Debit) -> tuple[Grant, ...]:
+        """Return what a debit was granted, and the percentages that its period has for others.
+
+        They count for another product that comes instead of this one; this one is none of theirs.
+        """
+        product = self.conditions.prices[debit.price].product
+        others = {
+            grant.coupon.coupon: grant.coupon
+            for each in self.subscription.debits
+            if each.whole == debit.whole
+            for grant in each.grants
+            if grant.coupon.is_percentage and not grant.coupon.covers(product)
+        }
+        known = {grant.coupon.coupon for grant in debit.grants}
+        more = [Grant(each, 0, 0) for id, each in others.items() if id not in known]
+        return self._declared([*debit.grants, *more]) if more else debit.grants
 
     def debit_rests(self, items: Sequence[Item]) -> None:
         """Charge what is left of billed periods at the prices that count from now on."""
@@ -255,7 +358,7 @@ class Charged:
                     price.tax_behavior,
                     item.quantity,
                     None,
-                    rest.days_from(self.day),
+                    rest.days_from(rest.since or self.day),
                     item.price,
                     LineKind.DEBIT,
                     price.product,
@@ -309,6 +412,10 @@ class Charged:
             share = DiscountShare(coupon.coupon, coupon.name, taken)
             chain.append((chain[-1][0] - taken, share))
         return chain
+
+
+def _coupons(debit: Debit) -> list[AppliedCoupon]:
+    return [each.coupon for each in debit.grants]
 
 
 def _amounts(debit: Debit) -> list[Grant]:

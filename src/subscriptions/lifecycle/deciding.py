@@ -14,6 +14,7 @@ from subscriptions.billing_cycles import BillingCycle, first_instant, local_date
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
 from subscriptions.ids import InvoiceId
+from subscriptions.lifecycle.charges import after_period
 from subscriptions.lifecycle.commands import (
     ALLOWED,
     Activate,
@@ -82,8 +83,10 @@ from subscriptions.lifecycle.events import (
     UsageBilled,
     UsageCheckScheduled,
 )
-from subscriptions.lifecycle.items import Debit, FirstStub, Free, Item, Planned
-from subscriptions.lifecycle.new_items import reaching_back
+from subscriptions.lifecycle.instead import instead_of
+from subscriptions.lifecycle.items import Debit, FirstStub, Item, Planned
+from subscriptions.lifecycle.new_items import reaching_back, with_stub
+from subscriptions.lifecycle.stretches import is_behind, open_since, past_of_period, past_until
 from subscriptions.lifecycle.subscription import (
     SUBSCRIPTION,
     Active,
@@ -100,6 +103,7 @@ from subscriptions.lifecycle.subscription import (
     Unpaid,
 )
 from subscriptions.records import evolve, plain_text
+from subscriptions.usage import Stretch, StretchKind
 
 
 def create(subscription: Subscription, *, start: date) -> Change:
@@ -176,7 +180,10 @@ def check_end(subscription: Subscription, *, at: datetime) -> None:
 def refused(subscription: Subscription, command: Command) -> InvalidTransition:
     """Return the error for a command that the state does not allow."""
     return InvalidTransition(
-        f"subscription {subscription.id}", subscription.status, type(command).__name__
+        f"subscription {subscription.id}",
+        subscription.status,
+        type(command).__name__,
+        instead_of(subscription, command),
     )
 
 
@@ -203,10 +210,10 @@ def _event(  # noqa: PLR0915 - one case each
             if contract.trial_until is not None:
                 return TrialStarted(id, customer, contract.trial_until)
             return SubscriptionStarted(id, customer, contract.start)
-        case EndTrial():
+        case EndTrial(billed=billed):
             contract = sub.contract
             assert isinstance(contract, Trialing)
-            return TrialEnded(id, customer, contract.until)
+            return TrialEnded(id, customer, contract.until, billed)
         case MoveTrialEnd(until=until):
             return TrialEndMoved(id, customer, until)
         case SkipPeriods(items=items, until=until):
@@ -252,10 +259,10 @@ def _event(  # noqa: PLR0915 - one case each
             if sub.pause is not None:
                 raise refused(sub, command)
             return SubscriptionPaused(id, customer, pause)
-        case Resume(on=on):
+        case Resume(on=on, at=at):
             if sub.pause is None:
                 raise refused(sub, command)
-            return SubscriptionResumed(id, customer, on)
+            return SubscriptionResumed(id, customer, on, at)
         case Cancel():
             plain_text("reason", command.reason, empty=True)
             return CancellationScheduled(
@@ -315,14 +322,17 @@ def apply(  # noqa: PLR0915 - one case each
     match event:
         case SubscriptionRenewed():
             return _renewed(sub, event)
-        case SubscriptionStarted(on=on) | TrialEnded(on=on):
+        case SubscriptionStarted(on=on):
             return evolve(sub, contract=Active(on), version=version)
+        case TrialEnded(on=on, billed=billed):
+            items = tuple(_after_trial(item, sub.zone, billed) for item in sub.items)
+            return evolve(sub, contract=Active(on), items=items, version=version)
         case TrialStarted(until=until):
             return evolve(sub, contract=Trialing(until), version=version)
         case TrialEndMoved(until=until):
             return _with_trial_until(sub, until)
         case PeriodsSkipped(items=skipped, until=until):
-            items = _billed_from(sub, until, skipped)
+            items = _billed_from(sub, until, skipped, first_instant(until, sub.zone))
             return evolve(sub, items=items, version=version)
         case UsageBilled(items=numbers, billed=billed):
             sums = {number: each.minor for number, each in zip(numbers, billed, strict=True)}
@@ -360,8 +370,8 @@ def apply(  # noqa: PLR0915 - one case each
             return evolve(sub, contract=Active(sub.contract.since), version=version)
         case SubscriptionPaused(pause=pause):
             return evolve(sub, pause=pause, version=version)
-        case SubscriptionResumed(on=on):
-            return _resumed(sub, on)
+        case SubscriptionResumed(on=on, at=at):
+            return _resumed(sub, on, at or first_instant(on, sub.zone))
         case CancellationScheduled():
             cancellation = Cancellation(event.on, event.reason, event.settlement)
             return evolve(sub, cancellation=cancellation, version=version)
@@ -435,6 +445,7 @@ def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
             last_minor=amount_minor,
             had=item.had,
             free=item.free,
+            past=item.past if item.meter is None else past_of_period(item, period, sub.zone),
             # A stub that was charged in full is what a change within it is measured by.
             first_stub=item.first_stub if item.billed == 0 else FirstStub.PRORATED,
         )
@@ -442,12 +453,7 @@ def _renewed(sub: Subscription, event: SubscriptionRenewed) -> Subscription:
     today = min(event.periods).start
     kept = [each for each in sub.debits if each.whole.end > today]
     debits = (*kept, *event.debits) if kept else event.debits
-    discounts = sub.discounts
-    if event.discounts:
-        left = [
-            each.after_period() if each.coupon in event.discounts else each for each in discounts
-        ]
-        discounts = tuple(each for each in left if each is not None)
+    discounts = after_period(sub.discounts, event.discounts)
     invoice = event.invoice
     return evolve(
         sub,
@@ -519,13 +525,18 @@ def _with_trial_until(sub: Subscription, until: date) -> Subscription:
     contract = sub.contract
     assert isinstance(contract, Trialing)
     items = tuple(
-        evolve(
-            item,
-            cycle=BillingCycle(until, item.cycle.every)
-            if item.cycle.anchor == contract.until
-            else reaching_back(item.cycle, until),
-            through=until,
-            next_end=None,
+        with_stub(
+            evolve(
+                item,
+                cycle=BillingCycle(until, item.cycle.every)
+                if item.cycle.anchor == contract.until
+                else reaching_back(item.cycle, until),
+                through=until,
+                next_end=None,
+                free=(),
+            ),
+            item.first_stub,
+            sub.zone,
         )
         for item in sub.items
     )
@@ -552,6 +563,14 @@ def _with_trial_until(sub: Subscription, until: date) -> Subscription:
     )
 
 
+def _after_trial(item: Item, zone: str, billed: Sequence[int]) -> Item:
+    """Return an item of which the trial is over: what was used in it is free or owed."""
+    if item.meter is None:
+        return item
+    kind = StretchKind.TRIAL if item.number in billed else StretchKind.FREE
+    return evolve(item, past=(Stretch(open_since(item, zone), item.cycle, kind),))
+
+
 _FOLLOWS_TRIAL = frozenset({"phase", "term"})
 
 
@@ -561,18 +580,22 @@ def _first_whole(cycle: BillingCycle, day: date) -> int:
     return index if cycle.start(index) == day else index + 1
 
 
-def _resumed(sub: Subscription, on: date) -> Subscription:
+def _resumed(sub: Subscription, on: date, at: datetime) -> Subscription:
     items = sub.items
     if sub.pause is not None and not sub.pause.invoice:
-        late = [item.number for item in items if item.through < on]
-        items = _billed_from(sub, on, late)
+        late = [item.number for item in items if is_behind(item, on, at, sub.zone)]
+        items = _billed_from(sub, on, late, at)
     return evolve(sub, pause=None, items=items, version=sub.version + 1)
 
 
-def _billed_from(sub: Subscription, day: date, numbers: Iterable[int]) -> tuple[Item, ...]:
-    """Return the items such that these are billed from a day on: a stub, if it is in a period."""
+def _billed_from(
+    sub: Subscription, day: date, numbers: Iterable[int], since: datetime
+) -> tuple[Item, ...]:
+    """Return the items such that these are billed from a day on: a stub, if it is in a period.
+
+    What is used is billed since an instant of that day.
+    """
     moved = set(numbers)
-    since = first_instant(day, sub.zone)
     items: list[Item] = []
     for item in sub.items:
         if item.number not in moved:
@@ -586,8 +609,8 @@ def _billed_from(sub: Subscription, day: date, numbers: Iterable[int]) -> tuple[
             usage_billed_minor=0,
         )
         if item.meter is not None:
-            before = item.since or first_instant(item.through, sub.zone)
-            after = evolve(after, since=since, free=(*item.free, Free(before, since)))
+            past = past_until(item, since, StretchKind.FREE, sub.zone)
+            after = evolve(after, since=since, past=past)
         items.append(after)
     return tuple(items)
 

@@ -36,11 +36,12 @@ class TrialStarted:
 
 @frozen
 class TrialEnded:
-    """The trial is over."""
+    """The trial is over; what the items `billed` used in it is owed."""
 
     subscription: SubscriptionId
     customer: CustomerId
     on: date
+    billed: tuple[int, ...] = ()
 
 
 @frozen
@@ -66,8 +67,9 @@ class SubscriptionRenewed:
     """These periods were billed on an invoice; `items` says which item each belongs to.
 
     `amounts` is what each came to, in minor units before discounts; `debits` is what may be
-    credited later, `discounts` are the coupons that took something off. There is no invoice where
-    there was nothing to bill; `first_line` is the place of its first line.
+    credited later, `discounts` are the coupons that took something off, once for each day on which
+    something fell due. There is no invoice where there was nothing to bill; `first_line` is the
+    place of its first line.
     """
 
     subscription: SubscriptionId
@@ -214,11 +216,15 @@ class SubscriptionPaused:
 
 @frozen
 class SubscriptionResumed:
-    """Everything goes on; what was not billed before the day `on` is not owed."""
+    """Everything goes on; what was not billed before the day `on` is not owed.
+
+    Nor is what was used before the instant `at`, by default the beginning of that day.
+    """
 
     subscription: SubscriptionId
     customer: CustomerId
     on: date
+    at: datetime | None = None
 
 
 @frozen

@@ -20,6 +20,7 @@ from subscriptions.money import round_fraction
 from subscriptions.pricing.numbers import MOST_QUANTITY, read_quantity
 from subscriptions.proration import Proration, ProrationUnit
 from subscriptions.taxes import TaxBehavior, TaxRate
+from subscriptions.usage import Stretch
 
 _ONE: Final = Fraction(1)
 
@@ -43,7 +44,7 @@ class Had:
 
 @frozen
 class Free:
-    """A span of time, from an instant up to another, in which what is used is never billed."""
+    """A span of time, from an instant up to another, in which what is used costs nothing."""
 
     begin: datetime
     end: datetime
@@ -62,7 +63,8 @@ class Item:
     where that may be within the day `through`: what is used, and what is billed in arrears where
     seconds count. Of its open period `usage_billed_minor` was billed ahead. `had` are the prices
     before this one, so that none gives its introductory periods twice. What is used in the spans
-    of `free` is never billed, however late it is reported: it was paused, or its periods skipped.
+    of `free` costs nothing: that is a first stub that is free. `past` tells what the time of a
+    metered item was before its open segment, as far as the cycle does not tell it.
     """
 
     price: PriceId
@@ -80,6 +82,7 @@ class Item:
     first_stub: FirstStub = FirstStub.PRORATED
     had: tuple[Had, ...] = ()
     free: tuple[Free, ...] = ()
+    past: tuple[Stretch, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         quantity = self.quantity
@@ -108,6 +111,13 @@ class Item:
         """The day on which its next period is billed: its first day, or in arrears its end."""
         return self.next_period.end if self.arrears else self.through
 
+    def due_by(self, day: date) -> int:
+        """Return how many of its periods are due by a day: have begun, or in arrears are over."""
+        if self.due_day > day:
+            return 0
+        passed = self.cycle.index_of(day) - self.cycle.index_of(self.through)
+        return max(1, passed) if self.arrears else passed + 1
+
 
 @frozen
 class Grant:
@@ -125,14 +135,15 @@ class Grant:
     def taken_off(self, minor: int) -> int:
         """Return what it takes off another price of that period, in minor units.
 
-        Of the price it was granted for, that is what it took; a percentage stays the same part of
-        another price, an amount the same amount as far as there is so much.
+        Of what it met it takes what it took, a share that was rounded with those of other lines;
+        of another amount a percentage is its part, and an amount the same as far as there is so
+        much.
         """
         terms = self.coupon.terms
         if not isinstance(terms, PercentOff):
             return min(self.amount_minor, minor)
-        if self.of_minor:
-            return round_fraction(self.amount_minor * minor, self.of_minor)
+        if minor == self.of_minor:
+            return self.amount_minor
         share = Fraction(terms.percent) / 100 * minor
         return round_fraction(share.numerator, share.denominator)
 

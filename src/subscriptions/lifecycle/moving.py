@@ -14,6 +14,7 @@ from subscriptions import pricing
 from subscriptions.billing_cycles import BillingCycle, Interval, first_instant
 from subscriptions.catalog import Price, model_for
 from subscriptions.lifecycle.items import Item, Planned
+from subscriptions.lifecycle.stretches import absent_until
 from subscriptions.lifecycle.subscription import Active, Subscription
 from subscriptions.money import Money
 from subscriptions.records import evolve
@@ -91,11 +92,12 @@ def go_over(subscription: Subscription, number: int, price: Price) -> tuple[Item
     anew. Raises `ValidationError` if there is no item of this number.
     """
     item = subscription.item(number)
-    since = item.since
+    since, past = item.since, item.past
     if price.meter is None:
-        since = None
+        since, past = None, ()
     elif item.meter != price.meter:
         since = first_instant(item.through, subscription.zone)
+        past = absent_until(since, item.cycle)
     after = evolve(
         item,
         price=price.id,
@@ -103,6 +105,7 @@ def go_over(subscription: Subscription, number: int, price: Price) -> tuple[Item
         meter=price.meter,
         since=since,
         usage_billed_minor=0,
+        past=past,
     )
     return tuple([after if each is item else each for each in subscription.items])
 

@@ -1,18 +1,28 @@
-"""Items with a new price: how their periods are counted, what was billed at it, the setup fee."""
+"""New items, and new prices of items: how their periods are counted, what is free, setup fees."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import assert_never
 
 from subscriptions.alignment import shared
-from subscriptions.billing_cycles import BillingCycle
+from subscriptions.billing_cycles import BillingCycle, first_instant
 from subscriptions.catalog import Price
 from subscriptions.invoices import Charge, LineKind
-from subscriptions.lifecycle.items import FirstStub, Had, Item, WantedItem
-from subscriptions.lifecycle.subscription import Subscription
+from subscriptions.lifecycle.items import FirstStub, Free, Had, Item, WantedItem
+from subscriptions.lifecycle.subscription import (
+    Active,
+    Contract,
+    Ended,
+    Incomplete,
+    Scheduled,
+    Subscription,
+    Trialing,
+)
 from subscriptions.records import evolve
 from subscriptions.taxes import TaxTreatment
+from subscriptions.usage import Stretch
 
 
 def new_item(
@@ -25,6 +35,7 @@ def new_item(
     next_end: date | None = None,
     since: datetime | None = None,
     first_stub: FirstStub = FirstStub.PRORATED,
+    past: tuple[Stretch, ...] = (),
 ) -> Item:
     """Return an item of a price of which nothing is billed yet."""
     return Item(
@@ -38,7 +49,41 @@ def new_item(
         since=since,
         next_end=next_end,
         first_stub=first_stub,
+        past=past,
     )
+
+
+def with_stub(item: Item, first_stub: FirstStub, zone: str) -> Item:
+    """Return an item of which nothing is billed with what was agreed of its first period, if short.
+
+    Where that is free, it is billed from the end of the stub on, and so is what is used.
+    """
+    period = item.next_period
+    if period == item.cycle.period_containing(period.start):
+        return item
+    item = evolve(item, first_stub=first_stub)
+    if first_stub is not FirstStub.FREE:
+        return item
+    if item.meter is None:
+        return evolve(item, through=period.end, next_end=None)
+    # Levels that are taken in the stub go on after it, so it is measured, and costs nothing.
+    span = Free(first_instant(period.start, zone), first_instant(period.end, zone))
+    return evolve(item, free=(span,))
+
+
+def billed_from(contract: Contract) -> date:
+    """Return the first day that is not a trial's; raises `AssertionError` for what has ended."""
+    match contract:
+        case Trialing(until=until):
+            return until
+        case Scheduled(start=start, trial_until=until):
+            return until or start
+        case Incomplete(since=since) | Active(since=since):
+            return since
+        case Ended():
+            raise AssertionError("nothing is billed of what has ended")
+        case other:
+            assert_never(other)
 
 
 def joined(beside: Item, start: date, price: Price) -> tuple[BillingCycle, date | None]:

@@ -20,7 +20,13 @@ A minimum commitment is no model, for it looks at all that was charged in a peri
 """
 
 from subscriptions.pricing.amounts import amount, amount_minor, exact_amount
-from subscriptions.pricing.explaining import PartKind, PricePart, explain, printed_unit_price
+from subscriptions.pricing.explaining import (
+    PartKind,
+    PricePart,
+    event_totals,
+    explain,
+    printed_unit_price,
+)
 from subscriptions.pricing.models import (
     Flat,
     FreeUnits,
@@ -34,10 +40,11 @@ from subscriptions.pricing.models import (
 from subscriptions.pricing.numbers import MOST_PLACES
 from subscriptions.pricing.tiered import Graduated, GraduatedPercentage, Stairstep, Volume
 from subscriptions.pricing.tiers import RateTier, Step, Tier
-from subscriptions.pricing.turnover import Events
+from subscriptions.pricing.turnover import Events, EventTotals
 
 __all__ = [
     "MOST_PLACES",
+    "EventTotals",
     "Events",
     "Flat",
     "FreeUnits",
@@ -56,6 +63,7 @@ __all__ = [
     "Volume",
     "amount",
     "amount_minor",
+    "event_totals",
     "exact_amount",
     "explain",
     "keeps_earlier",

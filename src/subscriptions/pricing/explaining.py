@@ -16,7 +16,7 @@ from subscriptions.pricing.models import Flat, FreeUnits, Package, Percentage, P
 from subscriptions.pricing.numbers import EXACT, factor, from_picos, in_picos, read_quantity
 from subscriptions.pricing.tiered import Graduated, GraduatedPercentage, Stairstep, Volume
 from subscriptions.pricing.tiers import RateTier, Step, Tier
-from subscriptions.pricing.turnover import Bound, Events, event_charges, read_events
+from subscriptions.pricing.turnover import Events, EventTotals, totals_of
 
 
 class PartKind(StrEnum):
@@ -35,7 +35,11 @@ class PartKind(StrEnum):
     MAXIMUM = "maximum"
     """Events that cost the maximum of an event, likewise."""
     FREE = "free"
-    """Units, or turnover, that cost nothing."""
+    """Units that cost nothing."""
+    FREE_TURNOVER = "free_turnover"
+    """An amount that bears no rate."""
+    FREE_EVENTS = "free_events"
+    """Events that bear no fixed amount."""
 
 
 @frozen
@@ -44,6 +48,7 @@ class PricePart:
 
     `quantity × unit_price = amount`, exactly; the parts of one price add up to the amount that is
     then rounded once. `tier` is the place of the tier in the model, from 0; None without tiers.
+    `size` is how many units a package has; None without packages.
     """
 
     quantity: Decimal
@@ -51,14 +56,16 @@ class PricePart:
     amount: Decimal
     kind: PartKind = PartKind.UNITS
     tier: int | None = None
+    size: Decimal | None = None
 
 
 def explain(
-    model: PriceModel, quantity: int | Decimal, *, events: Events | None = None
+    model: PriceModel, quantity: int | Decimal, *, events: Events | EventTotals | None = None
 ) -> tuple[PricePart, ...]:
     """Return the arithmetic of a price as parts whose exact sum is what `amount` rounds.
 
-    The errors are those of `amount`.
+    `events` may also be what they come to, as `event_totals` says. The errors are those of
+    `amount`.
 
     >>> explain(PerUnit("0.0005"), 1010)[0].amount
     Decimal('0.5050')
@@ -70,6 +77,24 @@ def explain(
     1 flat 1 × 3.00 = 3.00
     """
     return tuple(_parts(model, read_quantity(quantity), events))
+
+
+def event_totals(
+    model: PriceModel, quantity: int | Decimal, events: Events | None
+) -> EventTotals | None:
+    """Return what `explain` needs of events where the amount of each counts; None elsewhere.
+
+    The errors are those of `amount`.
+
+    >>> fee = Percentage("1", minimum="0.50", maximum="2")
+    >>> totals = event_totals(fee, 1110, [10, 100, 1000])
+    >>> [f"{part.quantity} {part.kind}" for part in explain(fee, 1110, events=totals)]
+    ['100 turnover', '1 minimum', '1 maximum']
+    """
+    inner = model.rest if isinstance(model, FreeUnits) else model
+    if not isinstance(inner, Percentage) or not inner.terms.by_event:
+        return None
+    return totals_of(inner.terms, in_picos(read_quantity(quantity)), events)
 
 
 def printed_unit_price(model: PriceModel, quantity: int | Decimal) -> Decimal | None:
@@ -95,7 +120,9 @@ def printed_unit_price(model: PriceModel, quantity: int | Decimal) -> Decimal | 
             assert_never(model)
 
 
-def _parts(model: PriceModel, quantity: Decimal, events: Events | None) -> Iterator[PricePart]:
+def _parts(
+    model: PriceModel, quantity: Decimal, events: Events | EventTotals | None
+) -> Iterator[PricePart]:
     match model:
         case PerUnit():
             yield _part(quantity, model.unit_price)
@@ -115,12 +142,13 @@ def _parts(model: PriceModel, quantity: Decimal, events: Events | None) -> Itera
         case Package():
             yield from _free_parts(quantity, model.free)
             started = model.started(in_picos(quantity))
-            yield _part(Decimal(started), model.price, PartKind.PACKAGES)
+            yield _part(Decimal(started), model.price, PartKind.PACKAGES, size=model.size)
         case Percentage():
             yield from _percentage_parts(model, quantity, events)
         case FreeUnits():
-            free = from_picos(model.free_pico)
-            yield from _free_parts(quantity, free)
+            free, rates = from_picos(model.free_pico), isinstance(model.rest, GraduatedPercentage)
+            kind = PartKind.FREE_TURNOVER if rates else PartKind.FREE
+            yield from _free_parts(quantity, free, kind)
             yield from _parts(model.rest, max(Decimal(0), EXACT.subtract(quantity, free)), events)
         case _:
             assert_never(model)
@@ -152,31 +180,28 @@ def _tier_parts(
 
 
 def _percentage_parts(
-    model: Percentage, quantity: Decimal, events: Events | None
+    model: Percentage, quantity: Decimal, events: Events | EventTotals | None
 ) -> Iterator[PricePart]:
-    yield from _free_parts(quantity, model.free_amount)
-    terms, units = model.terms, in_picos(quantity)
-    seen = read_events(terms, units, events)
-    bounds: list[Bound | None] = []
-    if isinstance(seen, tuple):
-        charges = list(event_charges(terms, seen))
-        bounds = [each.bound for each in charges]
-        turnover = sum([each.turnover_pico for each in charges if each.bound is None])
-        with_fixed = sum([each.has_fixed for each in charges if each.bound is None])
-    else:
-        turnover, with_fixed = terms.charged_turnover(units), terms.charged_events(seen)
-    yield _part(from_picos(turnover), factor(model.rate), PartKind.TURNOVER)
-    if with_fixed and model.fixed:
-        yield _part(Decimal(with_fixed), model.fixed, PartKind.EVENTS)
-    if model.minimum is not None and (lowest := bounds.count(Bound.MINIMUM)):
-        yield _part(Decimal(lowest), model.minimum, PartKind.MINIMUM)
-    if model.maximum is not None and (highest := bounds.count(Bound.MAXIMUM)):
-        yield _part(Decimal(highest), model.maximum, PartKind.MAXIMUM)
+    yield from _free_parts(quantity, model.free_amount, PartKind.FREE_TURNOVER)
+    totals = events
+    if not isinstance(totals, EventTotals):
+        totals = totals_of(model.terms, in_picos(quantity), totals)
+    if totals.free and model.fixed:
+        yield _part(Decimal(totals.free), Decimal(0), PartKind.FREE_EVENTS)
+    yield _part(totals.turnover, factor(model.rate), PartKind.TURNOVER)
+    if totals.with_fixed and model.fixed:
+        yield _part(Decimal(totals.with_fixed), model.fixed, PartKind.EVENTS)
+    if totals.at_minimum and model.minimum is not None:
+        yield _part(Decimal(totals.at_minimum), model.minimum, PartKind.MINIMUM)
+    if totals.at_maximum and model.maximum is not None:
+        yield _part(Decimal(totals.at_maximum), model.maximum, PartKind.MAXIMUM)
 
 
-def _free_parts(quantity: Decimal, free: Decimal) -> Iterator[PricePart]:
+def _free_parts(
+    quantity: Decimal, free: Decimal, kind: PartKind = PartKind.FREE
+) -> Iterator[PricePart]:
     if quantity and free:
-        yield _part(min(quantity, free), Decimal(0), PartKind.FREE)
+        yield _part(min(quantity, free), Decimal(0), kind)
 
 
 def _tier_reached(tiers: Sequence[Tier | Step], quantity: Decimal) -> int:
@@ -197,6 +222,7 @@ def _part(
     unit_price: Decimal,
     kind: PartKind = PartKind.UNITS,
     tier: int | None = None,
+    size: Decimal | None = None,
 ) -> PricePart:
     # Not `quantity * unit_price`: that would round to whatever precision the host has set.
-    return PricePart(quantity, unit_price, EXACT.multiply(quantity, unit_price), kind, tier)
+    return PricePart(quantity, unit_price, EXACT.multiply(quantity, unit_price), kind, tier, size)

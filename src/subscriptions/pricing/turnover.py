@@ -64,6 +64,40 @@ class EventCharge:
     cost: int
 
 
+@frozen
+class EventTotals:
+    """What the events of a turnover come to, where each has a minimum or a maximum.
+
+    It explains an amount without the amount of each event. `turnover` is what bears the rate, of
+    the events that cost neither bound; `with_fixed` of these bear the fixed amount. `at_minimum`
+    and `at_maximum` cost a bound instead, and the first `free` events bear no fixed amount.
+    """
+
+    turnover: Decimal = Decimal(0)
+    with_fixed: int = 0
+    free: int = 0
+    at_minimum: int = 0
+    at_maximum: int = 0
+
+
+def totals_of(terms: Terms, units: int, events: Events | None) -> EventTotals:
+    """Return what the events of a turnover in picos come to, with the errors of `read_events`."""
+    seen = read_events(terms, units, events)
+    if not isinstance(seen, tuple):
+        turnover, with_fixed = terms.charged_turnover(units), terms.charged_events(seen)
+        return EventTotals(from_picos(turnover), with_fixed, seen - with_fixed)
+    charges = list(event_charges(terms, seen))
+    bounds = [each.bound for each in charges]
+    neither = [each for each in charges if each.bound is None]
+    return EventTotals(
+        from_picos(sum([each.turnover_pico for each in neither])),
+        sum([each.has_fixed for each in neither]),
+        min(len(seen), terms.free_events),
+        bounds.count(Bound.MINIMUM),
+        bounds.count(Bound.MAXIMUM),
+    )
+
+
 def percentage_cost(terms: Terms, units: int, events: Events | None) -> int:
     """Return what a turnover in picos costs."""
     seen = read_events(terms, units, events)

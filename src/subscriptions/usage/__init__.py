@@ -30,7 +30,15 @@ from subscriptions.usage.meters import (
     check_fits,
     needs_amounts,
 )
-from subscriptions.usage.segments import Segment, assign, whole_period
+from subscriptions.usage.segments import (
+    Assigned,
+    History,
+    Segment,
+    Stretch,
+    StretchKind,
+    closed,
+    whole_period,
+)
 from subscriptions.usage.tallies import HeldTally, Span, SumTally, Tally, begin_tally
 
 __all__ = [
@@ -38,23 +46,27 @@ __all__ = [
     "METER",
     "USAGE",
     "Aggregation",
+    "Assigned",
     "CarriedLevel",
     "Filter",
     "HeldTally",
+    "History",
     "Meter",
     "MeterAdded",
     "QuantityRounding",
     "RoundingMode",
     "Segment",
     "Span",
+    "Stretch",
+    "StretchKind",
     "SumTally",
     "Tally",
     "Usage",
     "UsageEvent",
     "add_meter",
-    "assign",
     "begin_tally",
     "check_fits",
+    "closed",
     "level_id",
     "needs_amounts",
     "read_used",

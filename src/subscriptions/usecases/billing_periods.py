@@ -1,4 +1,4 @@
-"""Billing the periods of a subscription that are due, and the usage in them.
+"""Billing the periods of a subscription that are due.
 
 All that is due at one instant is one decision, and what it charges comes on one invoice. What a
 period costs is decided in `lifecycle.charges`, what a change costs in `lifecycle.changing`; here is
@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
-from typing import TypeAlias
+from datetime import date, timedelta
 
 from attrs import define
 
 from subscriptions import lifecycle
 from subscriptions.billing_cycles import Period, first_instant, local_date
-from subscriptions.catalog import PRICE, Price, model_for
+from subscriptions.catalog import PRICE, Price
+from subscriptions.coupons import AppliedCoupon
 from subscriptions.credit_notes import CREDIT_NOTE
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, join
 from subscriptions.errors import SafetyStop
-from subscriptions.grants import GRANT, Grant
+from subscriptions.grants import Grant
 from subscriptions.ids import CouponId, InvoiceId
 from subscriptions.invoices import INVOICE, Charge, Invoice, LineKind, LineRef, Void
 from subscriptions.lifecycle import (
@@ -29,11 +29,10 @@ from subscriptions.lifecycle import (
     Active,
     AwaitPayment,
     BillPeriods,
-    BillUsage,
     CatchUp,
-    CheckUsage,
     Command,
     Conditions,
+    Debit,
     Item,
     PaidShare,
     Settlement,
@@ -41,20 +40,16 @@ from subscriptions.lifecycle import (
     Subscription,
     UsageOf,
 )
-from subscriptions.money import Money
 from subscriptions.proration import Cap, Credit, Mode, Proration
 from subscriptions.records import Ref, evolve
 from subscriptions.taxes import TaxTreatment
-from subscriptions.usage import METER, whole_period
 from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Having
-from subscriptions.usecases.metering import Measured, Quantity, measure
+from subscriptions.usecases.given_back import refunded_of
+from subscriptions.usecases.usage_billing import NOTHING_USED, Used, taxed_late, used_in
 from subscriptions.usecases.usage_so_far import carry_levels
 
-Used: TypeAlias = tuple[tuple[UsageOf, ...], tuple[Change, ...]]
-
 _DAY = timedelta(days=1)
-_NOTHING_USED: Used = ((), ())
 
 
 class Moves:
@@ -64,6 +59,7 @@ class Moves:
     """
 
     __slots__ = (
+        "_drafts",
         "_events",
         "_grants",
         "_others",
@@ -83,6 +79,14 @@ class Moves:
         self._owner_events: tuple[object, ...] = ()
         self._others: list[Decision] = []
         self._grants: dict[str, Change] = {}
+        self._drafts: dict[str, Change] = {}
+
+    @property
+    def invoices(self) -> dict[str, Invoice]:
+        """The invoices that the steps until now have made, which nobody can read yet."""
+        made = [issue.after for each in self._others for issue in each.issues]
+        made += [draft.after for draft in self._drafts.values()]
+        return {each.id: each for each in made if isinstance(each, Invoice)}
 
     def do(self, *commands: Command) -> None:
         """Carry out commands; raises `InvalidTransition` if the state does not allow one."""
@@ -93,15 +97,13 @@ class Moves:
         """Let something else be decided with it; the customer's moves follow each other."""
         others: list[Change] = []
         for change in decision.changes:
-            if isinstance(change.after, Customer):
+            if isinstance(change.after, Customer) and change.after.id == self.owner.id:
                 self.owner = change.after
                 self._owner_events += change.events
             elif isinstance(change.after, Grant):
-                before = self._grants.get(change.after.id)
-                if before is not None:
-                    events = (*before.events, *change.events)
-                    change = Change(GRANT, before.before, change.after, events)  # noqa: PLW2901
-                self._grants[change.after.id] = change
+                _go_on(self._grants, change)
+            elif isinstance(change.after, Invoice):
+                _go_on(self._drafts, change)
             else:
                 others.append(change)
         if len(others) < len(decision.changes):
@@ -120,11 +122,21 @@ class Moves:
         if self._owner_events:
             changes += (Change(CUSTOMER, self._owner_before, self.owner, self._owner_events),)
             changes += tuple(self._grants.values())
+        changes += tuple(self._drafts.values())
         if len(self._others) == 1:
             # Nearly always so: one invoice, which cannot meet itself.
             (other,) = self._others
             return Decision(changes + other.changes, other.issues, about)
         return join(Decision(changes), *self._others, about=about)
+
+
+def _go_on(begun: dict[str, Change], change: Change) -> None:
+    """Keep a change, as one with that of an earlier step that it goes on from."""
+    before = begun.get(change.after.id)
+    if before is not None:
+        events = (*before.events, *change.events)
+        change = Change(change.kind, before.before, change.after, events)
+    begun[change.after.id] = change
 
 
 @define
@@ -135,13 +147,22 @@ class _Bill:
     periods: tuple[Period, ...]
     amounts: tuple[int, ...]
     charges: tuple[Charge, ...]
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Change, ...]
+    arrears: tuple[int, ...]
 
     @property
     def cycles(self) -> list[str]:
-        """What makes the invoice this one: each period is billed once, ever."""
+        """What makes the invoice this one: each period is billed once, ever.
+
+        Who changes on a renewal to what is billed in arrears has that day's period for both.
+        """
         pairs = zip(self.items, self.periods, strict=True)
-        return [f"{number}:{period.start}" for number, period in pairs]
+        return [
+            f"{number}:{period.start}/{period.end}"
+            if number in self.arrears
+            else f"{number}:{period.start}"
+            for number, period in pairs
+        ]
 
 
 def bill_due(moves: Moves, on: date, context: Context, *, by_command: bool = False) -> Flow[None]:
@@ -168,7 +189,8 @@ def bill_due(moves: Moves, on: date, context: Context, *, by_command: bool = Fal
             period = _billed_period(sub, item)
             measured[item.number] = yield from used_in(sub, item, prices[item.price], period)
     bill = _bill(moves, due, prices, measured, until=until, context=context)
-    charges, coupons = _with_pending(sub, bill)
+    discounted = _with_pending(sub, bill)
+    charges = discounted.charges
     if not charges:
         moves.do(BillPeriods(bill.items, bill.periods, bill.amounts, None))
         if bill.changes:
@@ -181,9 +203,9 @@ def bill_due(moves: Moves, on: date, context: Context, *, by_command: bool = Fal
     awaited = _awaits_payment(sub)
     place = invoicing.own_place(sub, moves.owner, *bill.cycles, *operation, alone=awaited)
     if place is None:
-        place = yield from invoicing.place_of_day(sub, moves.owner, context)
+        place = yield from invoicing.place_of_day(sub, moves.owner, context, moves.invoices)
     method = yield from collection.method_of(moves.owner, context, moves.after)
-    moves.do(_billed(sub, bill, charges, coupons, place=place, on=on))
+    moves.do(_billed(bill, discounted, place=place, on=on))
     issued = yield from invoicing.invoice(
         place,
         sub,
@@ -236,12 +258,8 @@ def _until(sub: Subscription, on: date, context: Context) -> date:
 
 
 def _missed(sub: Subscription, today: date) -> int:
-    """Return how many periods of an item should have been billed by now, the present one too."""
-    missed = 0
-    for item in sub.items:
-        if item.due_day <= today:
-            missed = max(missed, item.cycle.index_of(today) - item.cycle.index_of(item.through))
-    return missed + 1
+    """Return how many periods of an item should have been billed by now, what is due today too."""
+    return max([item.due_by(today) for item in sub.items])
 
 
 def skip_to_present(moves: Moves, today: date) -> Flow[None]:
@@ -276,9 +294,9 @@ def _bill(
     for each in due:
         item = each
         price = prices[item.price]
-        usage, more = measured.get(item.number, _NOTHING_USED)
+        usage, more = measured.get(item.number, NOTHING_USED)
         if len(usage) > 1:
-            usage = _taxed_late(usage, price, owner, context)
+            usage = taxed_late(usage, price, owner, context)
         changes += more
         while True:
             period = _billed_period(sub, item)
@@ -306,24 +324,8 @@ def _bill(
             item = evolve(item, through=period.end, next_end=None, billed=item.billed + 1)
             if item.due_day > until:
                 break
-    return _Bill(tuple(items), tuple(periods), tuple(amounts), tuple(charges), changes)
-
-
-def _taxed_late(
-    usage: tuple[UsageOf, ...], price: Price, owner: Customer, context: Context
-) -> tuple[UsageOf, ...]:
-    """Let late usage bear the tax of the day on which its own period ended."""
-    on_time, *late = usage
-    return (
-        on_time,
-        *[
-            evolve(
-                each,
-                treatment=context.tax_for(owner, each.period.end - _DAY, price.tax_category),
-            )
-            for each in late
-        ],
-    )
+    arrears = tuple([item.number for item in due if item.arrears])
+    return _Bill(tuple(items), tuple(periods), tuple(amounts), tuple(charges), changes, arrears)
 
 
 def _is_usage(charge: Charge) -> bool:
@@ -340,44 +342,75 @@ def _billed_period(sub: Subscription, item: Item) -> Period:
     return period
 
 
-def _with_pending(sub: Subscription, bill: _Bill) -> tuple[Sequence[Charge], tuple[CouponId, ...]]:
-    """Return all that goes on the invoice, discounted, and which coupons took something off."""
-    charges: Sequence[Charge] = bill.charges
-    if sub.pending:
-        charges = (*sub.pending, *charges)
+@define
+class _Discounted:
+    """All that goes on an invoice, with its discounts, and which coupons counted for what.
+
+    `used` are the coupons that took something off, once for each due day; `spans` says how many
+    charges after those that were pending fell due on one day, and which coupons stood by then.
+    """
+
+    charges: Sequence[Charge]
+    used: tuple[CouponId, ...]
+    spans: Sequence[tuple[int, tuple[AppliedCoupon, ...]]]
+
+
+def _with_pending(sub: Subscription, bill: _Bill) -> _Discounted:
+    """Return what is pending and what is billed, with discounts."""
     if not sub.discounts:
-        return charges, ()
-    charges = lifecycle.discounted(charges, sub.discounts, sub.currency)
-    # What is settled for an earlier period brings that period's discounts along.
-    mine = charges[len(sub.pending) :]
-    shares = [share.coupon for charge in mine for share in charge.discounts]
-    return charges, tuple(dict.fromkeys(shares))
+        charges = (*sub.pending, *bill.charges) if sub.pending else bill.charges
+        return _Discounted(charges, (), ((len(bill.charges), ()),))
+    standing, undiscounted = sub.discounts, sub.pending
+    discounted: list[Charge] = []
+    used: list[CouponId] = []
+    spans: list[tuple[int, tuple[AppliedCoupon, ...]]] = []
+    for due in _by_due_day(sub, bill):
+        found = lifecycle.discounted((*undiscounted, *due), standing, sub.currency)
+        undiscounted = ()
+        discounted += found
+        spans.append((len(due), standing))
+        coupons = lifecycle.coupons_used(found)
+        used += coupons
+        standing = lifecycle.after_period(standing, coupons)
+    return _Discounted(discounted, tuple(used), spans)
+
+
+def _by_due_day(sub: Subscription, bill: _Bill) -> Sequence[Sequence[Charge]]:
+    """Return what is billed by the days on which it fell due: for coupons, each is a period."""
+    if len(set(bill.items)) == len(bill.items):
+        return (bill.charges,)
+    items = {item.number: item for item in sub.items}
+    days: dict[date, list[Charge]] = {}
+    for charge in bill.charges:
+        item = items[charge.item or 0]
+        day = item.due_day
+        if item.meter is None and charge.period is not None:
+            day = charge.period.end if item.arrears else charge.period.start
+        days.setdefault(day, []).append(charge)
+    return [days[day] for day in sorted(days)]
 
 
 def _billed(
-    sub: Subscription,
-    bill: _Bill,
-    charges: Sequence[Charge],
-    coupons: tuple[CouponId, ...],
-    *,
-    place: invoicing.Place,
-    on: date,
+    bill: _Bill, discounted: _Discounted, *, place: invoicing.Place, on: date
 ) -> BillPeriods:
-    pending = len(sub.pending)
-    debits = lifecycle.debits_of(
-        charges[pending:] if pending else charges,
-        place.invoice,
-        first_line=place.first_line + pending,
-        after=on,
-        coupons=sub.discounts,
-    )
+    debits: tuple[Debit, ...] = ()
+    first = len(discounted.charges) - len(bill.charges)
+    for count, coupons in discounted.spans:
+        debits += lifecycle.debits_of(
+            discounted.charges[first : first + count],
+            place.invoice,
+            first_line=place.first_line + first,
+            after=on,
+            coupons=coupons,
+        )
+        first += count
     return BillPeriods(
         bill.items,
         bill.periods,
         bill.amounts,
         place.invoice,
         debits,
-        coupons,
+        discounted.used,
         place.first_line,
     )
 
@@ -396,114 +429,11 @@ def _is_owed(issued: Decision) -> bool:
     )
 
 
-# ---- usage -----------------------------------------------------------------------------------
-
-
-def used_in(
-    sub: Subscription, item: Item, price: Price, period: Period, *, until: datetime | None = None
-) -> Flow[Used]:
-    """Measure what a metered item used until the end of a period, or until an instant in it.
-
-    Also returns what is to be committed with the invoice.
-    """
-    assert item.meter is not None
-    meter = yield from Get(METER, item.meter)
-    since = item.since or first_instant(period.start, sub.zone)
-    measured = yield from measure(
-        subscription=sub.id,
-        meter=meter,
-        zone=sub.zone,
-        since=since,
-        until=until or first_instant(period.end, sub.zone),
-        model=model_for(price, item.billed),
-        # A level held all of a whole period is the quantity, so a stub comes to its part of it.
-        period=whole_period(item.cycle, period.start),
-    )
-    return _usage_of(measured, period), measured.changes
-
-
-def _usage_of(measured: Measured, period: Period) -> tuple[UsageOf, ...]:
-    on_time = _of(period, measured.on_time, None)
-    late = [_of(each.period, each.every, each.before) for each in measured.late]
-    return (on_time, *late)
-
-
-def _of(period: Period, used: Quantity, before: Quantity | None) -> UsageOf:
-    return UsageOf(
-        period,
-        used.quantity,
-        used.count,
-        used.events,
-        None if before is None else before.quantity,
-        None if before is None else before.events,
-    )
-
-
-def check_usage(moves: Moves, context: Context) -> Flow[None]:
-    """Bill usage before its period is over, if it has come to the threshold."""
-    sub = moves.after
-    threshold = sub.threshold
-    if threshold is None or sub.usage_check_at is None or sub.usage_check_at > context.at:
-        return
-    if sub.pause is not None and not sub.pause.invoice:
-        moves.do(CheckUsage(None))
-        return
-    metered = [item for item in sub.items if item.meter is not None]
-    prices = yield from GetMany(PRICE, tuple([item.price for item in metered]))
-    charges: list[Charge] = []
-    sums: list[Money] = []
-    for item, price in zip(metered, prices, strict=True):
-        period = item.next_period
-        today = local_date(context.at, sub.zone)
-        end = min(max(today + _DAY, period.start + _DAY), period.end)
-        # Levels are held until now, and not until the end of the period: that is yet to come.
-        used, _ = yield from used_in(sub, item, price, period, until=_within(sub, period, context))
-        treatment = context.tax_for(moves.owner, end - _DAY, price.tax_category)
-        # Late usage waits for the end of the period: it has been billed in no advance.
-        plain = evolve(price, minimum_minor=0)
-        (charge,) = lifecycle.charge_period(
-            item,
-            plain,
-            Period(period.start, end),
-            rate=treatment.rate,
-            subscription=sub,
-            usage=used[:1],
-            treatment=treatment,
-        )
-        charges.append(evolve(charge, period=Period(period.start, end)))
-        sums.append(Money(charge.amount_minor + item.usage_billed_minor, sub.currency))
-    if sum([charge.amount_minor for charge in charges]) < threshold.minor:
-        moves.do(CheckUsage(None))
-        return
-    # Percentages count for what is billed ahead as for the rest; amounts, for the period once.
-    parts = [each for each in sub.discounts if each.is_percentage]
-    charges = lifecycle.discounted(
-        [charge for charge in charges if charge.amount_minor], parts, sub.currency
-    )
-    invoicing.check_safe(sub, charges, context)
-    billed = [str(each.minor) for each in sums]
-    place = yield from invoicing.place_for(
-        sub, moves.owner, context, "usage", str(sub.usage_check_at), *billed
-    )
-    method = yield from collection.method_of(moves.owner, context, moves.after)
-    moves.do(BillUsage(tuple([item.number for item in metered]), tuple(sums), place.invoice))
-    billed_now = yield from invoicing.invoice(
-        place, sub, moves.owner, charges, context, method=method
-    )
-    moves.add(billed_now)
-
-
-def _within(sub: Subscription, period: Period, context: Context) -> datetime:
-    start, end = first_instant(period.start, sub.zone), first_instant(period.end, sub.zone)
-    return min(max(start, context.at), end)
-
-
 # ---- what a change depends on ------------------------------------------------------------------
 
 
 def conditions_of(
-    sub: Subscription,
-    owner: Customer,
+    moves: Moves,
     closing: Sequence[Item],
     context: Context,
     *,
@@ -512,6 +442,7 @@ def conditions_of(
     policy: Proration | None = None,
 ) -> Flow[tuple[Conditions, tuple[Change, ...]]]:
     """Gather what a change depends on: prices, final usage of items that close, what was paid."""
+    sub, owner = moves.after, moves.owner
     ids = {item.price for item in sub.items} | {debit.price for debit in sub.debits}
     known = dict(prices or {})
     missing = tuple(sorted(ids - known.keys()))
@@ -526,8 +457,10 @@ def conditions_of(
     paid: dict[InvoiceId, PaidShare] = {}
     credited: Counter[LineRef] = Counter()
     if policy.cap is Cap.PAID or policy.credit is not Credit.NONE:
-        named = tuple(sorted({each.invoice for each in sub.debits if each.invoice is not None}))
-        for charged in (yield from GetMany(INVOICE, named)):
+        named = {each.invoice for each in sub.debits if each.invoice is not None}
+        made = [each for id, each in moves.invoices.items() if id in named]
+        stored = yield from GetMany(INVOICE, tuple(sorted(named - {each.id for each in made})))
+        for charged in (*made, *stored):
             document = charged
             while document.replaced_by is not None:
                 # It was void, and its lines are owed by the one that was made instead.
@@ -537,6 +470,7 @@ def conditions_of(
                 paid[charged.id] = PaidShare(0, max(1, document.total_minor))
             elif policy.cap is Cap.PAID:
                 money = document.paid_minor + document.balance_minor + document.granted_minor
+                money = max(0, money - (yield from refunded_of(document)))
                 paid[charged.id] = PaidShare(money, document.total_minor)
             for note in (yield from Having(CREDIT_NOTE, "invoice", document.id)):
                 for line in note.lines:
@@ -551,8 +485,9 @@ def conditions_of(
             today = local_date(context.at, sub.zone)
             segment = Period(period.start, max(today, period.start + _DAY))
             price = known[item.price]
-            used, more = yield from used_in(sub, item, price, segment, until=context.at)
-            usage[item.number] = _taxed_late(used, price, owner, context)
+            until = max(context.at, lifecycle.open_since(item, sub.zone))
+            used, more = yield from used_in(sub, item, price, segment, until=until)
+            usage[item.number] = taxed_late(used, price, owner, context)
             changes += more
     day = local_date(context.at, sub.zone)
     treatments: dict[str, TaxTreatment] = {

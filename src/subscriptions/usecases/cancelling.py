@@ -17,6 +17,7 @@ from subscriptions.lifecycle import (
     Cancel,
     Ended,
     EndReason,
+    Incomplete,
     Item,
     Reactivate,
     Settlement,
@@ -24,10 +25,11 @@ from subscriptions.lifecycle import (
     UndoCancel,
 )
 from subscriptions.records import Ref, evolve, plain_date
+from subscriptions.usage import Stretch, StretchKind
 from subscriptions.usecases.billing_periods import Moves, bill_due
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Question
 from subscriptions.usecases.price_arguments import read_flag
-from subscriptions.usecases.renewals import finish
+from subscriptions.usecases.renewals import cancel_unpaid, finish
 
 
 def cancel(
@@ -48,7 +50,11 @@ def cancel(
 
     `settlement` is what becomes of time that is paid for and not used: "none" (default: it is
     lost, and the last period is billed whole), "credit" to the customer's balance, or "refund" to
-    where it was paid from.
+    where it was paid from. Never more than was paid and kept is given back: of an invoice that is
+    not paid less is owed then, by a credit note.
+
+    What waits for its first payment owes nothing: its invoice is void. While that payment is under
+    way the cancellation is pending, until what becomes of it is known.
 
     Where the subscription has terms, the end of a period is at the earliest the first end that they
     permit, and an earlier day is refused unless the cancellation is `extraordinary`.
@@ -69,7 +75,8 @@ def cancel(
     def flow(context: Context) -> Flow[Decision]:
         sub = yield from Get(SUBSCRIPTION, id)
         today = context.today(sub.zone)
-        bound = not extraordinary
+        # Terms bind who has a contract: before the first payment there is none yet.
+        bound = not extraordinary and not isinstance(sub.contract, Incomplete)
         if when == "now":
             _check_permitted(sub, today, today, bound=bound)
             lifecycle.check_end(sub, at=context.at)
@@ -77,6 +84,11 @@ def cancel(
                 raise lifecycle.refused(sub, Cancel(today))
             owner = yield from Get(CUSTOMER, sub.customer)
             moves = Moves(sub, owner)
+            if isinstance(sub.contract, Incomplete):
+                yield from cancel_unpaid(
+                    moves, sub.contract, Cancel(today, reason, settled), context
+                )
+                return moves.decision()
             yield from finish(
                 moves,
                 EndReason.CANCELED,
@@ -165,7 +177,9 @@ def reactivate(
         today = context.today(sub.zone)
         owner = yield from Get(CUSTOMER, sub.customer)
         moves = Moves(sub, owner)
-        items = tuple(_from(item, today, context.at, keep_anchor=keep_anchor) for item in sub.items)
+        items = tuple(
+            _from(item, sub, today, context.at, keep_anchor=keep_anchor) for item in sub.items
+        )
         moves.do(Reactivate(items, today))
         yield from bill_due(moves, today, context, by_command=True)
         return moves.decision()
@@ -173,7 +187,7 @@ def reactivate(
     return Command(SUBSCRIPTION, flow, at, idempotency_key, catch_up=Ref(SUBSCRIPTION, id))
 
 
-def _from(item: Item, today: date, at: datetime, *, keep_anchor: bool) -> Item:
+def _from(item: Item, sub: Subscription, today: date, at: datetime, *, keep_anchor: bool) -> Item:
     through = max(item.through, today)
     kept = lifecycle.reaching_back(item.cycle, through)
     cycle = kept if keep_anchor else BillingCycle(through, item.cycle.every)
@@ -185,7 +199,17 @@ def _from(item: Item, today: date, at: datetime, *, keep_anchor: bool) -> Item:
         # What was used until the end is billed.
         since=None if item.meter is None else at,
         usage_billed_minor=0,
+        past=() if item.meter is None else _past(item, sub, at),
     )
+
+
+def _past(item: Item, sub: Subscription, at: datetime) -> tuple[Stretch, ...]:
+    """Return what a metered item remembers of its time: it was over until now."""
+    assert isinstance(sub.contract, Ended)
+    ended, past = sub.contract.at, item.past
+    if lifecycle.is_cut(item, ended, sub.zone):
+        past = lifecycle.past_until(item, ended, StretchKind.PART, sub.zone)
+    return (*past, Stretch(at, item.cycle, StretchKind.ABSENT))
 
 
 def cancellation_terms(id: str, *, at: datetime | None = None) -> Question[CancellationTerms]:

@@ -16,8 +16,9 @@ from subscriptions.catalog import PRICE, PRODUCT, Entitlement, Introductory, Pri
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, PriceId, ProductId, derived_id
-from subscriptions.money import Money
+from subscriptions.money import Currency, Money
 from subscriptions.pricing import PriceModel
 from subscriptions.records import Metadata, Ref, evolve, plain_date, plain_text
 from subscriptions.taxes import TaxBehavior
@@ -52,7 +53,72 @@ _REMOVABLE: Final[dict[str, dict[str, object]]] = {
     "trial": {"trial": None},
     "introductory": {"introductory": ()},
     "term_periods": {"term_periods": None},
+    "entitlements": {"entitlements": ()},
 }
+
+
+@frozen
+class _Said:
+    """What is said of a price that is as another one but for this."""
+
+    minimum: Money | None
+    setup: Money | None
+    trial: Interval | None
+    introductory: tuple[tuple[int, Amount], ...] | None
+    term_periods: int | None
+    entitlements: tuple[Entitlement, ...] | None
+    without: tuple[str, ...]
+
+    def fields(self, unit: Currency) -> dict[str, object]:
+        """Return the fields of a price that are said, or taken away."""
+        least, once, phases = self.minimum, self.setup, self.introductory
+        given: dict[str, object] = {
+            "minimum_minor": None if least is None else read_minor("minimum", least, unit),
+            "setup_minor": None if once is None else read_minor("setup", once, unit),
+            "trial": self.trial,
+            "introductory": None if phases is None else read_phases(phases, unit),
+            "term_periods": self.term_periods,
+            "entitlements": self.entitlements,
+        }
+        fields = {name: value for name, value in given.items() if value is not None}
+        for word in self.without:
+            fields |= _REMOVABLE[word]
+        return fields
+
+
+def _read_said(
+    without: Iterable[str],
+    *,
+    minimum: Money | None,
+    setup: Money | None,
+    trial: Interval | None,
+    introductory: Iterable[tuple[int, Amount]] | None,
+    term_periods: int | None,
+    entitlements: Iterable[Entitlement] | None,
+) -> _Said:
+    """Read what is said of a price; raises `ValidationError`, for what is taken away too."""
+    said = _Said(
+        minimum,
+        setup,
+        read_trial(trial),
+        None if introductory is None else read_several("introductory", introductory),
+        term_periods,
+        None if entitlements is None else _read_entitlements(entitlements),
+        read_several("without", without),
+    )
+    for word in said.without:
+        if word not in _REMOVABLE or getattr(said, word) is not None:
+            expected = f"one of {', '.join(_REMOVABLE)}, and not what is given"
+            raise ValidationError("without", word, expected)
+    return said
+
+
+def _read_entitlements(entitlements: Iterable[Entitlement]) -> tuple[Entitlement, ...]:
+    given = read_several("entitlements", entitlements)
+    for each in given:
+        if not isinstance(each, Entitlement):
+            raise ValidationError("entitlements", each, "an Entitlement, such as Entitlement('x')")
+    return given
 
 
 def add_product(
@@ -76,10 +142,7 @@ def add_product(
     that does not exist, and `ValidationError` for a wrong value.
     """
     needed, refused = read_several("requires", requires), read_several("excludes", excludes)
-    given = read_several("entitlements", entitlements)
-    for each in given:
-        if not isinstance(each, Entitlement):
-            raise ValidationError("entitlements", each, "an Entitlement, such as Entitlement('x')")
+    given = _read_entitlements(entitlements)
 
     def flow(context: Context) -> Flow[Decision]:
         product = Product(
@@ -114,6 +177,7 @@ def add_price(
     trial: Interval | None = None,
     introductory: Iterable[tuple[int, Amount]] = (),
     term_periods: int | None = None,
+    entitlements: Iterable[Entitlement] | None = None,
     valid_from: date | None = None,
     tax_category: str | None = None,
     at: datetime | None = None,
@@ -131,8 +195,9 @@ def add_price(
     trial is billed only if `trial_usage_billed`. A period costs at least the `minimum`; the `setup`
     fee is billed once, with the first period. `trial` is how long new subscriptions are free,
     unless they say. `introductory` lists phases, such as `[(3, Money.of("9.00", "EUR"))]` for the
-    first three periods. After `term_periods` it ends by itself. It is offered from `valid_from` on,
-    and taxed under the `tax_category`, by default the product's.
+    first three periods. After `term_periods` it ends by itself. It gives the `entitlements` of its
+    product, unless others are listed. It is offered from `valid_from` on, and taxed under the
+    `tax_category`, by default the product's.
 
     Raises `ValidationError` for a wrong value, `CurrencyMismatch` for an amount in another
     currency, `InvalidTransition` for an archived product.
@@ -147,6 +212,7 @@ def add_price(
     afterwards = read_flag("arrears", arrears) or meter is not None
     least, once = read_minor("minimum", minimum, unit), read_minor("setup", setup, unit)
     free, phases = read_trial(trial), read_phases(introductory, unit)
+    gives = None if entitlements is None else _read_entitlements(entitlements)
 
     def flow(context: Context) -> Flow[Decision]:
         changes: tuple[Change, ...] = ()
@@ -185,6 +251,7 @@ def add_price(
             tax_category=found.tax_category
             if tax_category is None
             else context.check_tax_category(tax_category),
+            entitlements=gives,
         )
         return Decision((*changes, catalog.add_price(price)), about=Ref(PRICE, price.id))
 
@@ -202,6 +269,7 @@ def new_version(
     trial: Interval | None = None,
     introductory: Iterable[tuple[int, Amount]] | None = None,
     term_periods: int | None = None,
+    entitlements: Iterable[Entitlement] | None = None,
     without: Iterable[str] = (),
     at: datetime | None = None,
     idempotency_key: str | None = None,
@@ -211,8 +279,9 @@ def new_version(
     The day is by default today, or the first day of the version before where that is yet to come.
 
     What is not given stays as it was; `without` names what is taken away: "minimum", "setup",
-    "trial", "introductory" or "term_periods". Product, interval, currency, tax behaviour and meter
-    stay, for anything else is another price. Subscriptions that have the old version keep it.
+    "trial", "introductory", "term_periods" or "entitlements". Product, interval, currency, tax
+    behaviour and meter stay, for anything else is another price. Subscriptions that have the old
+    version keep it, with what it entitles to.
 
     Each version is followed by at most one, and not by an earlier one; one that begins on the same
     day as its successor was never on offer, which is how a mistake is mended before its day.
@@ -220,37 +289,25 @@ def new_version(
     Raises `InvalidTransition` for a price that is superseded or archived, `ValidationError` for a
     wrong value or a price of one customer, `NotFound` for an unknown one.
     """
-    phases = None if introductory is None else read_several("introductory", introductory)
-    gone = read_several("without", without)
-    said = {
-        "minimum": minimum,
-        "setup": setup,
-        "trial": trial,
-        "introductory": phases,
-        "term_periods": term_periods,
-    }
-    for word in gone:
-        if word not in _REMOVABLE or said[word] is not None:
-            expected = f"one of {', '.join(_REMOVABLE)}, and not what is given"
-            raise ValidationError("without", word, expected)
+    said = _read_said(
+        without,
+        minimum=minimum,
+        setup=setup,
+        trial=trial,
+        introductory=introductory,
+        term_periods=term_periods,
+        entitlements=entitlements,
+    )
     if valid_from is not None:
         plain_date("valid_from", valid_from)
 
     def flow(context: Context) -> Flow[Decision]:
         old = yield from Get(PRICE, price)
-        unit, today = old.currency, context.today()
-        given: dict[str, object] = {
-            "name": name,
-            "model": None if amount is None else read_model(amount, unit.code)[0],
-            "minimum_minor": None if minimum is None else read_minor("minimum", minimum, unit),
-            "setup_minor": None if setup is None else read_minor("setup", setup, unit),
-            "trial": read_trial(trial),
-            "introductory": None if phases is None else read_phases(phases, unit),
-            "term_periods": term_periods,
-        }
-        changes = {field: value for field, value in given.items() if value is not None}
-        for word in gone:
-            changes |= _REMOVABLE[word]
+        today, changes = context.today(), said.fields(old.currency)
+        if name is not None:
+            changes["name"] = name
+        if amount is not None:
+            changes["model"], _ = read_model(amount, old.currency.code)
         successor: Price = evolve(
             old,
             **changes,  # type: ignore[arg-type]  # each was read as what it is
@@ -269,26 +326,47 @@ def new_version(
 def override(
     price: str,
     customer: str,
-    amount: Amount,
+    amount: Amount | None = None,
     *,
+    minimum: Money | None = None,
+    setup: Money | None = None,
+    trial: Interval | None = None,
+    introductory: Iterable[tuple[int, Amount]] | None = None,
+    term_periods: int | None = None,
+    entitlements: Iterable[Entitlement] | None = None,
+    without: Iterable[str] = (),
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[Price]:
     """Give a customer a price of his own instead of another; returns the private price.
 
     From now on he gets it whenever the other price is asked for, in whichever version; what he has
-    stays. All but the amount is as in the version that is named; introductory phases fall away.
-    Doing it again replaces the former private price, and archiving that gives him the price for all
-    again.
+    stays. What is not given is as in the version that is named, a minimum too; with an amount,
+    introductory phases fall away unless they are given. `without` names what he does not have, as
+    in `new_version`. Doing it again replaces the former private price, and archiving that gives him
+    the price for all again.
 
     Raises `UnknownReference` for an unknown customer, `ValidationError` for a wrong value or a
-    price that is itself a customer's, `NotFound` for an unknown price.
+    price that is itself a customer's, `InvalidTransition` for an archived product, `NotFound` for
+    an unknown price.
     """
+    said = _read_said(
+        without,
+        minimum=minimum,
+        setup=setup,
+        trial=trial,
+        introductory=introductory,
+        term_periods=term_periods,
+        entitlements=entitlements,
+    )
 
     def flow(context: Context) -> Flow[Decision]:
         if (yield from Maybe(CUSTOMER, customer)) is None:
             raise UnknownReference("customer", customer)
         for_all = yield from Get(PRICE, price)
+        product = yield from Get(PRODUCT, for_all.product)
+        if product.archived:
+            raise InvalidTransition(f"product {product.id}", "archived", "override")
         chain = yield from chain_of(for_all)
         former = overriding(chain, (yield from Having(PRICE, "customer", customer)))
         # Counted and not random: of two that are made at once, only one can be the nth.
@@ -297,11 +375,14 @@ def override(
             for_all,
             id=PriceId(derived_id("price", *identity)),
             customer=CustomerId(customer),
-            model=read_model(amount, for_all.currency.code)[0],
+            model=None if amount is None else read_model(amount, for_all.currency.code)[0],
+            agreed=said.fields(for_all.currency),
         )
         replaced = [catalog.archive(each) for each in former if not each.archived]
-        yield from _check_meter(for_all.meter, read_model(amount, for_all.currency.code)[0], ())
-        return Decision((*replaced, made), about=Ref(PRICE, made.after.id))
+        own = made.after
+        assert isinstance(own, Price)
+        yield from _check_meter(own.meter, own.model, own.introductory)
+        return Decision((*replaced, made), about=Ref(PRICE, own.id))
 
     return Command(PRICE, flow, at, idempotency_key)
 

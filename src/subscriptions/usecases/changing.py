@@ -13,9 +13,9 @@ from enum import StrEnum
 
 from subscriptions import lifecycle
 from subscriptions.billing_cycles import local_date
-from subscriptions.catalog import PRICE, PRODUCT, Price, check_availability
+from subscriptions.catalog import PRICE, PRODUCT, Price, check_availability, without_base
 from subscriptions.decisions import Decision
-from subscriptions.errors import CurrencyMismatch, ValidationError
+from subscriptions.errors import CurrencyMismatch, NotAvailable, ValidationError
 from subscriptions.ids import PriceId
 from subscriptions.lifecycle import (
     Active,
@@ -33,8 +33,14 @@ from subscriptions.lifecycle import (
 from subscriptions.proration import Mode, Proration
 from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.billing_periods import Moves, bill_due, conditions_of
+from subscriptions.usecases.fixed_terms import keep_terms
 from subscriptions.usecases.flows import Context, Flow, GetMany
-from subscriptions.usecases.offers import check_meters, check_threshold, offered
+from subscriptions.usecases.offers import (
+    check_meters,
+    check_threshold,
+    check_together,
+    offered,
+)
 
 
 class When(StrEnum):
@@ -162,8 +168,8 @@ def resolve(
     check_threshold(sub.threshold, found)
     check_meters([prices[each.price] for each in items])
     if {each.item for each in items} != {item.number for item in sub.items} or new:
-        ids = sorted({prices[each.price].product for each in items})
-        check_availability((yield from GetMany(PRODUCT, tuple(ids))))
+        had = yield from GetMany(PRICE, tuple(sorted(kept)))
+        yield from check_together([prices[each.price] for each in items], had=had)
     return items, prices
 
 
@@ -193,10 +199,12 @@ def _change(
 ) -> Flow[None]:
     sub = moves.after
     conditions, changes = yield from conditions_of(
-        sub, moves.owner, closing_items(sub, wanted), context, prices=prices, policy=policy
+        moves, _measured_items(sub, wanted, prices, context), context, prices=prices, policy=policy
     )
     outcome = lifecycle.change_items(sub, wanted, conditions)
     yield from charge(moves, outcome, policy, context, cause=cause, planned=planned)
+    if cause != "phase":
+        yield from keep_terms(moves, sub, prices, context)
     if changes:
         moves.add(Decision(changes))
 
@@ -213,7 +221,7 @@ def charge(
     """Take the outcome of a change: what it costs waits, or is invoiced at once."""
     sub = moves.after
     now = policy.mode is Mode.INVOICE_NOW and isinstance(sub.contract, Active)
-    if not now or not outcome.pending:
+    if not now or not outcome.pending or _is_next(sub, outcome, context):
         moves.do(
             ChangeItems(
                 outcome.items, outcome.debits, outcome.pending, context.at, cause, None, planned
@@ -223,7 +231,9 @@ def charge(
     if planned:
         # What a person asks for now he can look at first; what a run does is looked at here.
         invoicing.check_safe(sub, outcome.pending, context)
-    place = yield from invoicing.place_for(sub, moves.owner, context, "change", str(sub.version))
+    place = yield from invoicing.place_for(
+        sub, moves.owner, context, moves.invoices, "change", str(sub.version)
+    )
     moves.do(
         ChangeItems(
             outcome.items,
@@ -244,6 +254,17 @@ def charge(
     moves.add(issued)
 
 
+def _is_next(sub: Subscription, outcome: Outcome, context: Context) -> bool:
+    """Return whether an invoice follows on this very day: then what it costs goes on that one.
+
+    Who goes over to another interval begins a period at once, and gets one document for both.
+    """
+    if sub.pause is not None and not sub.pause.invoice:
+        return False
+    today = context.today(sub.zone)
+    return any(item.due_day <= today for item in outcome.items)
+
+
 def carry_out_planned(moves: Moves, planned: Planned, context: Context) -> Flow[None]:
     """Carry out the first planned change of its cause, with the prices that were agreed on."""
     wanted = planned_items(moves.after, planned)
@@ -251,11 +272,40 @@ def carry_out_planned(moves: Moves, planned: Planned, context: Context) -> Flow[
         # All that was to stay is gone since: then nothing is left to change.
         replace_plan(moves, planned)
         return
-    ids = tuple(sorted({each.price for each in wanted}))
-    found = yield from GetMany(PRICE, ids)
+    ids = {*[each.price for each in wanted], *[item.price for item in moves.after.items]}
+    found = yield from GetMany(PRICE, tuple(sorted(ids)))
     prices: dict[str, Price] = {price.id: price for price in found}
+    wanted = yield from _that_fit(moves.after, wanted, prices)
+    if not wanted:
+        replace_plan(moves, planned)
+        return
     policy, cause = planned.proration, planned.cause
     yield from _change(moves, wanted, prices, policy, context, cause=cause, planned=True)
+
+
+def _that_fit(
+    sub: Subscription, wanted: tuple[WantedItem, ...], prices: Mapping[str, Price]
+) -> Flow[tuple[WantedItem, ...]]:
+    """Return what of a plan may still be on the subscription; nothing where products clash by now.
+
+    Add-ons go with what they require: what was there when it was planned may have gone since, and
+    what it takes away may have got an add-on since.
+    """
+    had = [prices[item.price] for item in sub.items]
+    ids = sorted({*[prices[each.price].product for each in wanted], *[p.product for p in had]})
+    products = {each.id: each for each in (yield from GetMany(PRODUCT, tuple(ids)))}
+    before = without_base([products[price.product] for price in had])
+    while True:
+        after = [products[prices[each.price].product] for each in wanted]
+        lost = {each.id for each in without_base(after) if each not in before}
+        if not lost:
+            break
+        wanted = tuple([each for each in wanted if prices[each.price].product not in lost])
+    try:
+        check_availability(after, had=before)
+    except NotAvailable:
+        return ()
+    return wanted
 
 
 def replace_plan(moves: Moves, planned: Planned, *instead: Planned) -> None:
@@ -290,6 +340,22 @@ def closing_items(sub: Subscription, wanted: Sequence[WantedItem]) -> list[Item]
     """Return the present items that a change ends, or goes on with otherwise."""
     kept = {each.item: (each.price, each.quantity) for each in wanted}
     return [item for item in sub.items if kept.get(item.number) != (item.price, item.quantity)]
+
+
+def _measured_items(
+    sub: Subscription,
+    wanted: Sequence[WantedItem],
+    prices: Mapping[str, Price],
+    context: Context,
+) -> list[Item]:
+    """Return the items that a change ends, of which what was used until then is billed with it."""
+    after = {each.item: prices.get(each.price) for each in wanted}
+
+    def keeps(item: Item) -> bool:
+        price = after.get(item.number)
+        return price is not None and lifecycle.keeps_segment(item, price, context.at, sub.zone)
+
+    return [item for item in closing_items(sub, wanted) if not keeps(item)]
 
 
 def effective_day(

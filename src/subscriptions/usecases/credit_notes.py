@@ -7,13 +7,14 @@ from datetime import datetime
 
 from subscriptions import credit_notes, invoices
 from subscriptions.balance import Cause
-from subscriptions.credit_notes import CREDIT_NOTE, Amounts, CreditNote
-from subscriptions.customers import CUSTOMER
+from subscriptions.credit_notes import CREDIT_NOTE, Amounts, CreditNote, Division
+from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
+from subscriptions.ids import SubscriptionId
 from subscriptions.invoices import INVOICE, ApplyCredit, Draft, Invoice, Paid, Void
 from subscriptions.money import Money
-from subscriptions.records import Ref, plain_text
+from subscriptions.records import Ref, evolve, plain_text
 from subscriptions.usecases import flows
 from subscriptions.usecases.balance import moved
 from subscriptions.usecases.flows import (
@@ -92,42 +93,64 @@ def create(
         yield from _not_given_back_elsewhere(found, earlier, amounts)
         owner = yield from Get(CUSTOMER, found.customer)
         total = Money(amounts.total_minor, found.currency)
-        # It corrects what that one sold, whoever the customer buys from by now.
-        seller = context.seller_named(found.seller_id)
-        note = credit_notes.compose(
-            found,
-            amounts,
-            owner,
-            ordinal=len(earlier) + 1,
-            division=credit_notes.divide(
-                found, total, refund=refund, balance=balance, outside=outside, earlier=earlier
-            ),
-            reason=reason,
-            seller=seller,
-            salt=context.ids.secret(),
+        division = credit_notes.divide(
+            found, total, refund=refund, balance=balance, outside=outside, earlier=earlier
         )
-        decision = yield from _credited(found, note, context)
-        given_back = note.refund + note.balance
-        if given_back:
-            decision = moved(
-                decision,
-                owner,
-                given_back,
-                cause=Cause.CREDIT_NOTE,
-                context=context,
-                invoice=found.id,
-            )
-        if note.granted:
-            decision = yield from give_back(
-                decision, owner, found, note.granted, context, credit_note=note.id
-            )
+        note, decision = yield from corrected(
+            found, owner, amounts, division, context, ordinal=len(earlier) + 1, reason=reason
+        )
         if note.refund:
             decision = yield from give_back_credited(decision, owner, found, note.refund, context)
-        issued = credit_notes.issue(note, seller)
-        about = Ref(CREDIT_NOTE, note.id)
-        return Decision(decision.changes, (*decision.issues, issued), about)
+        return evolve(decision, about=Ref(CREDIT_NOTE, note.id))
 
     return Command(CREDIT_NOTE, flow, at, idempotency_key)
+
+
+def corrected(
+    invoice: Invoice,
+    owner: Customer,
+    amounts: Amounts,
+    division: Division,
+    context: Context,
+    *,
+    ordinal: int,
+    reason: str,
+    besides: SubscriptionId | None = None,
+) -> Flow[tuple[CreditNote, Decision]]:
+    """Decide to correct an invoice by a credit note, and what follows for who owed and paid it.
+
+    What is to be refunded is on the balance then. Of the subscription `besides` nothing is decided:
+    it is being decided about already.
+    """
+    # It corrects what that one sold, whoever the customer buys from by now.
+    seller = context.seller_named(invoice.seller_id)
+    note = credit_notes.compose(
+        invoice,
+        amounts,
+        owner,
+        ordinal=ordinal,
+        division=division,
+        reason=reason,
+        seller=seller,
+        salt=context.ids.secret(),
+    )
+    decision = yield from _credited(invoice, note, context, besides)
+    given_back = note.refund + note.balance
+    if given_back:
+        decision = moved(
+            decision,
+            owner,
+            given_back,
+            cause=Cause.CREDIT_NOTE,
+            context=context,
+            invoice=invoice.id,
+        )
+    if note.granted:
+        decision = yield from give_back(
+            decision, owner, invoice, note.granted, context, credit_note=note.id
+        )
+    issued = credit_notes.issue(note, seller)
+    return note, Decision(decision.changes, (*decision.issues, issued))
 
 
 def get(id: str) -> Question[CreditNote]:
@@ -184,7 +207,9 @@ def _not_given_back_elsewhere(
             raise ValidationError(f"lines[{credited.line}]", credited.amount, expected)
 
 
-def _credited(invoice: Invoice, note: CreditNote, context: Context) -> Flow[Decision]:
+def _credited(
+    invoice: Invoice, note: CreditNote, context: Context, besides: SubscriptionId | None
+) -> Flow[Decision]:
     """Decide what a credit note does to its invoice, and what follows if nothing is owed now."""
     change = invoices.decide(invoice, ApplyCredit(note.id, note.total_minor, context.at))
     after = change.after
@@ -193,4 +218,8 @@ def _credited(invoice: Invoice, note: CreditNote, context: Context) -> Flow[Deci
         return Decision((change,))
     # What nobody paid anything for does not begin, and is no debt that was paid.
     paid = after.paid_minor + after.balance_minor + after.granted_minor > 0
-    return (yield from close_cases(change, reason="credited", context=context, paid=paid))
+    return (
+        yield from close_cases(
+            change, reason="credited", context=context, paid=paid, besides=besides
+        )
+    )

@@ -48,8 +48,8 @@ def explain(
     """Return how the amounts of an invoice come about: of all its lines, or of the one at a place.
 
     Places are counted from 0. The sentences are in the customer's language, or in `language` (a
-    BCP 47 tag), where that is German, and in English otherwise. What a line does not prove is
-    unknown and not said; see `subscriptions.invoices.Explanation`.
+    BCP 47 tag), where it is one of those of `text`, and in English otherwise. What a line does not
+    prove is unknown and not said; see `subscriptions.invoices.Explanation`.
 
     Raises `NotFound` if there is no invoice with this id, `ValidationError` for a line that it does
     not have.

@@ -51,8 +51,9 @@ def default_trial(prices: Sequence[Price], begin: date, owner: Customer) -> Flow
     if not trials:
         return None
     earlier = yield from Having(SUBSCRIPTION, "customer", owner.id)
-    had = tuple(sorted({item.price for each in earlier for item in each.items}))
-    products = {price.product for price in (yield from GetMany(PRICE, had))}
+    items = [item for each in earlier for item in each.items]
+    had = {item.price for item in items} | {had.price for item in items for had in item.had}
+    products = {price.product for price in (yield from GetMany(PRICE, tuple(sorted(had))))}
     ends = [
         BillingCycle(begin, price.trial).start(1)
         for price in trials
@@ -77,7 +78,11 @@ def first_day(begin: date, trial: date | None, days: Mapping[str, date]) -> date
 
 
 def first_items(
-    ask: Asked, recurring: Sequence[tuple[Price, int | Decimal]], first: date, owner: Customer
+    ask: Asked,
+    recurring: Sequence[tuple[Price, int | Decimal]],
+    first: date,
+    owner: Customer,
+    zone: str,
 ) -> tuple[Item, ...]:
     """Return the items, each with its periods and its stub, or none billed before `paid_until`."""
     items: list[Item] = []
@@ -90,22 +95,15 @@ def first_items(
             items.append(lifecycle.new_item(wanted, price, cycle, number, through=paid_until))
             continue
         aligned = _aligned(ask, first, price.every, owner)
-        cycle = aligned.cycle
-        through, next_end = first, aligned.stub_end(first)
-        is_stub = next_end is not None or cycle.period_containing(first).start != first
-        if is_stub and ask.first_stub is FirstStub.FREE:
-            through, next_end = aligned.first_end, None
-        items.append(
-            lifecycle.new_item(
-                wanted,
-                price,
-                cycle,
-                number,
-                through=through,
-                next_end=next_end,
-                first_stub=ask.first_stub if is_stub else FirstStub.PRORATED,
-            )
+        item = lifecycle.new_item(
+            wanted,
+            price,
+            aligned.cycle,
+            number,
+            through=first,
+            next_end=aligned.stub_end(first),
         )
+        items.append(lifecycle.with_stub(item, ask.first_stub, zone))
     return tuple(items)
 
 
@@ -129,48 +127,22 @@ def _cycle_paid(every: Interval, counted_from: date, paid_until: date) -> Billin
     return cycle
 
 
-def end_of_all(
-    ask: Asked, items: Sequence[Item], prices: Sequence[Price], first: date
-) -> date | None:
-    """Return the day on which the last phase, or the longest of the fixed terms, is over."""
-    if ask.phases:
-        on = first
-        for phase in ask.phases:
-            if phase.lasts is None:
-                return None
-            on = BillingCycle(on, phase.lasts).start(1)
-        return on
-    ends = ends_of_terms(items, prices)
-    return max(ends.values()) if len(ends) == len(items) else None
-
-
-def ends_of_terms(items: Sequence[Item], prices: Sequence[Price]) -> dict[int, date]:
-    """Return the day on which the fixed term of each item is over, for those that have one."""
-    return {
-        item.number: _end_of_term(item, price.term_periods)
-        for item, price in zip(items, prices, strict=True)
-        if price.term_periods is not None
-    }
-
-
-def _end_of_term(item: Item, periods: int) -> date:
-    """Return the day after so many whole periods; a stub before them does not count."""
-    start = item.next_period.end if _begins_with_stub(item) else item.through
-    return item.cycle.start(item.cycle.index_of(start) + periods)
-
-
-def _begins_with_stub(item: Item) -> bool:
-    period = item.next_period
-    return period != item.cycle.period_containing(period.start)
+def end_of_phases(ask: Asked, first: date) -> date | None:
+    """Return the day on which the last phase is over; None if it is endless."""
+    on = first
+    for phase in ask.phases:
+        if phase.lasts is None:
+            return None
+        on = BillingCycle(on, phase.lasts).start(1)
+    return on
 
 
 def check_backlog(subscription: Subscription, today: date, catch_up_max: int) -> None:
     """Refuse a start so long ago that it would bill a flood: a slip in a year costs thousands."""
+    if subscription.catch_up is CatchUp.SKIP:
+        return
     for item in subscription.items:
-        if item.due_day > today or subscription.catch_up is CatchUp.SKIP:
-            continue
-        cycle = item.cycle
-        missed = cycle.index_of(today) + 1 - cycle.index_of(item.through)
+        missed = item.due_by(today)
         if missed > catch_up_max:
             expected = f"at most {catch_up_max} periods ago, not {missed}; else raise catch_up_max"
             raise ValidationError("start", item.through, expected)

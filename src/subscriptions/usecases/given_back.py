@@ -1,17 +1,20 @@
-"""What a change or an end of a subscription gives back of an invoice, on another one.
+"""What was given back of an invoice elsewhere: on another invoice, or as money.
 
-It is read here for those who would give it back a second time: credit notes, and who makes an
-invoice void.
+It is read here for those who would give it back a second time: credit notes, who makes an invoice
+void, and who ends a subscription.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from fractions import Fraction
+from math import ceil
 
 from subscriptions.ids import InvoiceId
 from subscriptions.invoices import INVOICE, Invoice, Void
 from subscriptions.lifecycle import SUBSCRIPTION
+from subscriptions.payments import PAYMENT
 from subscriptions.usecases.flows import Flow, GetMany, Having
 
 
@@ -40,3 +43,21 @@ def given_back_elsewhere(invoice: Invoice) -> Flow[Mapping[int, int]]:
         if credited is not None and credited.invoice in names:
             given[credited.line] -= amount
     return {line: minor for line, minor in given.items() if minor}
+
+
+def refunded_of(invoice: Invoice) -> Flow[int]:
+    """Return how much of what paid an invoice was given back since, or is being, in minor units.
+
+    A payment gives back what pays nothing first; what it gives back besides is missing from all
+    invoices that it paid, in proportion.
+    """
+    if not invoice.paid_minor:
+        return 0
+    refunded_minor = 0
+    for payment in (yield from Having(PAYMENT, "customer", invoice.customer)):
+        parts = [part.amount_minor for part in payment.allocations if part.invoice == invoice.id]
+        paid = sum([part.amount_minor for part in payment.allocations])
+        if parts and paid > payment.refundable.minor:
+            missing = paid - payment.refundable.minor
+            refunded_minor += ceil(Fraction(missing * sum(parts), paid))
+    return refunded_minor

@@ -49,7 +49,7 @@ from subscriptions.usecases.flows import (
 )
 from subscriptions.usecases.given_back import given_back_elsewhere
 from subscriptions.usecases.grants import returned
-from subscriptions.usecases.one_off import OneOff
+from subscriptions.usecases.one_off import Asked
 from subscriptions.usecases.pending_items import take
 from subscriptions.usecases.price_arguments import read_flag
 from subscriptions.usecases.receivables import close_cases, open_case
@@ -57,7 +57,7 @@ from subscriptions.usecases.receivables import close_cases, open_case
 
 def create_one_off(
     customer: str,
-    lines: Iterable[OneOff],
+    lines: Iterable[Asked],
     *,
     finalize: bool = True,
     collection_method: CollectionMethod | str | None = None,
@@ -67,14 +67,18 @@ def create_one_off(
 ) -> Command[Invoice]:
     """Invoice something once; the customer's default method is charged at once.
 
+    A line is a `OneOff`, or a price that is charged once: its id, or `(id, quantity)`. Of a price
+    it is the version on offer today, or the customer's own.
+
     With `finalize=False` it stays a draft without number until `finalize` is called. With
     `collection_method="send_invoice"` (default: the customer's) nothing is charged though there may
     be a method: he has `terms_days` to pay by himself (default: his own, else the seller's).
 
-    Raises `UnknownReference` for an unknown customer, `ValidationError` for no lines, for two
-    currencies, for a negative total, and for `terms_days` of an invoice that is charged.
+    Raises `UnknownReference` for an unknown customer or price, `InvalidTransition` for a price that
+    is not on offer, `ValidationError` for no lines, for a price that recurs, for two currencies,
+    for a negative total, and for `terms_days` of an invoice that is charged.
     """
-    wanted = one_off.read_lines(lines)
+    asked = one_off.read_asked(lines)
     read_flag("finalize", finalize)
     chosen = None if collection_method is None else read_collection_method(collection_method)
     if terms_days is not None:
@@ -92,11 +96,12 @@ def create_one_off(
             method = yield from collection.chargeable(owner, context)
         if terms_days is not None and method is not None:
             raise ValidationError("terms_days", terms_days, "None: it is charged at once")
+        charges, currency = yield from one_off.charges_asked(asked, owner, context)
         invoice = invoices.compose(
             InvoiceId(context.ids.fresh("inv")),
             owner,
-            one_off.charges(wanted, owner, context),
-            currency=wanted.currency,
+            charges,
+            currency=currency,
             seller=context.seller_of(owner),
             automatic=method is not None,
             rounding=context.rounding,
@@ -253,27 +258,29 @@ def regenerate(
 
 def add_lines(
     id: str,
-    lines: Iterable[OneOff],
+    lines: Iterable[Asked],
     *,
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[Invoice]:
     """Add lines to a draft, after those that it has; amounts may be negative, to reduce it.
 
-    When it becomes final by itself does not move. Raises `InvalidTransition` unless it is a draft,
-    `ValidationError` for another currency than its own, for every wrong value, and where the total
-    of an invoice without subscription would be negative.
+    They are given as `create_one_off` takes them. When it becomes final by itself does not move.
+
+    Raises `InvalidTransition` unless it is a draft, and for a price that is not on offer,
+    `UnknownReference` for an unknown price, `ValidationError` for another currency than its own,
+    for every wrong value, and where the total of an invoice without subscription would be negative.
     """
-    wanted = one_off.read_lines(lines)
+    asked = one_off.read_asked(lines)
 
     def flow(context: Context) -> Flow[Decision]:
         invoice = yield from Get(INVOICE, id)
         if not isinstance(invoice.state, Draft):
             raise InvalidTransition(f"invoice {invoice.number or id}", invoice.status, "add_lines")
-        if wanted.currency != invoice.currency:
-            raise ValidationError("lines", wanted.currency, f"amounts in {invoice.currency}")
         owner = yield from Get(CUSTOMER, invoice.customer)
-        more = one_off.charges(wanted, owner, context)
+        more, currency = yield from one_off.charges_asked(asked, owner, context)
+        if currency != invoice.currency:
+            raise ValidationError("lines", currency, f"amounts in {invoice.currency}")
         ready = with_more(
             invoice, owner, more, context, may_be_negative=bool(invoice.subscriptions)
         )

@@ -6,7 +6,7 @@ bill that is far off the usual is not made: the account waits for a person.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from attrs import define
@@ -42,15 +42,19 @@ def place_for(
     subscription: Subscription,
     owner: Customer,
     context: Context,
+    made: Mapping[str, Invoice],
     *cycle: str,
     alone: bool = False,
 ) -> Flow[Place]:
     """Return where the charges of a subscription go: `cycle` is what makes the invoice this one.
 
-    `alone` asks for an invoice of its own, though the customer's invoices may be grouped.
+    `alone` asks for an invoice of its own, though the customer's invoices may be grouped; `made`
+    are those of the same decision.
     """
     own = own_place(subscription, owner, *cycle, alone=alone)
-    return own if own is not None else (yield from place_of_day(subscription, owner, context))
+    if own is not None:
+        return own
+    return (yield from place_of_day(subscription, owner, context, made))
 
 
 def own_place(
@@ -62,7 +66,9 @@ def own_place(
     return None
 
 
-def place_of_day(subscription: Subscription, owner: Customer, context: Context) -> Flow[Place]:
+def place_of_day(
+    subscription: Subscription, owner: Customer, context: Context, made: Mapping[str, Invoice]
+) -> Flow[Place]:
     """Return the customer's invoice of the day and currency, for all his subscriptions.
 
     Once that is final, what comes later that day goes on the next.
@@ -71,7 +77,7 @@ def place_of_day(subscription: Subscription, owner: Customer, context: Context) 
     for ordinal in range(_DAY_INVOICES_MAX):
         identity = (owner.tenant, owner.id, "day", str(day), currency, str(ordinal))
         id = InvoiceId(derived_id("inv", *identity))
-        found = yield from Maybe(INVOICE, id)
+        found = made.get(id) or (yield from Maybe(INVOICE, id))
         if found is None:
             return Place(id)
         if isinstance(found.state, Draft):

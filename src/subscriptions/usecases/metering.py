@@ -1,17 +1,15 @@
 """Metering: what was used in a segment that is billed, and what came late for earlier ones.
 
-A flow reads the events of one segment once, in the order of time, and holds none of them. Law: over
-all segments that are ever measured, each event is in exactly one measurement: on time in the one of
-its segment, late in the next one after it came.
+Law: over all segments that are ever measured, each event is in exactly one measurement: on time in
+the one of its segment, late in the next one after it came. Nothing is decided here of which segment
+an event is in; that is `usage.segments`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TypeAlias
 
 from attrs import define, evolve, field
 
@@ -25,21 +23,22 @@ from subscriptions.pricing import Events, PriceModel
 from subscriptions.pricing.numbers import from_picos, in_picos
 from subscriptions.usage import (
     LEVEL,
-    USAGE,
     Aggregation,
     CarriedLevel,
     HeldTally,
+    History,
     Meter,
+    Segment,
     Span,
     SumTally,
     Tally,
-    UsageEvent,
     begin_tally,
     level_id,
     needs_amounts,
-    segment_key,
+    whole_period,
 )
-from subscriptions.usecases.flows import Flow, Fold, Maybe
+from subscriptions.usecases.flows import Flow, Maybe
+from subscriptions.usecases.usage_readings import read_again, read_open
 
 
 @frozen
@@ -105,84 +104,74 @@ def measure(
     *,
     subscription: SubscriptionId,
     meter: Meter,
-    zone: str,
-    since: datetime,
-    until: datetime,
+    history: History,
     model: PriceModel,
-    period: Period | None = None,
+    until: datetime | None = None,
     as_of: datetime | None = None,
 ) -> Flow[Measured]:
-    """Measure the segment of a meter that began at `since` and ends at `until`.
+    """Measure the open segment of a meter until an instant (default: its end).
 
-    It bills all that was recorded for it, and what came late for earlier ones. `zone` is that of
-    the subscription. `period` is the whole period of which the segment is a part (default: the
-    segment is whole): a level that is held all of that time is the quantity, so a period that is
-    cut by a change comes to the same in parts. With `as_of` levels are held only until then: what
-    has been used so far of a segment that is open.
+    It bills all that was recorded for it, what came late for earlier ones, and a trial that was
+    before it. A level that is held all of the whole period is the quantity, so a period that is cut
+    by a change comes to the same in parts. With `as_of` it is what has been used so far: until
+    then, and levels are held only until then.
     """
     amounts = needs_amounts(model)
-    whole = until - since
-    if period is not None:
-        whole = first_instant(period.end, zone) - first_instant(period.start, zone)
-    span = Span(since, until if as_of is None else min(as_of, until), whole)
+    since = history.since
+    until = max(since, history.end if until is None else until)
+    span = Span(since, until if as_of is None else min(as_of, until), _length(history, None))
     reading = yield from _level(meter, subscription, since)
-    carried = _picos(reading)
-    billed = yield from Fold(
-        USAGE,
-        "billed_in",
-        segment_key(subscription, meter.key, since),
-        "occurred_at",
-        _look,
-        lambda: _Billed(meter, begin_tally(meter, span, carried_pico=carried, amounts=amounts)),
+    billed = yield from read_open(
+        meter,
+        subscription,
+        history,
+        span.until,
+        lambda: begin_tally(meter, span, carried_pico=_picos(reading), amounts=amounts),
     )
-    late: list[LateUsage] = []
     tally = billed.tally
-    changes: list[Change] = []
-    for begin, whole_period in sorted(billed.late.items()):
-        usage, level = yield from _late(
-            meter, subscription, begin, whole_period, since=since, zone=zone, amounts=amounts
-        )
-        late.append(usage)
-        if isinstance(tally, HeldTally) and level is not None and level != tally.carried_pico:
-            # It was the level at the end of the segment before, so this one began with another.
-            tally.carried_pico = level
-            changes = [_carried(reading, meter, subscription, since, level)]
+    late, level = yield from _late(meter, subscription, history, billed.late, amounts=amounts)
+    changes = list(late.changes)
+    if isinstance(tally, HeldTally) and level is not None and level != tally.carried_pico:
+        # It was the level at the end of the segment before, so this one began with another.
+        tally.carried_pico = level
+        changes.append(_carried(reading, meter, subscription, since, level))
     if isinstance(tally, HeldTally) and as_of is None:
         following = yield from _level(meter, subscription, until)
         if _picos(following) != tally.last_pico:
             changes.append(_carried(following, meter, subscription, until, tally.last_pico))
-    return Measured(meter, since, until, _quantity(meter, tally), tuple(late), tuple(changes))
+    return Measured(meter, since, until, _quantity(meter, tally), tuple(late.usage), tuple(changes))
 
 
 def carry_level(
-    *, subscription: SubscriptionId, meter: Meter, segments: Sequence[tuple[datetime, datetime]]
+    *, subscription: SubscriptionId, meter: Meter, history: History, until: datetime
 ) -> Flow[tuple[Change, ...]]:
-    """Return what is to be committed where segments are not billed, but their level goes on.
+    """Return what is to be committed where the time until an instant is free: its level goes on.
 
-    `segments` follow each other, each as its begin and its end; the next one begins with the level
-    at the end of the last. There is nothing to commit but for a meter that weighs levels with time.
+    The segment that begins then begins with the level at the end of the open one, or of those after
+    it. There is nothing to commit but for a meter that weighs levels with time.
     """
-    if meter.aggregation is not Aggregation.TIME_WEIGHTED or not segments:
+    if meter.aggregation is not Aggregation.TIME_WEIGHTED or until <= history.since:
         return ()
-    level_pico = _picos((yield from _level(meter, subscription, segments[0][0])))
-    for since, until in segments:
-        span = Span(since, until, until - since)
-        held = HeldTally(span, level_pico)
-        billed = yield from Fold(
-            USAGE,
-            "billed_in",
-            segment_key(subscription, meter.key, since),
-            "occurred_at",
-            _look,
-            partial(_Billed, meter, held),
+    begin, end = history.since, min(history.end, until)
+    level_pico = _picos((yield from _level(meter, subscription, begin)))
+    day = history.open_period.end
+    while True:
+        span = Span(begin, end, end - begin)
+        billed = yield from read_open(
+            meter, subscription, history, end, partial(HeldTally, span, level_pico)
         )
         assert isinstance(billed.tally, HeldTally)
         level_pico = billed.tally.last_pico
-    end = segments[-1][1]
-    following = yield from _level(meter, subscription, end)
+        if end == until:
+            break
+        whole = whole_period(history.cycle, day)
+        begin, end = end, min(first_instant(whole.end, history.zone), until)
+        day = whole.end
+        history = evolve(history, past=(), begin=begin, since=begin)
+    following = yield from _level(meter, subscription, until)
     if _picos(following) == level_pico:
         return ()
-    return (_carried(following, meter, subscription, end, level_pico),)
+    return (_carried(following, meter, subscription, until, level_pico),)
 
 
 def late_amount(model: PriceModel, late: LateUsage, currency: Currency | str) -> Money:
@@ -210,69 +199,66 @@ def amount(model: PriceModel, used: Quantity, currency: Currency | str) -> Money
     return pricing.amount(model, used.quantity, currency, events=used.events)
 
 
-# ---- reading ----------------------------------------------------------------------------------
+# ---- late usage -------------------------------------------------------------------------------
 
 
 @define
-class _Billed:
-    """What is billed with a segment: its own tally, and which earlier ones something came for."""
+class _Late:
+    """Late usage, and the levels that it corrects."""
 
-    meter: Meter
-    tally: Tally
-    late: dict[datetime, Period] = field(factory=dict[datetime, Period])
-
-
-def _look(state: _Billed, event: UsageEvent) -> _Billed:
-    if event.late:
-        state.late[event.segment] = event.period
-    elif state.meter.counts(event.properties):
-        state.tally.add(event)
-    return state
-
-
-_Tallies: TypeAlias = tuple[Tally, Tally]
+    usage: list[LateUsage] = field(factory=list[LateUsage])
+    changes: list[Change] = field(factory=list[Change])
 
 
 def _late(
     meter: Meter,
     subscription: SubscriptionId,
-    begin: datetime,
-    period: Period,
+    history: History,
+    begins: set[datetime],
     *,
-    since: datetime,
-    zone: str,
     amounts: bool,
-) -> Flow[tuple[LateUsage, int | None]]:
-    """Measure an earlier segment twice; also returns the level at its end, if it ends at `since`.
+) -> Flow[tuple[_Late, int | None]]:
+    """Measure earlier segments again, each as it is and as it was billed.
 
-    Of its events some may be billed later still: those are not there yet.
+    Also returns the level at the end of the last of them, where levels go on: a late one changes
+    every segment since, until it comes to one that begins with the same.
     """
-    start, end = first_instant(period.start, zone), first_instant(period.end, zone)
-    span = Span(begin, max(begin, min(end, since)), end - start)
-    carried = _picos((yield from _level(meter, subscription, begin)))
+    late, level = _Late(), None
+    end = history.since
+    for segment in history.segments(min(begins)) if begins else ():
+        if segment.begin > end:
+            # It was over for a while, and began anew.
+            level = None
+        end = segment.end
+        stored: CarriedLevel | None = None
+        if segment.begin in begins or level is not None:
+            stored = yield from _level(meter, subscription, segment.begin)
+        if segment.begin not in begins and (level is None or level == _picos(stored)):
+            level = None
+            continue
+        carried = _picos(stored) if level is None else level
+        span = Span(segment.begin, segment.end, _length(history, segment))
+        every, before = yield from read_again(
+            meter,
+            subscription,
+            history,
+            segment,
+            every=partial(begin_tally, meter, span, carried_pico=carried, amounts=amounts),
+            before=partial(begin_tally, meter, span, carried_pico=_picos(stored), amounts=amounts),
+        )
+        if not segment.free:
+            usage = _quantity(meter, every), _quantity(meter, before)
+            late.usage.append(LateUsage(segment.begin, segment.period, *usage))
+        if carried != _picos(stored):
+            late.changes.append(_carried(stored, meter, subscription, segment.begin, carried))
+        level = every.last_pico if isinstance(every, HeldTally) else None
+    return late, level if end == history.since else None
 
-    def tally() -> Tally:
-        return begin_tally(meter, span, carried_pico=carried, amounts=amounts)
 
-    def step(state: _Tallies, event: UsageEvent) -> _Tallies:
-        if meter.counts(event.properties) and event.billed_with <= since:
-            every, before = state
-            every.add(event)
-            if event.billed_with < since:
-                before.add(event)
-        return state
-
-    every, before = yield from Fold(
-        USAGE,
-        "used_in",
-        segment_key(subscription, meter.key, begin),
-        "occurred_at",
-        step,
-        lambda: (tally(), tally()),
-    )
-    late = LateUsage(begin, period, _quantity(meter, every), _quantity(meter, before))
-    touches = isinstance(every, HeldTally) and end >= since
-    return late, every.last_pico if touches and isinstance(every, HeldTally) else None
+def _length(history: History, segment: Segment | None) -> timedelta:
+    """Return how long the whole period of a segment is, by default of the open one."""
+    whole = history.whole if segment is None else segment.period
+    return first_instant(whole.end, history.zone) - first_instant(whole.start, history.zone)
 
 
 def _quantity(meter: Meter, tally: Tally) -> Quantity:

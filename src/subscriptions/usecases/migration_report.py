@@ -20,8 +20,9 @@ class MovedItem:
     `year_after` what a year costs once introductory phases are over. A year is 12 months or 365
     days, rounded once, half away from zero. What depends on usage is None.
 
-    It is announced on `announce_on`; None is where it has been. If it is cancelled and ends before
-    it would go over, `leaves_on` is that day. `known` says that an earlier call planned it.
+    It is announced on `announce_on`; None is where it has been. If it ends before it would go over,
+    or changes to another price, as far as that is known, `leaves_on` is that day. `known` says that
+    an earlier call planned it.
     """
 
     customer: CustomerId
@@ -81,7 +82,7 @@ class MigrationReport:
 
     @property
     def leaving(self) -> int:
-        """How many items are cancelled before they would go over."""
+        """How many items end, or change to another price, before they would go over."""
         return sum(row.leaves_on is not None for row in self.rows)
 
     @property

@@ -6,7 +6,7 @@ Which page of subscriptions comes when, and what is committed together, is decid
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import cast
 
@@ -14,7 +14,7 @@ from attrs import evolve
 
 from subscriptions import lifecycle, migrations
 from subscriptions.billing_cycles import Interval, local_date
-from subscriptions.catalog import PRICE, PRODUCT, Price, check_availability
+from subscriptions.catalog import PRICE, Price
 from subscriptions.customers import CUSTOMER, normalized_tags
 from subscriptions.decisions import Decision
 from subscriptions.errors import (
@@ -38,10 +38,11 @@ from subscriptions.lifecycle import (
 )
 from subscriptions.migrations import MIGRATION, STATUSES, Migration
 from subscriptions.money import Money, round_fraction
-from subscriptions.records import plain_date, plain_text
+from subscriptions.records import Ref, plain_date, plain_text
 from subscriptions.usecases import flows
 from subscriptions.usecases.billing_periods import Moves
 from subscriptions.usecases.flows import (
+    Command,
     Context,
     Flow,
     Get,
@@ -54,7 +55,7 @@ from subscriptions.usecases.flows import (
     only,
 )
 from subscriptions.usecases.migration_report import MovedItem, RefusedMove
-from subscriptions.usecases.offers import chain_of, check_threshold, overriding
+from subscriptions.usecases.offers import chain_of, check_threshold, check_together, overriding
 from subscriptions.usecases.planned_changes import announce
 from subscriptions.usecases.price_arguments import read_several
 
@@ -75,8 +76,10 @@ class Cohort:
     to: str
     on: date
     notice: Interval | None
+    notice_on: date | None
     customers: tuple[str, ...] | None
     tags: frozenset[str]
+    idempotency_key: str | None
 
 
 def read_cohort(
@@ -84,20 +87,25 @@ def read_cohort(
     to: str,
     *,
     on: date,
-    notice: Interval | None,
+    notice: Interval | date | None,
     customers: Iterable[str] | None,
     tags: Iterable[str],
+    idempotency_key: str | None,
 ) -> Cohort:
     """Read what is asked of a migration; raises `ValidationError` for a wrong value."""
     plain_date("on", on)
-    if notice is not None and not isinstance(notice, Interval):
-        raise ValidationError("notice", notice, "an Interval, such as Interval.days(30), or None")
+    given: object = notice
+    told = plain_date("notice", given) if isinstance(given, date) else None
+    before = given if isinstance(given, Interval) else None
+    if given not in (before, told):
+        expected = "an Interval, such as Interval.days(30), a day, or None"
+        raise ValidationError("notice", given, expected)
     chosen: tuple[str, ...] | None = None
     if customers is not None:
         given = read_several("customers", customers)
         chosen = tuple(dict.fromkeys([plain_text("customers", each) for each in given]))
     words = frozenset(normalized_tags(read_several("tags", tags)))
-    return Cohort(price, to, on, notice, chosen, words)
+    return Cohort(price, to, on, before, told, chosen, words, idempotency_key)
 
 
 @frozen
@@ -112,8 +120,8 @@ class Terms:
     tags: frozenset[str]
 
 
-def terms_of(cohort: Cohort, context: Context) -> Flow[Terms]:
-    """Read and check what a migration is about.
+def terms_of(cohort: Cohort, context: Context, *, again: bool = False) -> Flow[Terms]:
+    """Read and check what a migration is about; `again` is for one that was planned as asked.
 
     Raises `UnknownReference` for an unknown price, `InvalidTransition` for a price that is not on
     offer on the day, `CurrencyMismatch`, and `ValidationError` for prices that do not recur alike,
@@ -131,7 +139,8 @@ def terms_of(cohort: Cohort, context: Context) -> Flow[Terms]:
         recurs = "is charged once" if new.every is None else f"recurs every {new.every}"
         expected = f"a price that recurs every {old.every}; this one {recurs}"
         raise ValidationError("to", new.id, expected)
-    _check_offered(new, cohort.on)
+    if not again:
+        _check_offered(new, cohort.on)
     if new.customer is not None and new.customer != old.customer:
         only_his = cohort.customers is not None and set(cohort.customers) == {new.customer}
         if not only_his:
@@ -141,8 +150,20 @@ def terms_of(cohort: Cohort, context: Context) -> Flow[Terms]:
     stored = yield from Maybe(MIGRATION, id)
     if stored is None and cohort.on < context.today():
         raise ValidationError("on", cohort.on, "today or later")
-    wanted = Migration(id, context.tenant, 1, old.id, new.id, cohort.on, cohort.notice)
-    migrations.begin(stored, wanted)
+    if stored is None and cohort.notice_on is not None and cohort.notice_on < context.today():
+        raise ValidationError("notice", cohort.notice_on, "today or later")
+    wanted = Migration(
+        id,
+        context.tenant,
+        1,
+        old.id,
+        new.id,
+        cohort.on,
+        cohort.notice,
+        notice_on=cohort.notice_on,
+    )
+    if not again:
+        migrations.begin(stored, wanted)
     return Terms(wanted, old, new, (yield from chain_of(new)), cohort.tags)
 
 
@@ -260,8 +281,7 @@ def _unfit(sub: Subscription, item: Item, old: Price, to: Price) -> Flow[str]:
             return ""
         others = tuple([each.price for each in sub.items if each is not item])
         prices = yield from GetMany(PRICE, others)
-        ids = sorted({to.product, *[price.product for price in prices]})
-        check_availability((yield from GetMany(PRODUCT, tuple(ids))))
+        yield from check_together([to, *prices], had=[old, *prices])
     except (NotAvailable, ValidationError) as error:
         return str(error)
     return ""
@@ -271,10 +291,6 @@ def _row(
     sub: Subscription, item: Item, planned: Planned, old: Price, to: Price, *, known: bool
 ) -> MovedItem:
     before, after = lifecycle.costs_around(item, old, to, on=planned.on)
-    cancellation = sub.cancellation
-    leaves = None
-    if cancellation is not None and cancellation.on <= planned.on:
-        leaves = cancellation.on
     return MovedItem(
         sub.customer,
         sub.id,
@@ -287,9 +303,24 @@ def _row(
         after,
         _year(old, item.quantity),
         _year(to, item.quantity),
-        leaves,
+        _leaves_on(sub, item, planned.on),
         known,
     )
+
+
+def _leaves_on(sub: Subscription, item: Item, moves_on: date) -> date | None:
+    """Return the day on which an item is over, or has another price, if it will not be moved.
+
+    It is over by a cancellation, at the end of a term, or by what is planned.
+    """
+    days = [] if sub.known_end is None else [sub.known_end]
+    for planned in sub.schedule:
+        kept = planned.whole and any(each.price == item.price for each in planned.items)
+        edits = {each.price for each in planned.items if each.item == item.number}
+        replaced = bool(edits - {None, item.price}) and not lifecycle.is_move(planned)
+        if item.number in planned.remove or replaced or (planned.whole and not kept):
+            days.append(planned.on)
+    return min([day for day in days if day <= moves_on], default=None)
 
 
 def _year(price: Price, quantity: int | Decimal) -> Money | None:
@@ -301,6 +332,28 @@ def _year(price: Price, quantity: int | Decimal) -> Money | None:
     if not of:
         times, of = 365, price.every.step_days
     return Money(round_fraction(cost.minor * times, of), cost.currency)
+
+
+def undoing(
+    id: str, *, at: datetime | None = None, idempotency_key: str | None = None
+) -> Command[Migration]:
+    """Finish undoing a migration, once nothing is planned by it any more."""
+
+    def flow(_: Context) -> Flow[Decision]:
+        change = migrations.finish_undoing((yield from Get(MIGRATION, id)))
+        return Decision((change,), about=Ref(MIGRATION, id))
+
+    return Command(MIGRATION, flow, at, idempotency_key)
+
+
+def finishing(id: str, *, at: datetime, idempotency_key: str | None) -> Command[Migration]:
+    """Finish a migration, once all is planned."""
+
+    def flow(_: Context) -> Flow[Decision]:
+        change = migrations.finish((yield from Get(MIGRATION, id)))
+        return Decision((change,), about=Ref(MIGRATION, id))
+
+    return Command(MIGRATION, flow, at, idempotency_key)
 
 
 def withdrawing(id: str, cause: str) -> Flow[Moving]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from subscriptions import catalog
-from subscriptions.catalog import PRICE, Price
+from subscriptions.catalog import PRICE, PRODUCT, Price
 from subscriptions.errors import (
     CurrencyMismatch,
     InvalidTransition,
@@ -19,7 +19,9 @@ from subscriptions.pricing import keeps_earlier
 from subscriptions.usecases.flows import Flow, Get, GetMany, Having
 
 
-def offered(ids: Iterable[str], *, on: date, customer: str | None) -> Flow[tuple[Price, ...]]:
+def offered(
+    ids: Iterable[str], *, on: date, customer: str | None, field: str = "items"
+) -> Flow[tuple[Price, ...]]:
     """Return what a customer gets on a day where these prices are asked for, in their order.
 
     Law: each is the customer's own price, if there is one instead of any version of that asked for;
@@ -27,19 +29,20 @@ def offered(ids: Iterable[str], *, on: date, customer: str | None) -> Flow[tuple
 
     Raises `UnknownReference` for an unknown id, `InvalidTransition` for a version that was
     superseded by then (the error names its successor), for one that was not offered yet, and for an
-    archived one, and `ValidationError` for a price of another customer.
+    archived one, and `ValidationError` for a price of another customer. `field` is the argument
+    that they were named by.
     """
     try:
         asked = yield from GetMany(PRICE, tuple(ids))
     except NotFound as error:
-        raise UnknownReference("items", error.id) from error
+        raise UnknownReference(field, error.id) from error
     private: tuple[Price, ...] = ()
     if asked and customer is not None:
         found = yield from Having(PRICE, "customer", customer)
         private = tuple([price for price in found if not price.archived])
     offers: list[Price] = []
     for price in asked:
-        offer = yield from _offer(price, private, on, customer)
+        offer = yield from _offer(price, private, on, customer, field)
         if offer.archived:
             raise InvalidTransition(f"price {offer.id}", "archived", "subscribe")
         offers.append(offer)
@@ -56,10 +59,25 @@ def check_meters(prices: Sequence[Price]) -> None:
             raise ValidationError("items", others[-1].id, expected)
 
 
-def _offer(price: Price, private: Sequence[Price], on: date, customer: str | None) -> Flow[Price]:
+def check_together(prices: Iterable[Price], *, had: Iterable[Price] = ()) -> Flow[None]:
+    """Refuse prices of products that may not be on one subscription; `had` is what was on it.
+
+    Raises `NotAvailable`.
+    """
+    before, after = ({price.product for price in each} for each in (had, prices))
+    found = yield from GetMany(PRODUCT, tuple(sorted(before | after)))
+    catalog.check_availability(
+        [product for product in found if product.id in after],
+        had=[product for product in found if product.id in before],
+    )
+
+
+def _offer(
+    price: Price, private: Sequence[Price], on: date, customer: str | None, field: str
+) -> Flow[Price]:
     if price.customer is not None:
         if price.customer != customer:
-            raise ValidationError("items", price.id, "a price for all, or of this customer")
+            raise ValidationError(field, price.id, "a price for all, or of this customer")
         return price
     # The chain is read only where it can matter: most prices have one version for everyone.
     if any(own.product == price.product for own in private):

@@ -1,20 +1,28 @@
-"""Lines that a host words himself: read strictly, and priced as a line of an invoice."""
+"""Lines of one-off invoices: worded by the host, or prices that are charged once.
+
+They are read strictly, and priced as a line of an invoice.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import TypeAlias
 
 from subscriptions import pricing
+from subscriptions.catalog import Price
 from subscriptions.customers import Customer
 from subscriptions.errors import ValidationError
 from subscriptions.frozen import frozen
+from subscriptions.ids import SubscriptionId
 from subscriptions.invoices import Charge, LineKind
 from subscriptions.money import Currency, Money
+from subscriptions.pricing.numbers import read_quantity
 from subscriptions.records import plain_text
 from subscriptions.taxes import TaxBehavior, TaxRate, TaxTreatment, check_category, check_rates
-from subscriptions.usecases.flows import Context
+from subscriptions.usecases.flows import Context, Flow
+from subscriptions.usecases.offers import offered
 from subscriptions.usecases.price_arguments import read_several
 
 
@@ -58,6 +66,85 @@ def read_lines(lines: Iterable[OneOff]) -> Wanted:
         if line.amount.currency != currency:
             raise ValidationError("lines", str(line.amount), f"amounts in {currency}")
     return Wanted(wanted, amounts_minor, currency)
+
+
+Asked: TypeAlias = OneOff | str | tuple[str, int | Decimal]
+"""A line, or a price that is charged once by its id, with how many of it if not one."""
+
+
+def read_asked(lines: Iterable[Asked]) -> tuple[OneOff | tuple[str, int | Decimal], ...]:
+    """Return what is to be invoiced; raises `ValidationError` for none and for a wrong value."""
+    read: list[OneOff | tuple[str, int | Decimal]] = []
+    for line in read_several("lines", lines):
+        match line:
+            case str(price):
+                read.append((price, 1))
+            case (str(price), int() | Decimal() as quantity):
+                read_quantity(quantity)
+                read.append((price, quantity))
+            case (str(), float()):
+                raise TypeError(f"quantity: pass an int or a Decimal, not a float: {line!r}")
+            case _:
+                amount_of(line)
+                read.append(line)
+    if not read:
+        raise ValidationError("lines", (), "at least one line")
+    return tuple(read)
+
+
+def charges_asked(
+    asked: Sequence[OneOff | tuple[str, int | Decimal]], owner: Customer, context: Context
+) -> Flow[tuple[Sequence[Charge], Currency]]:
+    """Return what is asked for as charges in its one currency; prices are those on offer today.
+
+    Raises `UnknownReference` for an unknown price, `InvalidTransition` for one that is not on
+    offer, and `ValidationError` for one that recurs, and for two currencies.
+    """
+    today = context.today(context.seller_of(owner).zone)
+    ids = tuple([line[0] for line in asked if not isinstance(line, OneOff)])
+    offers = yield from offered(ids, on=today, customer=owner.id, field="lines")
+    found = dict(zip(ids, offers, strict=True))
+    charged: list[Charge] = []
+    currencies: list[Currency] = []
+    for line in asked:
+        if isinstance(line, OneOff):
+            charged.append(_charge(line, amount_of(line), _treatment(line, owner, today, context)))
+            currencies.append(line.amount.currency)
+            continue
+        price = found[line[0]]
+        if price.every is not None:
+            expected = f"a price that is charged once; this one recurs every {price.every}"
+            raise ValidationError("lines", price.id, expected)
+        treatment = context.tax_for(owner, today, price.tax_category)
+        charged.append(charge_of(price, line[1], treatment))
+        currencies.append(price.currency)
+    for currency in currencies:
+        if currency != currencies[0]:
+            raise ValidationError("lines", currency, f"amounts in {currencies[0]}")
+    return charged, currencies[0]
+
+
+def charge_of(
+    price: Price,
+    quantity: int | Decimal,
+    treatment: TaxTreatment,
+    subscription: SubscriptionId | None = None,
+) -> Charge:
+    """Return a price that is charged once as a charge."""
+    return Charge(
+        price.name,
+        pricing.amount_minor(price.model, quantity, price.currency.exponent),
+        treatment.rate,
+        price.tax_behavior,
+        quantity,
+        pricing.printed_unit_price(price.model, quantity),
+        price=price.id,
+        kind=LineKind.ONE_OFF,
+        product=price.product,
+        subscription=subscription,
+        more_rates=treatment.more_rates,
+        tax_flag=treatment.flag,
+    )
 
 
 def amount_of(line: OneOff) -> int:

@@ -75,7 +75,7 @@ def resume(
         sub = yield from Get(SUBSCRIPTION, id)
         today = context.today(sub.zone)
         moves = Moves(sub, (yield from Get(CUSTOMER, sub.customer)))
-        yield from renewals.resume(moves, today, context)
+        yield from renewals.resume(moves, today, context, at=context.at)
         yield from bill_due(moves, today, context, by_command=True)
         return moves.decision()
 

@@ -12,16 +12,19 @@ from attrs import evolve
 
 from subscriptions import lifecycle
 from subscriptions.billing_cycles import local_date
-from subscriptions.catalog import PRICE
+from subscriptions.catalog import PRICE, Price
+from subscriptions.errors import NotAvailable
 from subscriptions.lifecycle import (
     AnnounceChange,
     ChangeItems,
+    Item,
     Planned,
     Subscription,
 )
 from subscriptions.usecases.billing_periods import Moves
 from subscriptions.usecases.changing import carry_out_planned, replace_plan
 from subscriptions.usecases.flows import Context, Flow, GetMany
+from subscriptions.usecases.offers import check_together
 
 
 def announce_planned(moves: Moves, on: date, context: Context) -> Flow[None]:
@@ -96,7 +99,23 @@ def _go_over(moves: Moves, planned: Planned, context: Context) -> Flow[None]:
         # Its days were moved since: it is not renewed on this one.
         replace_plan(moves, planned, evolve(planned, on=day))
         return
+    if not (yield from _goes_together(sub, item, price)):
+        replace_plan(moves, planned)
+        return
     items = lifecycle.go_over(sub, item.number, price)
     moves.do(
         ChangeItems(items, sub.debits, sub.pending, context.at, planned.cause, None, planned=True)
     )
+
+
+def _goes_together(sub: Subscription, item: Item, price: Price) -> Flow[bool]:
+    """Return whether the product of a price still goes with the others, as when it was planned."""
+    had = yield from GetMany(PRICE, tuple([each.price for each in sub.items]))
+    after = [
+        price if each is item else its_own for each, its_own in zip(sub.items, had, strict=True)
+    ]
+    try:
+        yield from check_together(after, had=had)
+    except NotAvailable:
+        return False
+    return True

@@ -24,19 +24,21 @@ from subscriptions.usecases.flows import (
     Question,
     only,
 )
-from subscriptions.usecases.one_off import OneOff
+from subscriptions.usecases.one_off import Asked
 from subscriptions.usecases.upcoming import next_invoice
 
 
 def create(
     customer: str,
-    lines: Iterable[OneOff] | None = None,
+    lines: Iterable[Asked] | None = None,
     *,
     subscription: str | None = None,
     at: datetime | None = None,
     idempotency_key: str | None = None,
 ) -> Command[ProForma]:
     """Make a pro-forma invoice of lines, or of what a subscription's next invoice will be.
+
+    Lines are given as `invoices.create_one_off` takes them.
 
     It is kept, so that it can be read again, and numbered if the seller has `pro_forma_numbers`.
     Nothing is owed by it, and no invoice comes of it by itself.
@@ -47,19 +49,20 @@ def create(
     """
     if (lines is None) == (subscription is None):
         raise ValidationError("lines", lines, "either lines or a subscription")
-    wanted = None if lines is None else one_off.read_lines(lines)
+    asked = None if lines is None else one_off.read_asked(lines)
 
     def flow(context: Context) -> Flow[Decision]:
         owner = yield from Maybe(CUSTOMER, customer)
         if owner is None:
             raise UnknownReference("customer", customer)
         id = context.ids.fresh("pf")
-        if wanted is not None:
+        if asked is not None:
+            charges, currency = yield from one_off.charges_asked(asked, owner, context)
             shown = invoices.compose(
                 InvoiceId(id),
                 owner,
-                one_off.charges(wanted, owner, context),
-                currency=wanted.currency,
+                charges,
+                currency=currency,
                 seller=context.seller_of(owner),
                 automatic=False,
                 rounding=context.rounding,

@@ -20,7 +20,6 @@ from subscriptions.lifecycle import (
     Activate,
     ClearPastDue,
     Current,
-    Ended,
     Incomplete,
     MarkPastDue,
     Subscription,
@@ -94,12 +93,17 @@ def open_cases(*failing: Failing, context: Context) -> Flow[Decision]:
 
 
 def close_cases(
-    *settled: Change, reason: str, context: Context, paid: bool = False
+    *settled: Change,
+    reason: str,
+    context: Context,
+    paid: bool = False,
+    besides: SubscriptionId | None = None,
 ) -> Flow[Decision]:
     """Decide what follows when invoices are settled: cases stop, subscriptions recover.
 
     An attempt that is still under way is withdrawn: nobody pays twice. `settled` are the changes
-    that settle the invoices; the rest is added. It is about the first invoice.
+    that settle the invoices; the rest is added. It is about the first invoice. Whoever decides
+    about a subscription himself names it in `besides`: it is left to him.
     """
     changes: tuple[Change, ...] = ()
     cleared: dict[SubscriptionId, tuple[lifecycle.Command, ...]] = {}
@@ -126,6 +130,8 @@ def close_cases(
             clear = ClearPastDue(invoice.id, paid=paid)
             cleared[id] = (*cleared.get(id, ()), clear)
     decision = Decision(changes)
+    if besides is not None:
+        cleared.pop(besides, None)
     for id, commands in cleared.items():
         decision = yield from clear_debts(id, commands, context, so_far=decision)
     about = Ref(settled[0].kind, settled[0].after.id) if settled else None
@@ -164,6 +170,6 @@ def _matters(command: lifecycle.Command, subscription: Subscription) -> bool:
     if isinstance(command, Activate):
         return isinstance(subscription.contract, Incomplete)
     state = subscription.collection
-    if isinstance(subscription.contract, Ended) or isinstance(state, Current):
+    if isinstance(state, Current):
         return False
     return isinstance(command, ClearPastDue) and command.invoice in state.invoices

@@ -16,7 +16,7 @@ from subscriptions.decisions import Change, Decision
 from subscriptions.errors import NotSupported, UnknownReference, ValidationError
 from subscriptions.ids import InvoiceId, RefundId
 from subscriptions.invoices import Invoice
-from subscriptions.money import Money
+from subscriptions.money import Currency, Money
 from subscriptions.payments import PAYMENT, Payment, Succeeded
 from subscriptions.records import Ref, plain_text
 from subscriptions.refunds import REFUND, STATUS, Failed, Refund, RefundSnapshot
@@ -156,27 +156,26 @@ def absent(id: str, context: Context) -> Flow[Decision]:
 
 def give_back(
     owner: Customer,
-    credited: Invoice,
+    on_balance: Money,
     invoices: Sequence[InvoiceId],
     context: Context,
     *,
-    kept_minor: int = 0,
+    invoice: InvoiceId,
 ) -> Flow[Decision]:
-    """Decide to give back as money what an invoice has put on the balance.
+    """Decide to give back as money what `invoice`, or its correction, has put on the balance.
 
     It goes to the latest payments of `invoices`, the first of these first, as far as each can be
-    given back. The rest stays on the balance: what came by transfer, what the balance paid, and
-    `kept_minor`, which was no money.
+    given back. The rest stays on the balance, as what came by transfer and what the balance paid.
     """
-    left = min(-credited.balance_minor - kept_minor, owner.credit_minor(credited.currency))
+    left = min(on_balance.minor, owner.credit_minor(on_balance.currency))
     found = yield from Having(PAYMENT, "customer", owner.id)
     decision = Decision()
-    for payment in _refundable(found, invoices, credited, context):
-        amount = Money(min(left, payment.refundable.minor), credited.currency)
+    for payment in _refundable(found, invoices, on_balance.currency, context):
+        amount = Money(min(left, payment.refundable.minor), on_balance.currency)
         if not amount:
             break
         left -= amount.minor
-        changes = _begin(payment, amount, "cancellation", context, invoice=credited.id)
+        changes = _begin(payment, amount, "cancellation", context, invoice=invoice)
         begun = changes[1].after
         assert isinstance(begun, Refund)
         decision = moved(
@@ -185,7 +184,7 @@ def give_back(
             -amount,
             cause=Cause.REFUND,
             context=context,
-            invoice=credited.id,
+            invoice=invoice,
             refund=begun.id,
         )
     return decision
@@ -202,7 +201,7 @@ def give_back_credited(
     found = yield from Having(PAYMENT, "customer", owner.id)
     parts: list[tuple[Payment, Money]] = []
     left = amount.minor
-    for payment in _refundable(found, [invoice.id], invoice, context):
+    for payment in _refundable(found, [invoice.id], invoice.currency, context):
         paid = sum([x.amount_minor for x in payment.allocations if x.invoice == invoice.id])
         share = min(left, payment.refundable.minor, paid)
         left -= share
@@ -230,7 +229,7 @@ def give_back_credited(
 def _refundable(
     found: Sequence[Payment],
     invoices: Sequence[InvoiceId],
-    credited: Invoice,
+    currency: Currency,
     context: Context,
 ) -> list[Payment]:
     """Return the payments that can be given back, in the order of the invoices that they paid."""
@@ -238,7 +237,7 @@ def _refundable(
         payment
         for payment in reversed(found)
         if isinstance(payment.state, Succeeded)
-        and payment.currency == credited.currency
+        and payment.currency == currency
         and payment.gateway in context.refunding
         and payment.refundable
     ]

@@ -5,20 +5,15 @@ All that is due at one instant is one decision, in which the steps follow each o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, timedelta
-from fractions import Fraction
-from math import ceil
+from datetime import date, datetime, timedelta
 
 from subscriptions import invoices, lifecycle, payments
 from subscriptions.billing_cycles import first_instant, local_date
 from subscriptions.credit_notes import CREDIT_NOTE
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Change, Decision, join
-from subscriptions.ids import SubscriptionId
 from subscriptions.invoices import (
     INVOICE,
-    Charge,
     Invoice,
     MarkUncollectible,
     MarkVoid,
@@ -29,6 +24,7 @@ from subscriptions.lifecycle import (
     Active,
     AwaitPayment,
     Begin,
+    Cancel,
     ChangeItems,
     End,
     EndReason,
@@ -43,15 +39,14 @@ from subscriptions.lifecycle import (
     Trialing,
 )
 from subscriptions.payments import PAYMENT
-from subscriptions.records import evolve
-from subscriptions.usecases import collection, invoicing
-from subscriptions.usecases.billing_periods import Moves, bill_due, check_usage, conditions_of
-from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Having
+from subscriptions.usecases import collection, invoicing, settling
+from subscriptions.usecases.billing_periods import Moves, bill_due, conditions_of
+from subscriptions.usecases.flows import Context, Flow, Get, Having
 from subscriptions.usecases.grants import returned
 from subscriptions.usecases.planned_changes import announce_planned, carry_out_due
 from subscriptions.usecases.receivables import close_cases
-from subscriptions.usecases.refunds import give_back
-from subscriptions.usecases.usage_so_far import carry_levels
+from subscriptions.usecases.thresholds import check_usage
+from subscriptions.usecases.usage_so_far import carry_levels, owed_after_trial
 
 _ASKED_AGAIN = timedelta(days=1)
 _WITHDRAWN = timedelta(hours=1)
@@ -127,21 +122,21 @@ def _begin(moves: Moves, on: date, context: Context) -> Flow[bool]:
     if not isinstance(contract, Trialing) or contract.until > on:
         return False
     # To whom invoices are sent has a way to pay: by himself.
-    sent = collection.is_sent(moves.owner, moves.after)
+    sent, pauses = collection.is_sent(moves.owner, moves.after), False
     if moves.after.trial_end is not TrialEnd.BILL and not sent:
         method = yield from collection.method_of(moves.owner, context, moves.after)
         if method is None and moves.after.trial_end is TrialEnd.CANCEL:
             moves.do(End(context.at, EndReason.TRIAL_ENDED))
             return True
-        if method is None:
-            moves.do(EndTrial(), PauseNow(Pause(on, collect=False, invoice=False, serve=False)))
-            return True
+        pauses = method is None
     begin = first_instant(contract.until, moves.after.zone)
     levels = yield from carry_levels(moves.after, begin)
     if levels:
         moves.add(Decision(levels))
-    moves.do(EndTrial())
-    return False
+    moves.do(EndTrial((yield from owed_after_trial(moves.after))))
+    if pauses:
+        moves.do(PauseNow(Pause(on, collect=False, invoice=False, serve=False)))
+    return pauses
 
 
 def _never_paid(moves: Moves, contract: Incomplete, context: Context) -> Flow[None]:
@@ -164,16 +159,36 @@ def _never_paid(moves: Moves, contract: Incomplete, context: Context) -> Flow[No
         moves.do(AwaitPayment(first.id, context.at + _ASKED_AGAIN))
         return
     moves.do(End(context.at, EndReason.NEVER_PAID))
-    if isinstance(first.state, invoices.Open | invoices.Draft):
-        moves.add((yield from _not_owed(first, moves.owner, context)))
+    moves.add((yield from _not_owed(first, moves.owner, context, reason="not paid in time")))
 
 
-def _not_owed(first: Invoice, owner: Customer, context: Context) -> Flow[Decision]:
+def cancel_unpaid(
+    moves: Moves, contract: Incomplete, cancel: Cancel, context: Context
+) -> Flow[None]:
+    """Cancel what waits for its first payment: it is over, and its invoice is void.
+
+    While an attempt is under way the cancellation is pending, as money may arrive: then it ends
+    as soon as that has, and otherwise as it does where nobody pays.
+    """
+    first = yield from Get(INVOICE, contract.invoice)
+    if first.collecting is None:
+        moves.do(End(context.at, EndReason.CANCELED, cancel.reason))
+        moves.add((yield from _not_owed(first, moves.owner, context, reason="cancelled")))
+        return
+    moves.do(cancel)
+    attempt = yield from Get(PAYMENT, first.collecting)
+    withdrawn = payments.withdraw(attempt, at=context.at)
+    if withdrawn is not None:
+        moves.add(Decision((withdrawn,)))
+
+
+def _not_owed(first: Invoice, owner: Customer, context: Context, *, reason: str) -> Flow[Decision]:
     """Decide that nobody is asked for a first invoice: it is void, what paid a part of it waits.
 
     What a credit note names, or a payment paid that is disputed, stays: it is given up.
     """
-    reason = "not paid in time"
+    if not isinstance(first.state, invoices.Open | invoices.Draft):
+        return Decision()
     freed: list[Change] = []
     commands: list[invoices.Command] = []
     found = (yield from Having(PAYMENT, "customer", owner.id)) if first.paid_minor else ()
@@ -198,15 +213,19 @@ def _not_owed(first: Invoice, owner: Customer, context: Context) -> Flow[Decisio
 # ---- resuming and ending ---------------------------------------------------------------------
 
 
-def resume(moves: Moves, on: date, context: Context) -> Flow[None]:
-    """Go on after a pause: drafts of it are invoiced, what was not billed is owed from `on`."""
+def resume(moves: Moves, on: date, context: Context, *, at: datetime | None = None) -> Flow[None]:
+    """Go on after a pause: drafts of it are invoiced, what was not billed is owed from `on`.
+
+    What is used is owed from the instant `at`, by default from the beginning of that day.
+    """
     sub = moves.after
     if sub.pause is not None and not sub.pause.invoice and isinstance(sub.contract, Active):
-        behind = [item for item in sub.items if item.through < on]
-        levels = yield from carry_levels(sub, first_instant(on, sub.zone), behind)
+        begin = at or first_instant(on, sub.zone)
+        behind = [each for each in sub.items if lifecycle.is_behind(each, on, begin, sub.zone)]
+        levels = yield from carry_levels(sub, begin, behind)
         if levels:
             moves.add(Decision(levels))
-    moves.do(Resume(on))
+    moves.do(Resume(on, at))
     if sub.pause is None or sub.pause.collect or invoicing.keeps_drafts(moves.after):
         return
     moves.add((yield from collection.issue_drafts(moves.after.id, moves.owner, context)))
@@ -217,7 +236,8 @@ def charge_used(moves: Moves, context: Context) -> Flow[None]:
     sub = moves.after
     if not isinstance(sub.contract, Active) or not any(item.arrears for item in sub.items):
         return
-    conditions, changes = yield from conditions_of(sub, moves.owner, sub.items, context)
+    cut = [item for item in sub.items if lifecycle.is_cut(item, context.at, sub.zone)]
+    conditions, changes = yield from conditions_of(moves, cut, context)
     outcome = lifecycle.charge_used(sub, conditions)
     moves.do(ChangeItems(outcome.items, outcome.debits, outcome.pending, context.at, "pause"))
     if changes:
@@ -236,7 +256,8 @@ def finish(
     """End a subscription at the time of the work, and invoice what is left to bill.
 
     That is what was used and not billed, and what is pending; what was charged and not used is
-    credited unless the settlement is none. With `collect` off the last invoice stays a draft.
+    credited unless the settlement is none: on invoices that are not paid by credit notes, which
+    lower what is owed. With `collect` off the last invoice stays a draft.
 
     To be refunded, what is credited must come to the balance at once: then the last invoice is one
     of its own, and what of it can be given back as money is. While invoices stay drafts, nothing
@@ -248,92 +269,46 @@ def finish(
         return
     if sub.pause is not None and collect:
         # Nobody will resume it any more: what waits as a draft is owed, or is to be given back.
-        yield from resume(moves, local_date(context.at, sub.zone), context)
+        yield from resume(moves, local_date(context.at, sub.zone), context, at=context.at)
         sub = moves.after
-    conditions, changes = yield from conditions_of(
-        sub, moves.owner, sub.items, context, credits=settlement is not Settlement.NONE
-    )
+    gives = settlement is not Settlement.NONE
+    conditions, changes = yield from conditions_of(moves, sub.items, context, credits=gives)
+    if gives:
+        conditions = yield from settling.less_refunded(moves, conditions)
     outcome = lifecycle.settle(sub, conditions)
     charges = lifecycle.discounted(outcome.pending, sub.discounts, sub.currency)
+    settled = settling.Settled(tuple(charges))
     credited = None
-    if settlement is not Settlement.NONE:
+    if gives:
         credited = lifecycle.change_day(sub, conditions)
-    if charges:
-        invoicing.check_safe(sub, charges, context)
+        said = "end of term" if reason is EndReason.TERM_ENDED else "cancellation"
+        settled = yield from settling.correct_unpaid(moves, charges, context, reason=said)
+        sub = moves.after
+    final = Decision()
+    if settled.charges:
+        invoicing.check_safe(sub, settled.charges, context)
         # What is given back, and what stays a draft, is not mixed with what else is due that day.
         alone = settlement is Settlement.REFUND or not collect
         cycle = ("end", str(sub.version))
-        place = yield from invoicing.place_for(sub, moves.owner, context, *cycle, alone=alone)
+        place = yield from invoicing.place_for(
+            sub, moves.owner, context, moves.invoices, *cycle, alone=alone
+        )
         moves.do(End(context.at, reason, explanation, place.invoice, credited))
         method = yield from collection.method_of(moves.owner, context, moves.after)
         final = yield from invoicing.invoice(
-            place, sub, moves.owner, charges, context, method=method, collect=collect, alone=alone
+            place,
+            sub,
+            moves.owner,
+            settled.charges,
+            context,
+            method=method,
+            collect=collect,
+            alone=alone,
         )
-        moves.add(_gives_back(final) if settlement is Settlement.REFUND else final)
-        if settlement is Settlement.REFUND:
-            yield from _give_back(moves, final, charges, context)
+        moves.add(settling.gives_back(final) if settlement is Settlement.REFUND else final)
     else:
         moves.do(End(context.at, reason, explanation, None, credited))
+    if settlement is Settlement.REFUND:
+        yield from settling.give_back_settled(moves, settled, final, context)
     if changes:
         moves.add(Decision(changes))
-
-
-def _give_back(
-    moves: Moves, issued: Decision, charges: Sequence[Charge], context: Context
-) -> Flow[None]:
-    """Give back as money what the last invoice credits."""
-    for issue in issued.issues:
-        last = issue.after
-        if isinstance(last, Invoice) and last.balance_minor < 0:
-            back = yield from given_back(moves.owner, moves.after.id, last, charges, context)
-            moves.add(back)
-
-
-def given_back(
-    owner: Customer,
-    subscription: SubscriptionId,
-    last: Invoice,
-    charges: Sequence[Charge],
-    context: Context,
-) -> Flow[Decision]:
-    """Decide to give back as money what the last invoice credits, to where it was paid from.
-
-    First to the payments of the invoices whose lines it credits, then to the other payments of the
-    subscription, the latest periods first.
-    """
-    credited = [each.credits.invoice for each in charges if each.credits is not None]
-    others = yield from Having(INVOICE, "subscription", subscription)
-    latest = tuple(dict.fromkeys([*reversed(credited), *[x.id for x in reversed(others)]]))
-    kept = yield from _paid_by_grants(last, charges)
-    return (yield from give_back(owner, last, latest, context, kept_minor=kept))
-
-
-def _gives_back(decision: Decision) -> Decision:
-    """Let what waits for a tax engine give back as money what it credits, once it is final."""
-    changes: list[Change] = []
-    for change in decision.changes:
-        after = change.after
-        if isinstance(after, Invoice) and after.taxing is not None:
-            after = evolve(after, taxing=evolve(after.taxing, gives_back=True))
-            change = Change(change.kind, change.before, after, change.events)  # noqa: PLW2901
-        changes.append(change)
-    return Decision(tuple(changes), decision.issues, decision.about)
-
-
-def _paid_by_grants(last: Invoice, charges: Sequence[Charge]) -> Flow[int]:
-    """Return how much of what the last invoice gives was paid by grants, and so is no money.
-
-    That is as much of each line that it credits as grants paid of that line's invoice.
-    """
-    given = [(each.credits, -each.amount_minor) for each in charges if each.credits is not None]
-    ids = tuple(dict.fromkeys([credited.invoice for credited, _ in given]))
-    found = {each.id: each for each in (yield from GetMany(INVOICE, ids))}
-    if not any(each.granted_minor for each in found.values()):
-        return 0
-    granted, whole = Fraction(0), 0
-    for credited, minor in given:
-        paid = found[credited.invoice]
-        granted += minor * Fraction(paid.granted_minor, max(paid.total_minor, 1))
-        whole += minor
-    # Rounded up: a fraction of a cent is no money either.
-    return ceil(-last.balance_minor * granted / whole) if whole else -last.balance_minor

@@ -9,7 +9,7 @@ from decimal import Decimal
 from subscriptions import lifecycle
 from subscriptions.alignment import StartDay
 from subscriptions.billing_cycles import BillingCycle
-from subscriptions.catalog import PRODUCT, Price, check_availability
+from subscriptions.catalog import Price
 from subscriptions.contract_terms import Terms
 from subscriptions.customers import (
     CUSTOMER,
@@ -20,7 +20,7 @@ from subscriptions.customers import (
 from subscriptions.decisions import Decision
 from subscriptions.errors import CurrencyMismatch, UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, PriceId, SubscriptionId
-from subscriptions.invoices import Charge, LineKind
+from subscriptions.invoices import Charge
 from subscriptions.lifecycle import (
     CATCH_UP_MAX,
     SUBSCRIPTION,
@@ -37,10 +37,10 @@ from subscriptions.lifecycle import (
     Wanted,
 )
 from subscriptions.money import Money
-from subscriptions.pricing import amount_minor, printed_unit_price
 from subscriptions.records import Metadata, evolve, plain_date, plain_text
 from subscriptions.taxes import TaxTreatment
 from subscriptions.usecases import coupons as coupon_cases
+from subscriptions.usecases import one_off
 from subscriptions.usecases.billing_periods import Moves
 from subscriptions.usecases.changing import read_wanted
 from subscriptions.usecases.first_periods import (
@@ -49,13 +49,18 @@ from subscriptions.usecases.first_periods import (
     Asked,
     check_backlog,
     default_trial,
-    end_of_all,
-    ends_of_terms,
+    end_of_phases,
     first_day,
     first_items,
 )
-from subscriptions.usecases.flows import Command, Context, Flow, GetMany, Maybe
-from subscriptions.usecases.offers import check_meters, check_threshold, offered
+from subscriptions.usecases.fixed_terms import ends_of_terms, last_end, plan_ends
+from subscriptions.usecases.flows import Command, Context, Flow, Maybe
+from subscriptions.usecases.offers import (
+    check_meters,
+    check_threshold,
+    check_together,
+    offered,
+)
 from subscriptions.usecases.price_arguments import read_flag
 from subscriptions.usecases.redeeming import worth_minor
 from subscriptions.usecases.renewals import catch_up_to_date
@@ -109,7 +114,8 @@ def create(
     Periods are counted from the first billed day, or as `align` says: `DayOfMonth(15)`,
     `DayOfWeek(...)`, `DayOfYear(...)`, `Calendar()`, or "customer" for the day that all his
     subscriptions share. A first period that is shorter is "prorated", "free" or "full", as
-    `first_stub` says; with `long_stub` it runs to the first such day after a whole interval.
+    `first_stub` says; what is used in a free one is free, too. With `long_stub` it runs to the
+    first such day after a whole interval.
 
     `phases` are what it has one after the other, instead of `items`; if the last one ends, so does
     the subscription. `coupons` are coupons or promotion codes to redeem. `terms` say when it may
@@ -176,7 +182,10 @@ def create(
             trial = yield from default_trial(prices, begin, owner)
         first = first_day(begin, trial, ask.days)
         recurring, once = _sorted(prices, ask.wanted)
-        made_items = first_items(ask, recurring, first, owner)
+        made_items = first_items(ask, recurring, first, owner, zone)
+        ends: dict[int, date] = {}
+        if not ask.phases:
+            ends = yield from ends_of_terms(made_items, [price for price, _ in recurring])
         subscription = Subscription(
             SubscriptionId(context.ids.fresh("sub")),
             context.tenant,
@@ -190,7 +199,7 @@ def create(
             metadata=facts[1],
             payment_method=None if method is None else method.id,
             start=begin,
-            ends_on=end_of_all(ask, made_items, [price for price, _ in recurring], first),
+            ends_on=end_of_phases(ask, first) if ask.phases else last_end(ends, made_items),
             **behavior,  # type: ignore[arg-type]  # each checked above
         )
         check_backlog(subscription, context.today(zone), catch_up_max)
@@ -205,7 +214,8 @@ def create(
         moves = Moves(subscription, owner)
         if ask.align == CUSTOMER_ANCHOR and owner.billing_anchor is None:
             moves.add(Decision((set_billing_anchor(owner, first),)))
-        yield from _plan_endings(moves, ask, [price for price, _ in recurring], first, context)
+        yield from _plan_phases(moves, ask, first, context)
+        plan_ends(moves, ends, context.proration)
         yield from _redeem(moves, codes, recurring, context)
         if subscription.due_day == context.today(zone) and paid_until is None:
             # Begin in the same commit: nobody sees a subscription that should run and does not.
@@ -247,8 +257,7 @@ def _offers(
         once = prices[0].id
         raise ValidationError("items", once, "recurring prices; this one is charged once")
     check_meters(prices)
-    ids = tuple(sorted({price.product for price in prices}))
-    check_availability((yield from GetMany(PRODUCT, ids)))
+    yield from check_together(prices)
     return prices
 
 
@@ -274,31 +283,14 @@ def _charged_once(
         for item, (price, _) in zip(sub.items, recurring, strict=True)
         if price.setup_minor
     ]
-    for price, quantity in once:
-        treatment = treatments[price.id]
-        charges.append(
-            Charge(
-                price.name,
-                amount_minor(price.model, quantity, sub.currency.exponent),
-                treatment.rate,
-                price.tax_behavior,
-                quantity,
-                printed_unit_price(price.model, quantity),
-                price=price.id,
-                kind=LineKind.ONE_OFF,
-                product=price.product,
-                subscription=sub.id,
-                more_rates=treatment.more_rates,
-                tax_flag=treatment.flag,
-            )
-        )
+    charges += [
+        one_off.charge_of(price, quantity, treatments[price.id], sub.id) for price, quantity in once
+    ]
     return tuple(charges)
 
 
-def _plan_endings(
-    moves: Moves, ask: Asked, prices: Sequence[Price], first: date, context: Context
-) -> Flow[None]:
-    """Plan the phases to come, and the end of items whose term is over before the others'."""
+def _plan_phases(moves: Moves, ask: Asked, first: date, context: Context) -> Flow[None]:
+    """Plan the phases to come."""
     sub = moves.after
     on = first
     for place, phase in enumerate(ask.phases):
@@ -314,13 +306,6 @@ def _plan_endings(
             moves.do(ScheduleChange(planned))
         if phase.lasts is not None:
             on = BillingCycle(on, phase.lasts).start(1)
-    if ask.phases:
-        return
-    for number, day in sorted(ends_of_terms(sub.items, prices).items(), key=lambda each: each[1]):
-        if day != sub.ends_on:
-            moves.do(
-                ScheduleChange(Planned(day, (), context.proration, remove=(number,), cause="term"))
-            )
 
 
 def _redeem(

@@ -221,7 +221,7 @@ def set_next_billing(
         owner = yield from Get(CUSTOMER, sub.customer)
         moves = Moves(sub, owner)
         policy = context.proration if proration is None else proration
-        conditions, _ = yield from conditions_of(sub, owner, (), context, policy=policy)
+        conditions, _ = yield from conditions_of(moves, (), context, policy=policy)
         outcome = lifecycle.move_billing_date(sub, on, conditions)
         yield from charge(moves, outcome, policy, context, cause="set_next_billing")
         return moves.decision()

@@ -28,7 +28,7 @@ from subscriptions.tax_quotes import (
     request_for,
 )
 from subscriptions.taxes import TaxRate
-from subscriptions.usecases import collection, receivables, renewals
+from subscriptions.usecases import collection, receivables, settling
 from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.draft_lines import charges_of, with_charges
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany
@@ -124,7 +124,8 @@ def _issued(
     if waiting.gives_back and final.balance_minor < 0:
         for id in final.subscriptions[:1]:
             there = left_by(decision, owner)
-            back = yield from renewals.given_back(there, id, final, charges, context)
+            settled = settling.Settled(tuple(charges))
+            back = yield from settling.given_back(there, id, final, settled, context)
             decision = in_turn(decision, back)
     if final.activates and final.total_minor <= final.balance_minor + final.granted_minor:
         # Nothing is to be paid after all, so nothing would ever let the subscription begin.

@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import cast
 
 from subscriptions import lifecycle, usage
-from subscriptions.billing_cycles import first_instant, local_date
-from subscriptions.catalog import PRICE
+from subscriptions.billing_cycles import first_instant
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import (
     Duplicate,
@@ -33,10 +32,10 @@ from subscriptions.usage import (
     METER,
     USAGE,
     Aggregation,
+    Assigned,
     Filter,
     Meter,
     QuantityRounding,
-    Segment,
     Usage,
     UsageEvent,
     usage_id,
@@ -46,13 +45,11 @@ from subscriptions.usecases.flows import (
     Command,
     Context,
     Flow,
-    Get,
     Listing,
     Maybe,
     one_of,
     only,
 )
-from subscriptions.usecases.usage_so_far import begin_of, billed_from, since_of
 
 
 def add_meter(
@@ -124,9 +121,9 @@ def record(
 
     Raises `UnknownReference` for an unknown subscription or meter; `InvalidTransition` for a
     subscription that has ended, for nothing would bill it; `IdempotencyMismatch` for an event id
-    that came with other content; `ValidationError` for a wrong value, a meter that no price of the
-    subscription bills, a time before the subscription's start, after its end or in the future, and
-    for the level of a time-weighted meter in a period before the last one that is billed.
+    that came with other content, which names both; `ValidationError` for a wrong value, a meter that no price of the
+    subscription bills or billed then, and a time before the subscription's start, after its end or
+    in the future.
     """
     given = Usage(subscription, meter, event_id, quantity, occurred_at, properties)
     return Command(USAGE, lambda context: recording(given, context), at, idempotency_key)
@@ -143,8 +140,9 @@ def recording(given: Usage, context: Context) -> Flow[Decision]:
     quantity = usage.read_used(given.quantity)
     stored = yield from Maybe(USAGE, id)
     if stored is not None:
-        if not _same(stored, given, quantity, occurred_at, properties):
-            raise IdempotencyMismatch(event, "usage.record")
+        difference = _difference(stored, given, quantity, occurred_at, properties)
+        if difference:
+            raise IdempotencyMismatch(event, "usage.record", difference)
         return Decision(about=about)
     meter = yield from Maybe(METER, given.meter)
     if meter is None:
@@ -153,8 +151,8 @@ def recording(given: Usage, context: Context) -> Flow[Decision]:
     if subscription is None:
         raise UnknownReference("subscription", given.subscription)
     item = _item(subscription, meter)
-    segment = yield from _segment(subscription, item, meter, occurred_at)
-    check = () if segment.late else _check_threshold(subscription, context)
+    assigned = _assigned(subscription, item, meter, occurred_at)
+    check = () if assigned.late else _check_threshold(subscription, context)
     used = UsageEvent(
         id,
         context.tenant,
@@ -165,9 +163,9 @@ def recording(given: Usage, context: Context) -> Flow[Decision]:
         quantity,
         occurred_at,
         context.at,
-        segment.used,
-        segment.billed,
-        segment.period,
+        assigned.used,
+        assigned.billed,
+        assigned.period,
         properties,
     )
     return Decision((usage.record(used, meter), *check), about=about)
@@ -237,27 +235,36 @@ def _read(given: Usage, context: Context) -> tuple[datetime, Metadata]:
         raise ValidationError("occurred_at", occurred_at, expected)
     if given.properties is not None and not isinstance(given.properties, Mapping):
         raise ValidationError("properties", given.properties, "a mapping of texts")
-    return occurred_at, Metadata(given.properties)
+    try:
+        return occurred_at, Metadata(given.properties)
+    except ValidationError as error:
+        field = error.field.replace("metadata", "properties", 1)
+        raise ValidationError(field, error.value, error.expected) from None
 
 
-def _same(
+def _difference(
     stored: UsageEvent,
     given: Usage,
     quantity: int | Decimal,
     occurred_at: datetime,
     properties: Metadata,
-) -> bool:
-    # Where nothing is said of the time, each attempt has its own, and it is that of the first.
-    at_one_time = given.occurred_at is None or stored.occurred_at == occurred_at
-    return (
-        at_one_time
-        and (stored.subscription, stored.meter, stored.quantity)
-        == (
-            given.subscription,
-            given.meter,
-            quantity,
-        )
-        and dict(stored.properties) == dict(properties)
+) -> str:
+    """Return what is stored of an event and is given otherwise; empty if it is the same."""
+    pairs: dict[str, tuple[object, object]] = {
+        "subscription": (stored.subscription, given.subscription),
+        "meter": (stored.meter, given.meter),
+        "quantity": (stored.quantity, quantity),
+        "properties": (dict(stored.properties), dict(properties)),
+    }
+    if given.occurred_at is not None:
+        # Where nothing is said of the time, each attempt has its own, and that of the first counts.
+        pairs["occurred_at"] = (stored.occurred_at, occurred_at)
+    return ", ".join(
+        [
+            f"{name} is {kept}, and {new} was given"
+            for name, (kept, new) in pairs.items()
+            if kept != new
+        ]
     )
 
 
@@ -277,40 +284,22 @@ def _item(subscription: Subscription, meter: Meter) -> Item:
     )
 
 
-def _segment(
+def _assigned(
     subscription: Subscription, item: Item, meter: Meter, occurred_at: datetime
-) -> Flow[Segment]:
-    zone = subscription.zone
-    since, begin = since_of(subscription, item), begin_of(subscription, item)
-    if occurred_at < begin:
-        expected = f"at or after the start of the subscription, {begin}"
+) -> Assigned:
+    history = lifecycle.history_of(subscription, item)
+    if occurred_at < history.begin:
+        expected = f"at or after the start of the subscription, {history.begin}"
         raise ValidationError("occurred_at", occurred_at, expected)
     if subscription.cancellation is not None:
-        end = first_instant(subscription.cancellation.on, zone)
+        end = first_instant(subscription.cancellation.on, subscription.zone)
         if occurred_at >= end:
             expected = f"before the end of the subscription, {end}"
             raise ValidationError("occurred_at", occurred_at, expected)
-    free = occurred_at < first_instant(billed_from(subscription.contract), zone)
-    if free and not (yield from Get(PRICE, item.price)).trial_usage_billed:
-        # What is free stays so, however late it comes: the segment of the trial is never billed.
-        whole = usage.whole_period(item.cycle, local_date(occurred_at, zone))
-        return Segment(begin, begin, whole)
-    span = next((each for each in item.free if each.begin <= occurred_at < each.end), None)
-    if span is not None and meter.aggregation is not Aggregation.TIME_WEIGHTED:
-        # As if it had been reported then. A level is no event: it goes on after the span.
-        whole = usage.whole_period(item.cycle, local_date(occurred_at, zone))
-        return Segment(span.begin, span.begin, whole)
-    segment = usage.assign(
-        cycle=item.cycle,
-        open_period=item.next_period,
-        since=since,
-        started=begin,
-        occurred_at=occurred_at,
-        zone=zone,
-    )
-    after = first_instant(segment.period.end, zone)
-    if meter.aggregation is Aggregation.TIME_WEIGHTED and segment.late and after < since:
-        # It would change the levels of all periods since, and they are billed.
-        expected = "in the open period or the one before; the levels of others are billed"
+    # A level is no event: it goes on after a time that was free.
+    held = meter.aggregation is Aggregation.TIME_WEIGHTED
+    assigned = history.assign(occurred_at, held=held)
+    if assigned is None:
+        expected = f"when the subscription had a price with meter {meter.key}"
         raise ValidationError("occurred_at", occurred_at, expected)
-    return segment
+    return assigned

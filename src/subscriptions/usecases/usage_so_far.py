@@ -6,31 +6,30 @@ Nothing is recorded or billed here. What counts in which segment is decided in `
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import assert_never
 
 from subscriptions import usage
 from subscriptions.billing_cycles import Period, first_instant, local_date
-from subscriptions.catalog import PRICE, Price, model_for
+from subscriptions.catalog import PRICE, model_for
 from subscriptions.decisions import Change
 from subscriptions.errors import UnknownReference
 from subscriptions.frozen import frozen
 from subscriptions.ids import MeterId, PriceId, SubscriptionId
 from subscriptions.lifecycle import (
     SUBSCRIPTION,
-    Active,
-    Contract,
     Ended,
-    Incomplete,
     Item,
-    Scheduled,
     Subscription,
-    Trialing,
+    history_after_trial,
+    history_of,
+    is_free,
+    trial_of,
 )
 from subscriptions.money import Money
-from subscriptions.usage import METER
-from subscriptions.usecases.flows import Context, Flow, Get, Question
+from subscriptions.records import evolve
+from subscriptions.usage import METER, History
+from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Question
 from subscriptions.usecases.metering import (
     LateUsage,
     Measured,
@@ -48,7 +47,8 @@ class UsageSummary:
     `quantity` and `amount` are those of the open `period` until now; `late` is what came for
     earlier periods since the last invoice, and costs `late_amount`. Amounts are those of the price,
     before discounts, minimum and tax. Of the amount, `billed_amount` was billed ahead already. In
-    a trial of which the usage is free the period is the trial, and the amount is zero.
+    a trial of which the usage is free the period is the trial, and the amount is zero, as it is in
+    a first stub that is free.
     """
 
     subscription: SubscriptionId
@@ -95,10 +95,15 @@ def _summary(subscription: Subscription, item: Item, at: datetime) -> Flow[Usage
     price = yield from Get(PRICE, item.price)
     model = model_for(price, item.billed)
     currency = subscription.currency
-    trial = _free_trial(subscription, price)
-    period = item.next_period if trial is None else trial
-    since = begin_of(subscription, item) if trial is not None else since_of(subscription, item)
-    measured = yield from _measured(subscription, item, period, since, at)
+    history = history_of(subscription, item)
+    in_trial = trial_of(subscription) is not None
+    if in_trial and price.trial_usage_billed:
+        history = history_after_trial(subscription, item)
+    period = history.open_period
+    free = is_free(item, period, subscription.zone)
+    if in_trial and not price.trial_usage_billed:
+        free = True
+    measured = yield from _measured(subscription, item, history, at)
     extra = Money.zero(currency)
     for each in measured.late:
         extra += late_amount(model, each, currency)
@@ -108,10 +113,10 @@ def _summary(subscription: Subscription, item: Item, at: datetime) -> Flow[Usage
         measured.meter.id,
         price.id,
         period,
-        since,
+        history.since,
         measured.quantity,
         measured.count,
-        amount(model, measured.on_time, currency) if trial is None else Money.zero(currency),
+        Money.zero(currency) if free else amount(model, measured.on_time, currency),
         measured.late,
         extra,
         Money(item.usage_billed_minor, currency),
@@ -123,21 +128,14 @@ def used_now(subscription: Subscription, item: Item, at: datetime) -> Flow[Decim
 
     A trial counts as one period. What comes late for earlier periods does not count.
     """
-    price = yield from Get(PRICE, item.price)
-    zone, period, since = subscription.zone, item.next_period, since_of(subscription, item)
-    trial = _trial(subscription)
-    free = _free_trial(subscription, price)
-    if free is not None:
-        period, since = free, begin_of(subscription, item)
-    elif local_date(at, zone) >= period.end:
+    history, day = history_of(subscription, item), local_date(at, subscription.zone)
+    if day >= history.open_period.end:
         # Nobody has billed yet, but the period is over.
-        end = first_instant(period.end, zone)
-        period = usage.whole_period(item.cycle, local_date(at, zone))
-        since = max(end, first_instant(period.start, zone))
-    measured = yield from _measured(subscription, item, period, since, at)
-    if trial is None:
-        return measured.quantity
-    return sum([each.every.quantity for each in measured.late], measured.quantity)
+        whole = usage.whole_period(item.cycle, day)
+        since = max(history.end, first_instant(whole.start, subscription.zone))
+        history = evolve(history, since=since, open_period=whole, whole=whole)
+    measured = yield from _measured(subscription, item, history, at)
+    return measured.quantity
 
 
 def carry_levels(
@@ -153,91 +151,34 @@ def carry_levels(
         if item.meter is None:
             continue
         meter = yield from Get(METER, item.meter)
-        price = yield from Get(PRICE, item.price)
-        if _trial(subscription) is None:
-            segments = _segments(subscription, item, until)
-        elif price.trial_usage_billed:
-            # Its invoice does it.
-            continue
-        else:
-            segments = [(begin_of(subscription, item), until)]
+        history = history_of(subscription, item)
         changes += yield from carry_level(
-            subscription=subscription.id, meter=meter, segments=segments
+            subscription=subscription.id, meter=meter, history=history, until=until
         )
     return tuple(changes)
 
 
-def _segments(
-    subscription: Subscription, item: Item, until: datetime
-) -> list[tuple[datetime, datetime]]:
-    """Return the open segment of an item, and those that follow it until an instant."""
-    segments: list[tuple[datetime, datetime]] = []
-    begin, period = since_of(subscription, item), item.next_period
-    while begin < until:
-        end = first_instant(period.end, subscription.zone)
-        segments.append((begin, min(end, until)))
-        begin, period = end, usage.whole_period(item.cycle, period.end)
-    return segments
+def owed_after_trial(subscription: Subscription) -> Flow[tuple[int, ...]]:
+    """Return the items of which what was used in the trial is billed after it."""
+    metered = [item for item in subscription.items if item.meter is not None]
+    prices = yield from GetMany(PRICE, tuple([item.price for item in metered]))
+    pairs = zip(metered, prices, strict=True)
+    return tuple([item.number for item, price in pairs if price.trial_usage_billed])
 
 
 def _measured(
-    subscription: Subscription, item: Item, period: Period, since: datetime, at: datetime
+    subscription: Subscription, item: Item, history: History, at: datetime
 ) -> Flow[Measured]:
-    """Measure what was used until an instant, of the segment that began at `since`.
-
-    `period` is the last of it, and ends it.
-    """
+    """Measure what was used until an instant, of the open segment."""
     assert item.meter is not None
     meter = yield from Get(METER, item.meter)
     price = yield from Get(PRICE, item.price)
-    whole = usage.whole_period(item.cycle, period.start)
     return (
         yield from measure(
             subscription=subscription.id,
             meter=meter,
-            zone=subscription.zone,
-            since=since,
-            until=max(since, first_instant(period.end, subscription.zone)),
+            history=history,
             model=model_for(price, item.billed),
-            period=period if period == _trial(subscription) else whole,
-            as_of=max(since, at),
+            as_of=max(history.since, at),
         )
     )
-
-
-def _trial(subscription: Subscription) -> Period | None:
-    """Return the trial that a subscription is in, or is to begin with."""
-    start, until = subscription.start, billed_from(subscription.contract)
-    in_trial = isinstance(subscription.contract, Scheduled | Trialing)
-    return Period(start, until) if in_trial and start is not None and start < until else None
-
-
-def _free_trial(subscription: Subscription, price: Price) -> Period | None:
-    return None if price.trial_usage_billed else _trial(subscription)
-
-
-def billed_from(contract: Contract) -> date:
-    """Return the first day that is not a trial's."""
-    match contract:
-        case Trialing(until=until):
-            return until
-        case Scheduled(start=start, trial_until=until):
-            return until or start
-        case Incomplete(since=since) | Active(since=since):
-            return since
-        case Ended():
-            raise AssertionError("usage of what has ended was refused before")
-        case other:
-            assert_never(other)
-
-
-def begin_of(subscription: Subscription, item: Item) -> datetime:
-    """Return the instant since which usage of an item is taken at all."""
-    if subscription.start is None:
-        return since_of(subscription, item)
-    return first_instant(subscription.start, subscription.zone)
-
-
-def since_of(subscription: Subscription, item: Item) -> datetime:
-    """Return the instant at which the open segment of an item began: before it all is billed."""
-    return item.since or first_instant(item.through, subscription.zone)

@@ -7,29 +7,34 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.dutch import DUTCH
+from subscriptions.documents.words.dutch import DUTCH, DUTCH_ARITHMETIC
 from subscriptions.documents.words.english import ENGLISH, ENGLISH_ARITHMETIC, ENGLISH_CORRECTION
-from subscriptions.documents.words.french import FRENCH
+from subscriptions.documents.words.french import FRENCH, FRENCH_ARITHMETIC
 from subscriptions.documents.words.german import GERMAN, GERMAN_ARITHMETIC, GERMAN_CORRECTION
-from subscriptions.documents.words.italian import ITALIAN
-from subscriptions.documents.words.polish import POLISH
-from subscriptions.documents.words.spanish import SPANISH
+from subscriptions.documents.words.italian import ITALIAN, ITALIAN_ARITHMETIC
+from subscriptions.documents.words.polish import POLISH, POLISH_ARITHMETIC
+from subscriptions.documents.words.spanish import SPANISH, SPANISH_ARITHMETIC
 from subscriptions.documents.words.vocabulary import ArithmeticWords, CorrectionWords, Words
 
 __all__ = [
     "ARITHMETIC",
     "CORRECTION",
     "DUTCH",
+    "DUTCH_ARITHMETIC",
     "ENGLISH",
     "ENGLISH_ARITHMETIC",
     "ENGLISH_CORRECTION",
     "FRENCH",
+    "FRENCH_ARITHMETIC",
     "GERMAN",
     "GERMAN_ARITHMETIC",
     "GERMAN_CORRECTION",
     "ITALIAN",
+    "ITALIAN_ARITHMETIC",
     "POLISH",
+    "POLISH_ARITHMETIC",
     "SPANISH",
+    "SPANISH_ARITHMETIC",
     "WORDS",
     "ArithmeticWords",
     "CorrectionWords",
@@ -71,13 +76,21 @@ def speaks_correction(language: str) -> str:
     return language if language.partition("-")[0] in CORRECTION else "en"
 
 
-ARITHMETIC: Final = {"de": GERMAN_ARITHMETIC, "en": ENGLISH_ARITHMETIC}
+ARITHMETIC: Final = {
+    "de": GERMAN_ARITHMETIC,
+    "en": ENGLISH_ARITHMETIC,
+    "es": SPANISH_ARITHMETIC,
+    "fr": FRENCH_ARITHMETIC,
+    "it": ITALIAN_ARITHMETIC,
+    "nl": DUTCH_ARITHMETIC,
+    "pl": POLISH_ARITHMETIC,
+}
 
 
 def speaks_arithmetic(language: str) -> str:
     """Return the language in which the arithmetic of a line is told: this one, or English.
 
-    >>> speaks_arithmetic("de-AT"), speaks_arithmetic("fr")
-    ('de-AT', 'en')
+    >>> speaks_arithmetic("fr-CH"), speaks_arithmetic("ja")
+    ('fr-CH', 'en')
     """
     return language if language.partition("-")[0] in ARITHMETIC else "en"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
 
 DUTCH: Final = Words(
     invoice="Factuur",
@@ -40,7 +40,7 @@ DUTCH: Final = Words(
     credit="{name} – niet-gebruikte periode",
     debit="{name} – resterende periode",
     usage="{name} – verbruik",
-    late_usage="{name} – later gemeld verbruik",
+    late_usage="{name} – verbruik uit een eerdere periode",
     true_up="{name} – aanvulling tot het minimum",
     setup="{name} – eenmalige instelkosten",
     discount="Korting: {name}",
@@ -50,4 +50,35 @@ DUTCH: Final = Words(
     granted="Betaald uit toegekend tegoed",
     to_balance="Toegevoegd aan uw tegoed",
     credited="Gecrediteerd",
+)
+
+DUTCH_ARITHMETIC: Final = ArithmeticWords(
+    line="{head}: {text}",
+    part="{count} van {whole} {unit} van {amount}",
+    long_part="{periods} × {each} en {count} van {whole} {unit} van {amount}",
+    fraction="{fraction} van {amount}",
+    day="dagen",
+    second="seconden",
+    thirtieth="dagen (30 per maand)",
+    flat="{price} (vast bedrag)",
+    flat_for="{price} (vast bedrag voor {count})",
+    packages="{units} in pakketten van {size}: {count} × {price}",
+    turnover="{rate} van {amount}",
+    events="transacties: {count} × {price}",
+    at_minimum="transacties tegen de minimumprijs: {count} × {price}",
+    at_maximum="transacties tegen de maximumprijs: {count} × {price}",
+    free="{count} van {whole} gratis",
+    free_events="transacties zonder vast bedrag: {count}",
+    rounded="{exact}, afgerond op {amount}",
+    rounded_at_cuts="{amount} (zo afgerond dat de delen van de periode samen kloppen)",
+    billed_earlier="min {amount} die al is gefactureerd",
+    reached="min {amount} die al is bereikt",
+    not_paid="beperkt tot wat is betaald",
+    discount="min {amount} ({name})",
+    tax="btw",
+    tax_rate="{percent} {name}",
+    plus_tax="plus {taxes}",
+    tax_inside="inclusief {taxes}: {net} netto",
+    credited="regel {line} van factuur {number}",
+    counted="{amount} voor {count} (transacties: {events})",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
 
 FRENCH: Final = Words(
     invoice="Facture",
@@ -40,7 +40,7 @@ FRENCH: Final = Words(
     credit="{name} – période non utilisée",
     debit="{name} – période restante",
     usage="{name} – consommation",
-    late_usage="{name} – consommation déclarée tardivement",
+    late_usage="{name} – consommation d’une période antérieure",
     true_up="{name} – complément au minimum",
     setup="{name} – frais de mise en service",
     discount="Remise : {name}",
@@ -50,4 +50,35 @@ FRENCH: Final = Words(
     granted="Réglé par vos crédits accordés",
     to_balance="Ajouté à votre solde",
     credited="Avoir",
+)
+
+FRENCH_ARITHMETIC: Final = ArithmeticWords(
+    line="{head} : {text}",
+    part="{count} {unit} sur {whole} de {amount}",
+    long_part="{periods} × {each} et {count} {unit} sur {whole} de {amount}",
+    fraction="{fraction} de {amount}",
+    day="jours",
+    second="secondes",
+    thirtieth="jours (mois de 30 jours)",
+    flat="{price} (forfait)",
+    flat_for="{price} (forfait pour {count})",
+    packages="{units} par lots de {size} : {count} × {price}",
+    turnover="{rate} de {amount}",
+    events="opérations : {count} × {price}",
+    at_minimum="opérations au prix minimum : {count} × {price}",
+    at_maximum="opérations au prix maximum : {count} × {price}",
+    free="{count} sur {whole} sans frais",
+    free_events="opérations sans montant fixe : {count}",
+    rounded="{exact}, arrondi à {amount}",
+    rounded_at_cuts="{amount} (arrondi de sorte que les parties de la période s’additionnent)",
+    billed_earlier="moins {amount} déjà facturés",
+    reached="moins {amount} déjà atteints",
+    not_paid="limité à ce qui a été payé",
+    discount="moins {amount} ({name})",
+    tax="TVA",
+    tax_rate="{percent} de {name}",
+    plus_tax="plus {taxes}",
+    tax_inside="dont {taxes} : {net} hors taxes",
+    credited="ligne {line} de la facture {number}",
+    counted="{amount} pour {count} (opérations : {events})",
 )

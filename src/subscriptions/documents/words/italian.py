@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
 
 ITALIAN: Final = Words(
     invoice="Fattura",
@@ -40,7 +40,7 @@ ITALIAN: Final = Words(
     credit="{name} – periodo non utilizzato",
     debit="{name} – periodo rimanente",
     usage="{name} – consumo",
-    late_usage="{name} – consumo comunicato in ritardo",
+    late_usage="{name} – consumo di un periodo precedente",
     true_up="{name} – integrazione fino al minimo",
     setup="{name} – costo di attivazione",
     discount="Sconto: {name}",
@@ -50,4 +50,35 @@ ITALIAN: Final = Words(
     granted="Pagato con i crediti a Lei concessi",
     to_balance="Aggiunto al Suo saldo",
     credited="Nota di credito",
+)
+
+ITALIAN_ARITHMETIC: Final = ArithmeticWords(
+    line="{head}: {text}",
+    part="{count} {unit} su {whole} di {amount}",
+    long_part="{periods} × {each} e {count} {unit} su {whole} di {amount}",
+    fraction="{fraction} di {amount}",
+    day="giorni",
+    second="secondi",
+    thirtieth="giorni (mesi di 30 giorni)",
+    flat="{price} (importo fisso)",
+    flat_for="{price} (importo fisso per {count})",
+    packages="{units} in pacchetti da {size}: {count} × {price}",
+    turnover="{rate} di {amount}",
+    events="operazioni: {count} × {price}",
+    at_minimum="operazioni al prezzo minimo: {count} × {price}",
+    at_maximum="operazioni al prezzo massimo: {count} × {price}",
+    free="{count} su {whole} senza costi",
+    free_events="operazioni senza importo fisso: {count}",
+    rounded="{exact}, arrotondato a {amount}",
+    rounded_at_cuts="{amount} (arrotondato in modo che le parti del periodo diano il totale)",
+    billed_earlier="meno {amount} già fatturati",
+    reached="meno {amount} già raggiunti",
+    not_paid="nei limiti di quanto è stato pagato",
+    discount="meno {amount} ({name})",
+    tax="IVA",
+    tax_rate="{name} {percent}",
+    plus_tax="più {taxes}",
+    tax_inside="compresa {taxes}: {net} netti",
+    credited="riga {line} della fattura {number}",
+    counted="{amount} per {count} (operazioni: {events})",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
 
 POLISH: Final = Words(
     invoice="Faktura",
@@ -40,7 +40,7 @@ POLISH: Final = Words(
     credit="{name} – niewykorzystany okres",
     debit="{name} – pozostały okres",
     usage="{name} – zużycie",
-    late_usage="{name} – zużycie zgłoszone z opóźnieniem",
+    late_usage="{name} – zużycie z wcześniejszego okresu",
     true_up="{name} – dopłata do minimum",
     setup="{name} – opłata aktywacyjna",
     discount="Rabat: {name}",
@@ -50,4 +50,35 @@ POLISH: Final = Words(
     granted="Opłacono z przyznanych środków",
     to_balance="Dodano do salda",
     credited="Skorygowano",
+)
+
+POLISH_ARITHMETIC: Final = ArithmeticWords(
+    line="{head}: {text}",
+    part="{count} z {whole} {unit} z {amount}",
+    long_part="{periods} × {each} oraz {count} z {whole} {unit} z {amount}",
+    fraction="{fraction} z {amount}",
+    day="dni",
+    second="sekund",
+    thirtieth="dni (miesiąc po 30 dni)",
+    flat="{price} (kwota stała)",
+    flat_for="{price} (kwota stała za {count})",
+    packages="{units} w pakietach po {size}: {count} × {price}",
+    turnover="{rate} z {amount}",
+    events="transakcje: {count} × {price}",
+    at_minimum="transakcje po cenie minimalnej: {count} × {price}",
+    at_maximum="transakcje po cenie maksymalnej: {count} × {price}",
+    free="{count} z {whole} bez opłaty",
+    free_events="transakcje bez opłaty stałej: {count}",
+    rounded="{exact}, po zaokrągleniu {amount}",
+    rounded_at_cuts="{amount} (zaokrąglono tak, aby części okresu się sumowały)",
+    billed_earlier="minus już zafakturowane {amount}",
+    reached="minus już osiągnięte {amount}",
+    not_paid="nie więcej, niż zapłacono",
+    discount="minus {amount} ({name})",
+    tax="VAT",
+    tax_rate="{percent} {name}",
+    plus_tax="plus {taxes}",
+    tax_inside="w tym {taxes}: {net} netto",
+    credited="pozycja {line} faktury {number}",
+    counted="{amount} za {count} (transakcje: {events})",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
 
 SPANISH: Final = Words(
     invoice="Factura",
@@ -40,7 +40,7 @@ SPANISH: Final = Words(
     credit="{name} – período no utilizado",
     debit="{name} – período restante",
     usage="{name} – consumo",
-    late_usage="{name} – consumo comunicado con retraso",
+    late_usage="{name} – consumo de un período anterior",
     true_up="{name} – complemento hasta el mínimo",
     setup="{name} – cuota de alta",
     discount="Descuento: {name}",
@@ -50,4 +50,35 @@ SPANISH: Final = Words(
     granted="Pagado con sus créditos concedidos",
     to_balance="Añadido a su saldo",
     credited="Rectificado",
+)
+
+SPANISH_ARITHMETIC: Final = ArithmeticWords(
+    line="{head}: {text}",
+    part="{count} de {whole} {unit} de {amount}",
+    long_part="{periods} × {each} y {count} de {whole} {unit} de {amount}",
+    fraction="{fraction} de {amount}",
+    day="días",
+    second="segundos",
+    thirtieth="días (meses de 30 días)",
+    flat="{price} (importe fijo)",
+    flat_for="{price} (importe fijo para {count})",
+    packages="{units} en paquetes de {size}: {count} × {price}",
+    turnover="{rate} de {amount}",
+    events="operaciones: {count} × {price}",
+    at_minimum="operaciones al precio mínimo: {count} × {price}",
+    at_maximum="operaciones al precio máximo: {count} × {price}",
+    free="{count} de {whole} sin cargo",
+    free_events="operaciones sin importe fijo: {count}",
+    rounded="{exact}, redondeado a {amount}",
+    rounded_at_cuts="{amount} (redondeado para que las partes del período sumen el total)",
+    billed_earlier="menos {amount} ya facturados",
+    reached="menos {amount} ya alcanzados",
+    not_paid="limitado a lo que se ha pagado",
+    discount="menos {amount} ({name})",
+    tax="IVA",
+    tax_rate="{percent} de {name}",
+    plus_tax="más {taxes}",
+    tax_inside="incluido {taxes}: {net} netos",
+    credited="línea {line} de la factura {number}",
+    counted="{amount} por {count} (operaciones: {events})",
 )

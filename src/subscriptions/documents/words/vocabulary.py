@@ -105,24 +105,30 @@ class CorrectionWords:
 class ArithmeticWords:
     """The texts that a line's arithmetic is told with, in one language."""
 
+    line: str
     part: str
     long_part: str
     fraction: str
     day: str
     second: str
     thirtieth: str
+    flat: str
+    flat_for: str
     packages: str
     turnover: str
     events: str
     at_minimum: str
     at_maximum: str
     free: str
+    free_events: str
     rounded: str
     rounded_at_cuts: str
     billed_earlier: str
     reached: str
     not_paid: str
     discount: str
+    tax: str
+    tax_rate: str
     plus_tax: str
     tax_inside: str
     credited: str

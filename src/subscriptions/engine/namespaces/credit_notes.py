@@ -1,4 +1,4 @@
-"""`billing.credit_notes` and `billing.preview.credit_notes`, with and without `await`."""
+"""`billing.credit_notes` and its previews, with and without `await`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ class CreditNotes(Namespace):
     get = Asks(credit_notes.get)
     list = Lists(credit_notes.list_)
 
+    @property
+    def preview(self) -> CreditNotePreviews:
+        """What a credit note would be: `preview(…)` has the arguments of `create`."""
+        return CreditNotePreviews(self.engine)
+
 
 class AsyncCreditNotes(Namespace):
     """What was taken off final invoices."""
@@ -33,14 +38,21 @@ class AsyncCreditNotes(Namespace):
     get = AsyncAsks(credit_notes.get)
     list = AsyncLists(credit_notes.list_)
 
+    @property
+    def preview(self) -> AsyncCreditNotePreviews:
+        """What a credit note would be: `preview(…)` has the arguments of `create`."""
+        return AsyncCreditNotePreviews(self.engine)
+
 
 class CreditNotePreviews(Namespace):
-    """What credit notes would do."""
+    """What credit notes would do; called itself, what `create` would."""
 
+    __call__ = Previews(credit_notes.create)
     create = Previews(credit_notes.create)
 
 
 class AsyncCreditNotePreviews(Namespace):
-    """What credit notes would do."""
+    """What credit notes would do; called itself, what `create` would."""
 
+    __call__ = AsyncPreviews(credit_notes.create)
     create = AsyncPreviews(credit_notes.create)

@@ -1,4 +1,4 @@
-"""`billing.subscriptions` and `billing.preview.subscriptions`, with and without `await`."""
+"""`billing.subscriptions` and its previews, with and without `await`."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ class Subscriptions(Namespace):
     term_warnings = Asks(cancelling.term_warnings)
     list = Lists(subscriptions.list_)
 
+    @property
+    def preview(self) -> SubscriptionPreviews:
+        """What its commands would do: `preview.cancel(…)`; `preview(…)` is that of `change`."""
+        return SubscriptionPreviews(self.engine)
+
 
 class AsyncSubscriptions(Namespace):
     """Who has what, and until when."""
@@ -75,16 +80,25 @@ class AsyncSubscriptions(Namespace):
     term_warnings = AsyncAsks(cancelling.term_warnings)
     list = AsyncLists(subscriptions.list_)
 
+    @property
+    def preview(self) -> AsyncSubscriptionPreviews:
+        """What its commands would do: `preview.cancel(…)`; `preview(…)` is that of `change`."""
+        return AsyncSubscriptionPreviews(self.engine)
+
 
 class SubscriptionPreviews(Namespace):
-    """What commands on subscriptions would do."""
+    """What commands on subscriptions would do; called itself, what `change` would."""
 
+    __call__ = Previews(subscriptions.change)
     create = Previews(subscribing.create)
     change = Previews(subscriptions.change)
     schedule = Previews(subscriptions.schedule)
     unschedule = Previews(subscriptions.unschedule)
     set_next_billing = Previews(subscriptions.set_next_billing)
     transfer = Previews(subscriptions.transfer)
+    set_catch_up = Previews(subscription_settings.set_catch_up)
+    set_payment_method = Previews(subscription_settings.set_payment_method)
+    set_collection_method = Previews(subscription_settings.set_collection_method)
     pause = Previews(pausing.pause)
     resume = Previews(pausing.resume)
     extend_trial = Previews(pausing.extend_trial)
@@ -93,17 +107,22 @@ class SubscriptionPreviews(Namespace):
     undo_cancel = Previews(cancelling.undo_cancel)
     set_end = Previews(cancelling.set_end)
     reactivate = Previews(cancelling.reactivate)
+    answer_survey = Previews(cancelling.answer_survey)
 
 
 class AsyncSubscriptionPreviews(Namespace):
-    """What commands on subscriptions would do."""
+    """What commands on subscriptions would do; called itself, what `change` would."""
 
+    __call__ = AsyncPreviews(subscriptions.change)
     create = AsyncPreviews(subscribing.create)
     change = AsyncPreviews(subscriptions.change)
     schedule = AsyncPreviews(subscriptions.schedule)
     unschedule = AsyncPreviews(subscriptions.unschedule)
     set_next_billing = AsyncPreviews(subscriptions.set_next_billing)
     transfer = AsyncPreviews(subscriptions.transfer)
+    set_catch_up = AsyncPreviews(subscription_settings.set_catch_up)
+    set_payment_method = AsyncPreviews(subscription_settings.set_payment_method)
+    set_collection_method = AsyncPreviews(subscription_settings.set_collection_method)
     pause = AsyncPreviews(pausing.pause)
     resume = AsyncPreviews(pausing.resume)
     extend_trial = AsyncPreviews(pausing.extend_trial)
@@ -112,3 +131,4 @@ class AsyncSubscriptionPreviews(Namespace):
     undo_cancel = AsyncPreviews(cancelling.undo_cancel)
     set_end = AsyncPreviews(cancelling.set_end)
     reactivate = AsyncPreviews(cancelling.reactivate)
+    answer_survey = AsyncPreviews(cancelling.answer_survey)

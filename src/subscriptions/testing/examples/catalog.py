@@ -79,7 +79,9 @@ def of_catalog() -> Iterator[Example]:
                 catalog.Introductory(1, Flat(Decimal("19.00"))),
             ),
             term_periods=24,
+            entitlements=(catalog.Entitlement("seats", 10), catalog.Entitlement("export")),
         ),
+        "bare": a_price("price_bare", entitlements=()),
         "superseded": a_price(
             "price_superseded",
             version=2,

@@ -15,6 +15,7 @@ from subscriptions.discounts import DiscountShare
 from subscriptions.ids import CouponId, PriceId, SubscriptionId
 from subscriptions.invoice_numbering import Reset, Series
 from subscriptions.money import EUR, Money, Rounding
+from subscriptions.pricing import EventTotals
 from subscriptions.proration import ProrationUnit
 from subscriptions.taxes import TaxableLine, TaxBehavior, TaxCategory, TaxFlag, TaxRate, tax_totals
 from subscriptions.testing.builders import (
@@ -244,7 +245,13 @@ def _with_every_line(invoice: invoices.Invoice) -> invoices.Invoice:
             ),
         },
         invoices.LineKind.LATE_USAGE: {
-            "usage": invoices.Measured("api_calls", Decimal(1010), 13, Decimal("1000.5")),
+            "usage": invoices.Measured(
+                "api_calls",
+                Decimal(1010),
+                13,
+                Decimal("1000.5"),
+                totals=EventTotals(Decimal("900.5"), 3, 2, 5, 3),
+            ),
         },
         invoices.LineKind.TRUE_UP: {
             "part": invoices.Part(2000, Fraction(), Fraction(1, 86_400), ProrationUnit.SECOND),

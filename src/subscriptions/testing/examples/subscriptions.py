@@ -26,6 +26,7 @@ from subscriptions.testing.builders import (
     an_item,
 )
 from subscriptions.testing.examples.example import DUE, INVOICE, LATER, METHOD, QUEBEC, Example
+from subscriptions.usage import Stretch, StretchKind
 
 
 def of_subscriptions() -> Iterator[Example]:
@@ -77,6 +78,7 @@ def of_subscriptions() -> Iterator[Example]:
                     usage_billed_minor=100,
                     first_stub=lifecycle.FirstStub.FULL,
                     free=(lifecycle.Free(AT, LATER),),
+                    past=tuple(Stretch(AT, yearly, kind) for kind in StretchKind),
                 ),
             ),
             start=START,
@@ -124,6 +126,8 @@ def of_migrations() -> Iterator[Example]:
         yield Example(f"migration.{word}", migrations.MIGRATION, migration)
     told = a_migration(notice=Interval.months(1))
     yield Example("migration.planning", migrations.MIGRATION, told)
+    on_a_day = a_migration(id=MigrationId("mig_on_a_day"), notice_on=START)
+    yield Example("migration.on_a_day", migrations.MIGRATION, on_a_day)
 
 
 def _of_every_choice() -> dict[str, lifecycle.Subscription]:
