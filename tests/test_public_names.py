@@ -12,7 +12,7 @@ import pytest
 import subscriptions
 import subscriptions.testing
 from subscriptions.engine import namespaces
-from subscriptions.engine.binding import Namespace
+from subscriptions.engine.binding import AsyncDoes, Does, Namespace
 
 # Every name here is a promise to hosts: adding one is a decision, removing one breaks somebody.
 NAMES = {
@@ -155,7 +155,7 @@ NOUNS = {
         "verify",
         "void",
     },
-    "credit_notes": {"create", "get", "list", "preview", "text"},
+    "credit_notes": {"create", "explain", "get", "list", "preview", "text"},
     "balance": {
         "adjust",
         "entries",
@@ -284,6 +284,52 @@ def test_both_drivers_have_the_same_nouns_and_verbs() -> None:
         if not name.startswith("Async"):
             other = classes[f"Async{name}"]
             assert {n for n in dir(each) if n[0] != "_"} == {n for n in dir(other) if n[0] != "_"}
+
+
+# What writes nothing, of the verbs that are written by hand; all others are commands.
+NO_COMMANDS = {
+    "events.subscribe",  # it is of this process
+    "invoices.verify",
+    "reports.audit",
+    "reports.ledger",
+    "reports.numbers",
+    "reports.tax",
+}
+# Each needs a reason: a command that comes twice is done twice unless it has something of its own.
+WITHOUT = {
+    "commit": {"at", "idempotency_key"},  # the preview took both: they are in the plan
+    "run": {"at", "idempotency_key"},  # its time is `until`, and a second run finds nothing due
+    "sweep": {"idempotency_key"},  # each charge is known by the gateway's own id of it
+    "transaction": {"at", "idempotency_key"},  # the commands in it have their own
+    "webhooks.receive": {"idempotency_key"},  # each message has the gateway's own id
+}
+
+
+@pytest.mark.parametrize("make", [subscriptions.Billing, subscriptions.AsyncBilling])
+def test_every_command_takes_a_time_and_an_idempotency_key(
+    make: type[subscriptions.Billing | subscriptions.AsyncBilling],
+) -> None:
+    billing = make()
+    commands = {name: getattr(billing, name) for name in dir(make) if not name.startswith("_")}
+    for noun, namespace in vars(billing).items():
+        if not isinstance(namespace, Namespace):
+            continue
+        for verb in NOUNS[noun]:
+            made = inspect.getattr_static(type(namespace), verb)
+            if isinstance(made, (Does, AsyncDoes)) or inspect.isfunction(made):
+                commands[f"{noun}.{verb}"] = getattr(namespace, verb)
+    lacking: dict[str, set[str]] = {}
+    for name in commands.keys() - NO_COMMANDS:
+        taken = inspect.signature(commands[name]).parameters
+        for wanted in ("at", "idempotency_key"):
+            if wanted not in taken:
+                lacking.setdefault(name, set()).add(wanted)
+            else:
+                assert taken[wanted].kind is inspect.Parameter.KEYWORD_ONLY, name
+                assert taken[wanted].default is None, name
+    assert lacking == WITHOUT
+    assert commands.keys() >= NO_COMMANDS
+    assert len(commands) > 80, "the namespaces are looked through"
 
 
 HEAVY = ("alembic", "asyncio", "babel", "cattrs", "hypothesis", "pytest", "rich", "sqlalchemy")

@@ -121,9 +121,10 @@ class Price:
     that are `introductory`. A price in `arrears` is billed when a period ends, others when it
     begins; one with a `meter` is for the usage of a period and so always in arrears, and
     `trial_usage_billed` says whether usage within a trial is billed too. `minimum_minor` is what a
-    period costs at least, `setup_minor` what is billed once, with the first period. `trial` is the
-    trial of new subscriptions that say nothing else. After `term_periods` the item ends; without,
-    it goes on until it is cancelled.
+    period costs at least, an introductory one too: without a meter it is a part of the price of the
+    period, with one it is trued up when the period is over. `setup_minor` is billed once, with the
+    first period. `trial` is the trial of new subscriptions that say nothing else. After
+    `term_periods` the item ends; without, it goes on until it is cancelled.
 
     Versions: the price is on offer from `valid_from` up to, not including, `superseded_on`. A price
     of one `customer` is there instead of the price that it `overrides`. What is sold at it is

@@ -194,7 +194,8 @@ def load(kind: Kind[R], text: str) -> R:
 
 def dump_report(report: object) -> str:
     """Return what a command reported as a JSON text, as `dump` does a record."""
-    return _encode(_writer(type(report))(report))
+    kind: Any = type(report)
+    return _encode(_writer(kind)(report))
 
 
 def load_report(kind: type[T], text: str) -> T:
@@ -207,9 +208,10 @@ def load_report(kind: type[T], text: str) -> T:
 
 
 def _load(kind: type[T], name: str, text: str) -> T:
+    wanted: Any = kind
     try:
         document = json.loads(text)
-        return cast("T", _reader(kind)(document, kind))
+        return cast("T", _reader(wanted)(document, wanted))
     except (*_NOT_WHAT_IT_SHOULD_BE, ForbiddenExtraKeysError) as error:
         # Not the text itself: it holds personal data, and errors end in logs.
         size = f"{len(text)} characters"

@@ -1,7 +1,7 @@
 """Reads an English sentence about a line as a customer with a calculator does.
 
 It knows the words of the sentence and nothing of the library: every `=` must hold to the cent, and
-what comes out last is what the line costs after its discounts.
+what comes out last is what the line costs after its discounts, or what of it is credited.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import re
 from fractions import Fraction
 
 _HALF_A_CENT = Fraction(1, 200)
-_TAX = re.compile(r", (plus|including) [\d.]+% VAT.*$")
+_TAX = re.compile(r", (plus|including) [\d.]+% [A-Z]+.*$")
 _PART = re.compile(r"^([\d,.]+) of ([\d,.]+) (?:days|seconds|days \(30 to a month\)) of (.*)$")
 _REMARK = re.compile(r"(?: for [\d,.]+ \(events: \d+\)| \((?:flat|rounded so)[^()]*\))$")
+_WHY_LESS = re.compile(r" (?:billed|already|credited|not credited|\().*")
 _BESIDE = re.compile(r"^([^()]*?) \((.*)\)$")
 _PACKAGES = re.compile(r"^([\d,.]+) in packages of ([\d,.]+): ([\d,.]+) × (.*)$")
 
@@ -31,11 +32,18 @@ def _chain(told: str) -> Fraction:
         for clause in _apart(step, ", "):
             if clause.endswith(" free") or clause.startswith("events without"):
                 continue
-            if clause == "limited to what was paid":
+            if clause == "credited in full":
+                assert reached is not None, told
+            elif clause == "limited to what was paid":
                 reached = None
+            elif clause.startswith("at least "):
+                least = _value(clause[9:])
+                assert reached is not None, told
+                assert reached < least, told
+                reached = least
             elif clause.startswith("less "):
                 assert reached is not None, told
-                reached -= _value(re.sub(r" billed.*| already.*| \(.*", "", clause[5:]))
+                reached -= _value(re.sub(_WHY_LESS, "", clause[5:]))
             else:
                 value = _sum(clause.removeprefix("rounded to "))
                 assert reached is None or abs(reached - value) <= bound, (told, clause)

@@ -21,10 +21,12 @@ from hypothesis import strategies as st
 from subscriptions.billing_cycles import Interval
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.discounts import AmountOff, PercentOff
+from subscriptions.ids import PriceId
 from subscriptions.invoices import LineKind, LineRef
 from subscriptions.lifecycle import PaidShare, WantedItem
 from subscriptions.money import EUR, Money
-from subscriptions.pricing import Flat, Graduated, PerUnit, Tier
+from subscriptions.pricing import Flat, Graduated, PerUnit, Stairstep, Tier
+from subscriptions.pricing import Step as PriceStep
 from subscriptions.proration import Proration
 from subscriptions.taxes import TaxBehavior
 from subscriptions.testing.builders import a_coupon, a_price
@@ -47,6 +49,7 @@ PRICES = [
             )
         ),
     ),
+    a_price("least", model=PerUnit("9.99"), minimum_minor=4444),
 ]
 
 
@@ -57,6 +60,8 @@ def cost(price: str, quantity: int) -> Fraction:
             return Fraction(3100)
         case "unit":
             return Fraction(777) * quantity
+        case "least":
+            return max(Fraction(999) * quantity, Fraction(4444))
         case _:
             tiers = 100 + 1000 * min(quantity, 3)
             if quantity > 3:
@@ -84,7 +89,7 @@ class Step:
         return noon(START + timedelta(days=self.day), self.hour)
 
 
-IDS = st.sampled_from(["flat", "unit", "tiers"])
+IDS = st.sampled_from(["flat", "unit", "tiers", "least"])
 UNITS = st.sampled_from(["day", "second", "thirtieths"])
 CONFIGURATION = st.tuples(IDS, st.integers(1, 15))
 STEPS = st.lists(
@@ -390,7 +395,7 @@ def test_a_thousand_changes_in_a_year_add_up(unit: str) -> None:
     had, since = Fraction(3100), Fraction()
     expected = Fraction()
     for hour in hours:
-        price, quantity = chosen.choice(["flat", "unit", "tiers"]), chosen.randint(1, 20)
+        price, quantity = chosen.choice(PRICES).id, chosen.randint(1, 20)
         mode = chosen.choice(["invoice_now", "next_invoice"])
         at = noon(START, 0) + timedelta(hours=hour)
         wanted = [WantedItem(ledger.prices[price].id, quantity, 1)]
@@ -477,3 +482,54 @@ def test_in_any_life_a_change_and_a_change_back_cost_nothing(seed: int) -> None:
         outcome = ledger.settled(now, policy)
         invoiced = [line for lines in ledger.invoices.values() for line in lines]
         assert charged_minor([*invoiced, *outcome.pending]) >= 0
+
+
+LEAST = a_price("least", model=PerUnit("10.00"), minimum_minor=4500)
+# What 10.00 for each of up to nine units comes to, and 45.00 at least, amount by amount.
+LISTED = a_price(
+    "least",
+    model=Stairstep(
+        [PriceStep(up_to=count, price=max(45, 10 * count)) for count in range(1, 9)]
+        + [PriceStep(price=90)]
+    ),
+)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_in_any_life_a_minimum_costs_what_a_list_of_its_amounts_costs(seed: int) -> None:
+    chosen = random.Random(seed)
+    # The one is cut, credited and charged as a price that has no minimum: so must the other be.
+    both = [
+        Ledger([price, evolve(price, id=PriceId("least late"), arrears=True), *LIFE], start=START)
+        for price in (LEAST, LISTED)
+    ]
+    now = noon(START, 0)
+    for _ in range(25):
+        now += timedelta(hours=chosen.choice([0, 1, 5, 24, 100, 300, 800]))
+        policy = Proration(
+            mode=chosen.choice(["next_invoice", "invoice_now"]),
+            unit=chosen.choice(["day", "second", "thirtieths"]),
+        )
+        had = items(both[0])
+        one, price = chosen.choice(had), chosen.choice(["least", "least late", "month", "year"])
+        edited = {
+            "quantity": evolve(one, quantity=chosen.randint(1, 9)),
+            "swap": evolve(one, price=PriceId(price)),
+            "add": WantedItem(PriceId(price), chosen.randint(1, 9)),
+        }[chosen.choice(["quantity", "swap", "add"])]
+        wanted = [each for each in had if each.item != edited.item] + [edited]
+        on = now.date() + timedelta(days=chosen.randint(1, 60)) if chosen.random() < 0.1 else None
+        for ledger in both:
+            bill_due(ledger, now)
+            if on is not None:
+                ledger.move(on, now, policy)
+            else:
+                ledger.change(wanted[-3:], now, policy)
+            ledger.check()
+        bounded, listed = (
+            # Only what is printed of them differs: a list of amounts has no unit price.
+            [evolve(line, unit_price=None) for line in each.lines]
+            + [evolve(line, unit_price=None) for line in each.settled(now, policy).pending]
+            for each in both
+        )
+        assert bounded == listed

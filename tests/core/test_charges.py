@@ -26,6 +26,7 @@ from subscriptions.lifecycle import (
     debits_of,
     discounted,
     part_used,
+    period_minor,
     price_of_period,
     yearly_minor,
 )
@@ -119,25 +120,54 @@ class TestAPeriod:
 
 class TestAMinimum:
     PRICE = a_price(model=PerUnit("10.00"), minimum_minor=10000)
+    METERED = evolve(PRICE, arrears=True, meter="calls", model=PerUnit("1.00"))
 
-    def test_what_is_missing_to_it_is_a_line(self) -> None:
-        charge, true_up = charged(aligned(quantity=3), self.PRICE, WHOLE)
+    @pytest.mark.parametrize(
+        ("quantity", "amount_minor", "unit_price"),
+        [(3, 10000, None), (10, 10000, Decimal("10.00")), (11, 11000, Decimal("10.00"))],
+    )
+    def test_it_is_what_a_period_costs_at_least(
+        self, quantity: int, amount_minor: int, unit_price: Decimal | None
+    ) -> None:
+        (charge,) = charged(aligned(quantity=quantity), self.PRICE, WHOLE)
+        assert (charge.kind, charge.quantity, charge.part) == (LineKind.PERIOD, quantity, None)
+        assert (charge.amount_minor, charge.unit_price) == (amount_minor, unit_price)
+
+    def test_a_stub_is_a_part_of_it(self) -> None:
+        (charge,) = charged(aligned(quantity=3), self.PRICE, TENTH)
+        # 5 of 31 days of 100.00.
+        assert charge.amount_minor == 1613
+        assert charge.part == Part(10000, Fraction(26, 31), Fraction(1), units=31)
+
+    def test_it_holds_in_introductory_phases(self) -> None:
+        price = evolve(self.PRICE, introductory=(Introductory(1, Flat("1.00")),))
+        for billed in (0, 1, None):
+            assert period_minor(price, 3, billed=billed) == 10000
+        found = [period_minor(price, 11, billed=billed) for billed in (0, 1, None)]
+        assert found == [10000, 11000, 11000]
+
+    def test_it_is_what_may_be_credited(self) -> None:
+        (debit,) = debits_of(
+            charged(aligned(), self.PRICE, WHOLE), None, first_line=0, after=WHOLE.start
+        )
+        assert debit.whole_minor == 10000
+
+    def test_what_is_missing_to_it_of_usage_is_a_line(self) -> None:
+        item, used = aligned(arrears=True, meter="calls"), UsageOf(WHOLE, Decimal(30), 3)
+        charge, true_up = charged(item, self.METERED, WHOLE, used)
         assert (charge.amount_minor, true_up.amount_minor) == (3000, 7000)
         assert (true_up.kind, true_up.item, true_up.subscription) == (LineKind.TRUE_UP, 1, SUB.id)
         assert (true_up.period, true_up.part) == (WHOLE, None)
+        assert len(charged(item, self.METERED, WHOLE, evolve(used, quantity=Decimal(100)))) == 1
 
-    @pytest.mark.parametrize("quantity", [10, 11])
-    def test_nothing_is_missing_where_it_is_reached(self, quantity: int) -> None:
-        assert len(charged(aligned(quantity=quantity), self.PRICE, WHOLE)) == 1
-
-    def test_a_stub_has_its_part_of_it(self) -> None:
-        charge, true_up = charged(aligned(quantity=3), self.PRICE, TENTH)
-        # 5 of 31 days of 100.00, less 5 of 31 days of 30.00: 16.13 − 4.84.
-        assert (charge.amount_minor, true_up.amount_minor) == (484, 1613 - 484)
+    def test_usage_in_a_stub_has_its_part_of_it(self) -> None:
+        item, used = aligned(arrears=True, meter="calls"), UsageOf(TENTH, Decimal(3), 3)
+        charge, true_up = charged(item, self.METERED, TENTH, used)
+        assert (charge.amount_minor, true_up.amount_minor) == (300, 1613 - 300)
         assert true_up.part == Part(10000, Fraction(26, 31), Fraction(1), units=31)
 
     def test_late_usage_does_not_fill_it_and_usage_billed_ahead_does(self) -> None:
-        price = evolve(self.PRICE, arrears=True, meter="calls", model=PerUnit("1.00"))
+        price = self.METERED
         item = aligned(arrears=True, meter="calls", usage_billed_minor=2000)
         now = UsageOf(WHOLE, Decimal(30), 3)
         late = UsageOf(TENTH, Decimal(500), 9, known=Decimal(400))
@@ -364,3 +394,10 @@ def test_a_year_is_twelve_months_or_365_days_and_usage_counts_as_none() -> None:
     metered = a_price(model=PerUnit("10.00"), arrears=True, meter="calls")
     every = [(monthly, 2), (quarterly, 1), (weekly, 1), (once, 9), (metered, 1)]
     assert yearly_minor(every) == 24000 + 4000 + Fraction(365000, 7)
+
+
+def test_a_year_costs_the_minimum_of_each_period_at_least() -> None:
+    monthly = a_price(model=PerUnit("10.00"), minimum_minor=2500)
+    metered = evolve(monthly, arrears=True, meter="calls")
+    assert yearly_minor([(monthly, 1), (metered, 1)]) == yearly_minor([(monthly, 2)]) == 30000
+    assert yearly_minor([(monthly, 3)]) == 36000

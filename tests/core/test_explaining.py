@@ -123,11 +123,11 @@ cuts = st.fractions(0, 2, max_denominator=60)
 days = st.dates(date(2027, 1, 31), date(2027, 6, 30))
 
 
-@given(models, st.integers(1, 200), days, st.integers(1, 90))
+@given(models, st.integers(1, 200), days, st.integers(1, 90), st.integers(0, 5000))
 def test_a_period_or_any_stub_recomputes_from_its_price(
-    model: PriceModel, quantity: int, start: date, length: int
+    model: PriceModel, quantity: int, start: date, length: int, minimum_minor: int
 ) -> None:
-    price = a_price(model=model)
+    price = a_price(model=model, minimum_minor=minimum_minor)
     item = an_item(quantity=quantity)
     period = Period(start, date.fromordinal(start.toordinal() + length))
     (charge,) = charge_period(item, price, period, rate=VAT, subscription=a_subscription())
@@ -456,6 +456,41 @@ def test_a_true_up_is_the_minimum_less_what_was_reached() -> None:
     half = told(a_line(LineKind.TRUE_UP, 1800, part=part), price)
     assert half.deduction is not None
     assert half.deduction.amount_minor == 2500 - 1800
+
+
+def test_a_period_at_its_minimum_says_what_is_missing_to_it() -> None:
+    price = a_price(model=PerUnit("0.3333"), minimum_minor=800)
+    line = a_line(amount_minor=800, quantity=17)
+    explained = told(line, price)
+    assert explained.priced is not None
+    own, missing = explained.priced.parts
+    # From the exact amount, so that nothing is rounded twice: 5.6661 and 2.3339 are 8.00.
+    assert (own.kind, own.amount) == (PartKind.UNITS, Decimal("5.6661"))
+    assert (missing.kind, missing.quantity) == (PartKind.UP_TO_MINIMUM, Decimal(1))
+    assert missing.unit_price == missing.amount == Decimal("2.3339")
+    assert explained.priced.rounding_minor == 0
+    assert sentence(explained).endswith(": 17 × €0.3333 = €5.6661, at least €8.00, plus 19% VAT.")
+    part = Part(800, Fraction(1, 2), Fraction(1), units=28)
+    half = a_line(LineKind.DEBIT, 400, quantity=17, part=part)
+    assert sentence(told(half, price)).endswith(
+        ": 14 of 28 days of €8.00 (17 × €0.3333 = €5.6661, at least €8.00) = €4.00, plus 19% VAT."
+    )
+
+
+@pytest.mark.parametrize(("quantity", "amount_minor"), [(24, 800), (25, 833)])
+def test_a_minimum_that_is_reached_is_not_mentioned(quantity: int, amount_minor: int) -> None:
+    # 24 × 0.3333 is 7.9992, which is rounded to the minimum.
+    price = a_price(model=PerUnit("0.3333"), minimum_minor=800)
+    explained = told(a_line(amount_minor=amount_minor, quantity=quantity), price)
+    assert explained.priced is not None
+    assert [part.kind for part in explained.priced.parts] == [PartKind.UNITS]
+
+
+def test_what_is_no_minimum_of_a_period_is_not_told_as_one() -> None:
+    price = a_price(model=PerUnit("1.00"), minimum_minor=800)
+    assert told(a_line(amount_minor=700, quantity=5), price).priced is None
+    metered = evolve(price, meter="calls", arrears=True)
+    assert told(a_line(LineKind.USAGE, 800, quantity=5), metered).priced is None
 
 
 def test_discounts_come_off_the_amount_and_tax_is_inside_or_added() -> None:

@@ -195,7 +195,18 @@ def test_an_event_id_with_other_content_is_refused(billing: Billing, other: dict
     with pytest.raises(IdempotencyMismatch) as refused:
         billing.usage.record(event_id="e1", **{**given, **other})
     assert refused.value.key == "e1"
+    (name,) = other
+    assert refused.value.difference.startswith(f"{name} is ")
+    assert refused.value.difference.endswith(" was given")
     assert recorded(billing) == [first]
+
+
+def test_an_event_id_with_another_quantity_says_both(billing: Billing) -> None:
+    billing.usage.record(SUB, "calls", event_id="e1", quantity=2)
+    with pytest.raises(IdempotencyMismatch, match="quantity is 2, and 3 was given"):
+        billing.usage.record(SUB, "calls", event_id="e1", quantity=3)
+    (refused,) = billing.usage.record_many([Usage(SUB, "calls", "e1", 3)]).refused
+    assert refused.expected == "new, or with what is stored: quantity is 2, and 3 was given"
 
 
 @pytest.mark.parametrize(

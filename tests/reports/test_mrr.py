@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from attrs import evolve
 
 from subscriptions import Billing, Flat, Interval, Money, TaxRate, TaxRates, ValidationError
 from subscriptions.billing_cycles import BillingCycle
@@ -105,6 +106,21 @@ def test_units_count_as_often_as_there_are_and_a_flat_price_once() -> None:
     assert of_one(a_price(PerUnit("0.0005"), Interval.months(1)), 1010) == "0.51 EUR"
     assert of_one(a_price(PerUnit("10.00"), Interval.months(1)), Decimal("2.5")) == "25.00 EUR"
     assert of_one(a_price(Flat("10.00"), Interval.months(1)), 7) == "10.00 EUR"
+
+
+def test_what_is_not_metered_counts_with_its_minimum() -> None:
+    quarter = evolve(a_price(PerUnit("10.00"), Interval.months(3)), minimum_minor=4500)
+    assert [of_one(quarter, quantity) for quantity in (1, 4, 6)] == [
+        "15.00 EUR",
+        "15.00 EUR",
+        "20.00 EUR",
+    ]
+
+
+def test_usage_does_not_recur_but_what_is_billed_whatever_is_used_does() -> None:
+    metered = evolve(a_price(PerUnit("10.00"), Interval.months(1)), meter="calls", arrears=True)
+    assert not of_one(metered)
+    assert of_one(evolve(metered, minimum_minor=2500)) == "25.00 EUR"
 
 
 def test_a_price_that_contains_tax_counts_without_it() -> None:

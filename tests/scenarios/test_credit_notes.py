@@ -487,7 +487,8 @@ def test_it_is_written_in_the_customers_language(shop: Shop) -> None:
     assert "RECHNUNGSKORREKTUR" in text
     assert "Gutschrift" not in text
     assert f"Berichtigt die Rechnung {invoice.number} vom 01.01.2027." in text
-    assert "CREDIT NOTE" in shop.billing.credit_notes.text(note.id, language="fr")
+    assert "AVOIR" in shop.billing.credit_notes.text(note.id, language="fr")
+    assert "CREDIT NOTE" in shop.billing.credit_notes.text(note.id, language="ja")
     assert "Korrigiert" in shop.billing.invoices.text(invoice.id)
 
 

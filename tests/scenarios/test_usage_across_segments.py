@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from subscriptions import MemoryStorage, PerUnit, ValidationError
 from subscriptions.alignment import Calendar
 from subscriptions.lifecycle import Subscription
-from tests.scenarios.shop import MONTHLY, Shop, audit, eur, open_shop
+from tests.scenarios.shop import MONTHLY, YEARLY, Shop, audit, eur, open_shop
 
 Opened = Callable[..., Shop]
 START = datetime(2027, 1, 1, tzinfo=UTC)
@@ -481,4 +481,89 @@ def test_usage_of_before_an_end_is_billed_once_it_is_brought_back_and_that_betwe
         ("usage", "2027-02-20/2027-03-20", "1.00"),
         ("late_usage", "2027-01-01/2027-02-01", "7.00"),
         ("late_usage", "2027-02-01/2027-03-01", "2.00"),
+    ]
+
+
+def test_billed_usage_of_a_trial_is_owed_though_the_stub_after_it_is_free(story: Story) -> None:
+    price = story.price(trial_usage_billed=True)
+    more = {"align": Calendar(), "first_stub": "free", "trial_until": date(2027, 1, 15)}
+    sub = story.sell(price, **more)
+    story.use(sub, 10)
+    story.shop.time.advance(to=date(2027, 1, 20))
+    story.use(sub, 100)
+    story.shop.time.advance(to=date(2027, 2, 20))
+    story.use(sub, 1)
+    story.shop.time.advance(to=date(2027, 3, 1))
+    assert [(kind, amount) for kind, _, amount in story.billed()] == [
+        ("late_usage", "10.00"),
+        ("usage", "1.00"),
+    ]
+
+
+@pytest.mark.parametrize(("aggregation", "quantity"), [("sum", 5), ("max", 5), ("last", 5)])
+def test_a_summary_of_an_instant_knows_nothing_of_what_came_after_it(
+    shop: Shop, aggregation: str, quantity: int
+) -> None:
+    story = counting(shop, aggregation)
+    sub = story.sell(story.price())
+    shop.time.advance(to=date(2027, 1, 20))
+    story.use(sub, 5, at("2027-01-05"))
+    story.use(sub, 7, at("2027-01-15"))
+    (then,) = shop.billing.usage.summary(sub.id, at=at("2027-01-10"))
+    assert (int(then.quantity), then.count) == (quantity, 1)
+
+
+def test_who_is_brought_back_begins_with_no_level_whatever_comes_late(shop: Shop) -> None:
+    story = counting(shop, "time_weighted")
+    sub = story.sell(story.price("31.00"))
+    story.use(sub, 1)
+    shop.time.advance(to=at("2027-01-21T00:00"))
+    shop.billing.subscriptions.cancel(sub.id, when="now")
+    shop.time.advance(to=date(2027, 3, 1))
+    shop.billing.subscriptions.reactivate(sub.id)
+    story.use(sub, 3, at("2027-01-11"))
+    shop.time.advance(to=date(2027, 4, 1))
+    # Two more seats for ten of 31 days.
+    assert story.billed() == [
+        ("usage", "2027-01-01/2027-01-21", "20.00"),
+        ("late_usage", "2027-01-01/2027-02-01", "20.00"),
+    ]
+
+
+def test_another_interval_from_the_start_on_bills_all_by_the_year(story: Story) -> None:
+    shop = story.shop
+    monthly = story.price()
+    yearly = shop.billing.catalog.add_price(
+        "Yearly", PerUnit("2.00"), currency="EUR", every=YEARLY, meter="used", arrears=True
+    )
+    sub = story.sell(monthly)
+    story.use(sub, 10)
+    shop.billing.subscriptions.change(sub.id, swap={monthly: yearly.id})
+    shop.time.advance(to=date(2027, 6, 1))
+    story.use(sub, 1)
+    shop.time.advance(to=date(2028, 1, 1))
+    assert story.billed() == [("usage", "2027-01-01/2028-01-01", "22.00")]
+
+
+def test_an_item_that_goes_over_to_another_meter_takes_nothing_of_before(story: Story) -> None:
+    shop = story.shop
+    old = story.price()
+    shop.billing.usage.add_meter("other")
+    new = shop.billing.catalog.add_price(
+        "Other", PerUnit("2.00"), currency="EUR", every=MONTHLY, meter="other", arrears=True
+    )
+    sub = story.sell(old)
+    story.use(sub, 10)
+    shop.time.advance(to=at("2027-01-16T00:00"))
+    shop.billing.subscriptions.change(sub.id, swap={old: new.id})
+    record = shop.billing.usage.record
+    with pytest.raises(ValidationError, match="when the subscription had a price with meter other"):
+        record(sub.id, "other", event_id="before", occurred_at=at("2027-01-10"))
+    with pytest.raises(ValidationError, match="meter"):
+        story.use(sub, 1, at("2027-01-10"))
+    record(sub.id, "other", event_id="after")
+    shop.time.advance(to=date(2027, 2, 1))
+    assert story.billed() == [
+        ("usage", "2027-01-01/2027-01-16", "10.00"),
+        ("usage", "2027-01-16/2027-02-01", "2.00"),
     ]

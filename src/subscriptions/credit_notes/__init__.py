@@ -5,7 +5,8 @@ invoice at the invoice's rates. It takes a number of a series of its own and is 
 has no states. First it lowers what is owed on the invoice; the rest was paid, and is given back.
 
 Amounts are positive: what is credited of a line that was charged. They are minor units of
-`currency` (fields end in `_minor`); the properties give `Money`. Nothing here moves money.
+`currency` (fields end in `_minor`); the properties give `Money`. `explain` shows how that of a line
+comes about. Nothing here moves money.
 """
 
 from subscriptions.credit_notes.amounts import (
@@ -22,6 +23,7 @@ from subscriptions.credit_notes.credit_note import (
     CreditNoteIssued,
     Division,
 )
+from subscriptions.credit_notes.explaining import CreditExplanation, EarlierCredit, explain
 from subscriptions.credit_notes.issuing import (
     compose,
     content_hash,
@@ -35,14 +37,17 @@ from subscriptions.credit_notes.issuing import (
 __all__ = [
     "CREDIT_NOTE",
     "Amounts",
+    "CreditExplanation",
     "CreditLine",
     "CreditNote",
     "CreditNoteIssued",
     "Division",
+    "EarlierCredit",
     "compose",
     "content_hash",
     "credit_note_id",
     "divide",
+    "explain",
     "issue",
     "left_of_lines",
     "left_of_total",

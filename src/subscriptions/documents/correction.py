@@ -41,7 +41,8 @@ def render(note: CreditNote, *, language: str | None = None) -> str:
     """Return a credit note as a text that ends with a line break.
 
     `language` is a BCP 47 tag, by default the customer's when the note was sealed. The words are
-    there in German and English; other languages get the English text.
+    there in German, English, Spanish, French, Italian, Dutch and Polish; other languages get the
+    English text.
     """
     party = note.party
     tag = speaks_correction(language or (party.language if party is not None else "en"))

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from babel import Locale
 
+from subscriptions.credit_notes import CreditExplanation
 from subscriptions.documents.formats import (
     day_format,
     locale_of,
@@ -34,6 +35,7 @@ from subscriptions.money import round_fraction
 from subscriptions.pricing import PartKind, PricePart
 from subscriptions.pricing.numbers import EXACT
 from subscriptions.proration import ProrationUnit
+from subscriptions.records import evolve
 from subscriptions.taxes import TaxBehavior, TaxRate
 
 _FREE = frozenset({PartKind.FREE, PartKind.FREE_TURNOVER, PartKind.FREE_EVENTS})
@@ -58,6 +60,30 @@ def sentence(explanation: Explanation, *, language: str = "en") -> str:
         return _Telling(explanation, words_of(tag), words, locale_of(tag)).whole()
 
 
+def credit_sentence(explanation: CreditExplanation, *, language: str = "en") -> str:
+    r"""Return how the amount of a credit note's line comes about: charged, less what is not in it.
+
+    `language` is as in `sentence`.
+
+    >>> from subscriptions.credit_notes import explain
+    >>> from subscriptions.testing.builders import a_credit_note, an_invoice
+    >>> told = explain(a_credit_note(), 0, an_invoice(), [])
+    >>> credit_sentence(told).partition(" (")[2].replace("\xa0", " ")
+    'line 1 of invoice INV-inv_ada): €29.00, credited in full, plus 19% VAT.'
+    """
+    # What is credited is named as what was charged, and its tax is as the note has it.
+    line = evolve(
+        explanation.charged,
+        credits=explanation.credits,
+        credited_number=explanation.invoice_number,
+        net_minor=explanation.net_minor,
+    )
+    tag = speaks_arithmetic(language)
+    words = ARITHMETIC[tag.partition("-")[0]]
+    with localcontext(EXACT):
+        return _Telling(line, words_of(tag), words, locale_of(tag), explanation).whole()
+
+
 @frozen
 class _Telling:
     """One explanation, with the words and the locale that it is told in."""
@@ -66,9 +92,12 @@ class _Telling:
     names: Words
     words: ArithmeticWords
     locale: Locale
+    taken: CreditExplanation | None = None
+    """What a credit note takes off the line, if it is told of that."""
 
     def whole(self) -> str:
-        text = self.words.line.format(head=self.head(), text=f"{self.arithmetic()}{self.tax()}")
+        arithmetic = f"{self.arithmetic()}{self.taken_off()}{self.tax()}"
+        text = self.words.line.format(head=self.head(), text=arithmetic)
         # "USt." ends with a full stop of its own.
         return text if text.endswith(".") else f"{text}."
 
@@ -102,11 +131,29 @@ class _Telling:
             text = f"{text} = {self.money(line.taxable_minor)}"
         return text
 
+    def taken_off(self) -> str:
+        """Return the steps from what was charged to what a credit note takes off."""
+        taken, words = self.taken, self.words
+        if taken is None:
+            return ""
+        steps: list[str] = []
+        if taken.earlier:
+            numbers = ", ".join([each.number or each.credit_note for each in taken.earlier])
+            amount = self.money(taken.earlier_minor)
+            steps.append(words.credited_earlier.format(amount=amount, numbers=numbers))
+        if taken.left_minor:
+            steps.append(words.not_credited.format(amount=self.money(taken.left_minor)))
+        if not steps:
+            return f", {words.credited_in_full}"
+        return f", {', '.join(steps)} = {self.money(taken.amount_minor)}"
+
     def price_parts(self) -> str:
         """Return how the whole comes about, up to what it comes to; nothing if that is unknown."""
         line, words = self.line, self.words
         total = self.money(line.whole_minor)
         if line.priced is not None:
+            if _is_minimum(line.priced):
+                return self.minimum(line.priced)
             parts, exact = self.price_sum(line.priced)
             if not exact:
                 return parts if _is_one(line.priced) else f"{parts} = {total}"
@@ -116,6 +163,14 @@ class _Telling:
             count = number_text(self.locale, line.usage.quantity)
             return words.counted.format(amount=total, count=count, events=line.usage.events)
         return ""
+
+    def minimum(self, priced: Priced) -> str:
+        """Return what the quantity would cost, and the minimum that is more."""
+        own = evolve(priced, parts=priced.parts[:-1])
+        text, _ = self.price_sum(own)
+        if not _is_one(own):
+            text = f"{text} = {self.price(_exact(own))}"
+        return f"{text}, {self.price_part(priced.parts[-1], priced)}"
 
     def price_sum(self, priced: Priced) -> tuple[str, str]:
         """Return the parts of a price, and what they come to if that was rounded."""
@@ -127,7 +182,7 @@ class _Telling:
             return parts, ""
         if _is_one(priced):
             return parts, parts
-        return parts, self.price(reduce(EXACT.add, [part.amount for part in priced.parts]))
+        return parts, self.price(_exact(priced))
 
     def price_part(self, part: PricePart, priced: Priced) -> str:
         words = self.words
@@ -165,13 +220,17 @@ class _Telling:
                 return words.free.format(count=amount, whole=whole)
             case PartKind.FREE_EVENTS:
                 return words.free_events.format(count=count)
+            case PartKind.UP_TO_MINIMUM:
+                return words.at_least.format(amount=self.price(_exact(priced)))
             case other:
                 assert_never(other)
 
     def portion(self, portion: Portion) -> str:
         words = self.words
         each = amount = self.money(portion.whole_minor)
-        if self.line.priced is not None:
+        if self.line.priced is not None and _is_minimum(self.line.priced):
+            amount = f"{each} ({self.minimum(self.line.priced)})"
+        elif self.line.priced is not None:
             parts, exact = self.price_sum(self.line.priced)
             # How the whole comes about stands beside it, unless that says no more.
             if _is_one(self.line.priced) and not exact:
@@ -251,6 +310,16 @@ class _Telling:
 def _told(priced: Priced) -> tuple[PricePart, ...]:
     """Return the parts of which there is something; one of nothing, if there is no other."""
     return tuple([part for part in priced.parts if part.quantity]) or priced.parts[:1]
+
+
+def _is_minimum(priced: Priced) -> bool:
+    """Return whether a price is its minimum, because the quantity would cost less."""
+    return priced.parts[-1].kind is PartKind.UP_TO_MINIMUM
+
+
+def _exact(priced: Priced) -> Decimal:
+    """Return what the parts come to, in major units, before it is rounded."""
+    return reduce(EXACT.add, [part.amount for part in priced.parts])
 
 
 def _is_one(priced: Priced) -> bool:

@@ -217,14 +217,22 @@ class Billing:
             raise
         run_sync(transactions.end(self.engine, opened, commit=True))
 
-    def unpark(self, kind: str, id: str, *, at: datetime | None = None) -> Any:  # noqa: ANN401
+    def unpark(
+        self,
+        kind: str,
+        id: str,
+        *,
+        at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:  # noqa: ANN401
         """Release a parked record, and do what is due for it; returns the record.
 
         Who releases it has looked at it: what is due now is billed whatever `safety` says.
 
-        Raises `ValidationError` for a record that is not parked, `NotFound` for an unknown one.
+        Raises `ValidationError` for a record that is not parked, `NotFound` for an unknown one. The
+        same again with its idempotency key does nothing.
         """
-        return run_sync(catching_up.release(self.engine, kind_named(kind), id, at))
+        return run_sync(catching_up.release(self.engine, kind_named(kind), id, at, idempotency_key))
 
 
 class AsyncBilling:
@@ -328,9 +336,18 @@ class AsyncBilling:
             raise
         await run_async(transactions.end(self.engine, opened, commit=True))
 
-    async def unpark(self, kind: str, id: str, *, at: datetime | None = None) -> Any:  # noqa: ANN401
+    async def unpark(
+        self,
+        kind: str,
+        id: str,
+        *,
+        at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:  # noqa: ANN401
         """Release a parked record, as `Billing.unpark` does."""
-        return await run_async(catching_up.release(self.engine, kind_named(kind), id, at))
+        return await run_async(
+            catching_up.release(self.engine, kind_named(kind), id, at, idempotency_key)
+        )
 
 
 def _with_transfer(

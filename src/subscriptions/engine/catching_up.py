@@ -16,6 +16,7 @@ from subscriptions.decisions import Change, Decision
 from subscriptions.engine import commit
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.procedures import Procedure, call
+from subscriptions.engine.requests import fingerprint_of
 from subscriptions.engine.work import DUE
 from subscriptions.invoices import INVOICE
 from subscriptions.records import AnyKind, Ref
@@ -68,13 +69,18 @@ def _step(
     )
 
 
-def release(engine: Engine, kind: AnyKind, id: str, at: datetime | None) -> Procedure[Any]:
-    """Release a parked record, and do what is due for it."""
+def release(
+    engine: Engine, kind: AnyKind, id: str, at: datetime | None, key: str | None
+) -> Procedure[Any]:
+    """Release a parked record, and do what is due for it; with a key that came before nothing."""
+    request = fingerprint_of("unpark", kind.name, id)
+    if (yield from engine.known(engine.reader, key, request)) is not None:
+        return (yield from engine.answer(kind, id))
 
     def flow(context: Context) -> Flow[Decision]:
         return parking.release(kind, id, context)
 
-    yield from engine.execute(Command(kind, flow, at), "")
+    yield from engine.execute(Command(kind, flow, at, key), request)
     quoted = kind is INVOICE and engine.tax_provider is not None
     by_itself = DUE.get(kind) is not None and not quoted
     if kind in engine.worker.kinds and (engine.acts or by_itself):

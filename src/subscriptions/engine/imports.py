@@ -24,6 +24,7 @@ from subscriptions.decisions import Decision
 from subscriptions.engine import commit
 from subscriptions.engine.gather import Batch, together
 from subscriptions.engine.procedures import Procedure, call
+from subscriptions.engine.remembering import once
 from subscriptions.errors import Conflict, DomainError, Duplicate, GatewayError, ValidationError
 from subscriptions.frozen import frozen
 from subscriptions.gateways import ChecksTokens, PaymentGateway
@@ -290,12 +291,27 @@ def import_customers(
     *,
     dry_run: bool,
     at: datetime | None,
+    idempotency_key: str | None,
 ) -> Procedure[ImportReport]:
-    """Import a file of running customers; in an open transaction it is part of that."""
+    """Import a file of running customers; in an open transaction it is part of that.
+
+    With an idempotency key the same rows are the same request; a dry run neither asks for the key
+    nor remembers it.
+    """
     count, rows, errors = read(source, format)
     context = engine.context(engine.time(at))
     importer = Importer(engine.storage, engine.gateways, context, engine.unit)
-    report = yield from importer.run(count, rows, errors, dry_run=dry_run)
+    # What a row shows of itself has no token.
+    tokens = [None if row.method is None else row.method.token for row in rows]
+    report = yield from once(
+        engine,
+        "customers.import_",
+        None if dry_run else idempotency_key,
+        (count, rows, tokens, errors),
+        lambda: importer.run(count, rows, errors, dry_run=dry_run),
+        kind=ImportReport,
+        at=context.at,
+    )
     if report.created and not dry_run and engine.acts:
         yield from engine.deliver()
     return report

@@ -12,12 +12,14 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import define, field
+from attrs import define, field, fields
 
 from subscriptions.decisions import Change, Decision
 from subscriptions.engine import commit
 from subscriptions.engine.gather import Batch, together
 from subscriptions.engine.procedures import Procedure
+from subscriptions.engine.remembering import remember, said
+from subscriptions.engine.requests import fingerprint_of
 from subscriptions.errors import (
     Conflict,
     DomainError,
@@ -143,18 +145,54 @@ def _batches(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
 
 
 def record_usage(
-    engine: Engine, events: Iterable[Usage], at: datetime | None
+    engine: Engine, events: Iterable[Usage], at: datetime | None, idempotency_key: str | None
 ) -> Procedure[UsageReport]:
-    """Record usage in bulk; in an open transaction it is part of that."""
+    """Record usage in bulk; in an open transaction it is part of that.
+
+    A key is that of all events: when it comes again they are read, but not recorded.
+    """
     given: object = events
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ValidationError("events", given, "an iterable of Usage")
+    key, asked = idempotency_key, _Asked()
+    stored = yield from engine.remembered(engine.reader, key)
+    if stored is not None and key is not None:
+        for each in events:
+            asked.take(each)
+        return said(stored, key, asked.request, UsageReport)
     recorder = Recorder(engine.storage, lambda: engine.context(engine.time(at)), engine.unit)
-    report = yield from recorder.run(events)
+    wanted = events if key is None else asked.passing(events)
+    report = yield from recorder.run(wanted)
+    reached = engine.time(at)
+    if key is not None:
+        request = asked.request
+        report = yield from remember(engine, _COMMAND, key, report, request=request, at=reached)
     if recorder.changes:
-        opened, reached = engine.opened, engine.time(at)
+        opened = engine.opened
         if opened is not None:
             opened.take(recorder.changes, reached)
         else:
             yield from engine.act(recorder.changes, reached)
     return report
+
+
+_COMMAND = "usage.record_many"
+
+
+@define
+class _Asked:
+    """What events were given so far, as a fingerprint: they pass by, and none is held."""
+
+    request: str = _COMMAND
+
+    def take(self, given: Usage) -> None:
+        content: object = given
+        if isinstance(content, Usage):
+            # Its properties come in any order.
+            content = [getattr(content, each.name) for each in fields(Usage)]
+        self.request = fingerprint_of(self.request, content)
+
+    def passing(self, events: Iterable[Usage]) -> Iterator[Usage]:
+        for each in events:
+            self.take(each)
+            yield each

@@ -15,6 +15,7 @@ from subscriptions import inbox
 from subscriptions.decisions import Change, Decision
 from subscriptions.engine import commit
 from subscriptions.engine.procedures import Procedure, call
+from subscriptions.engine.remembering import once
 from subscriptions.errors import Duplicate, StorageError, ValidationError
 from subscriptions.frozen import frozen
 from subscriptions.gateways import GatewayEvent, WebhookRefused
@@ -94,7 +95,9 @@ def _take_in(
     return Receipt(message.id, kept[0].status, not changes)
 
 
-def prune(engine: Engine, older_than: timedelta, at: datetime | None) -> Procedure[int]:
+def prune(
+    engine: Engine, older_than: timedelta, at: datetime | None, idempotency_key: str | None
+) -> Procedure[int]:
     """Drop what messages said that were over long ago, in thousands; returns of how many."""
     if not engine.acts:
         raise StorageError("pruning has transactions of its own; leave the transaction first")
@@ -109,7 +112,6 @@ def prune(engine: Engine, older_than: timedelta, at: datetime | None) -> Procedu
         until=("received_at", now - older_than),
         limit=PAGE,
     )
-    count = 0
 
     def some(unit: UnitOfWork) -> Procedure[list[Change]]:
         page = yield from call(unit.find, query)
@@ -120,6 +122,12 @@ def prune(engine: Engine, older_than: timedelta, at: datetime | None) -> Procedu
             )
         )
 
-    while changes := (yield from commit.within(engine.storage, some)):
-        count += len(changes)
-    return count
+    def work() -> Procedure[int]:
+        count = 0
+        while changes := (yield from commit.within(engine.storage, some)):
+            count += len(changes)
+        return count
+
+    asked = (older_than,)
+    command = "webhooks.prune"
+    return (yield from once(engine, command, idempotency_key, asked, work, kind=int, at=now))

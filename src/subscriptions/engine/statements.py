@@ -20,6 +20,7 @@ from subscriptions.decisions import Change
 from subscriptions.engine import commit
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.procedures import Procedure
+from subscriptions.engine.remembering import once
 from subscriptions.errors import Conflict, Duplicate, ValidationError
 from subscriptions.statements import StatementLine
 from subscriptions.statements.csv_files import DEFAULT, CsvFormat, read_csv
@@ -146,13 +147,25 @@ def import_statement(
     gateway: str,
     book: bool,
     at: datetime | None,
+    idempotency_key: str | None,
 ) -> Procedure[StatementReport]:
-    """Import a bank statement; in an open transaction it is part of that."""
+    """Import a bank statement; in an open transaction it is part of that.
+
+    With an idempotency key the same lines are the same request, wherever they are read from.
+    """
     moment, opened = engine.time(at), engine.opened
     given = read(source, format, account)
     importing = StatementImport(engine.storage, engine.context(moment), engine.unit)
     try:
-        report = yield from importing.run(given, gateway=gateway, book=book)
+        report = yield from once(
+            engine,
+            "payments.import_statement",
+            idempotency_key,
+            (given, gateway, book),
+            lambda: importing.run(given, gateway=gateway, book=book),
+            kind=StatementReport,
+            at=moment,
+        )
     finally:
         # What was committed before something failed is acted on all the same.
         if opened is None and importing.changes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import reduce
 from math import ceil, floor
 
 from subscriptions import pricing
@@ -19,7 +20,7 @@ from subscriptions.errors import ValidationError
 from subscriptions.frozen import frozen
 from subscriptions.invoices.lines import Line, LineKind, LineRef, Measured, Part
 from subscriptions.money import Currency, Money, round_fraction
-from subscriptions.pricing import Events, EventTotals, PricePart
+from subscriptions.pricing import Events, EventTotals, PartKind, PricePart
 from subscriptions.pricing.numbers import EXACT
 from subscriptions.proration import ProrationUnit
 from subscriptions.taxes import TaxBehavior, TaxRate
@@ -28,6 +29,8 @@ from subscriptions.taxes import TaxBehavior, TaxRate
 @frozen
 class Priced:
     """What a quantity costs: parts whose exact sum is rounded once.
+
+    Where a period costs the minimum of its price, what is missing to it is the last part.
 
     Law: `exact_minor + rounding_minor` is `amount_minor`, and the amounts of the parts, in major
     units, add up to `exact_minor`.
@@ -285,6 +288,8 @@ def _priced(
         if seen is None and usage is not None:
             seen = usage.totals or usage.events - usage.taken_back
         priced = _by_model(price, line.phase, quantity, seen, line.currency)
+        if priced is not None and price.meter is None and whole_minor == price.minimum_minor:
+            priced = _at_least(whole_minor, priced, line.currency)
         if priced is not None and priced.amount_minor == whole_minor:
             return priced
     if line.unit_price is not None:
@@ -312,6 +317,17 @@ def _by_model(
         # No quantity of this price, or one of which the amount of each event is not known.
         return None
     return _of_parts(quantity, parts, currency)
+
+
+def _at_least(minimum_minor: int, priced: Priced, currency: Currency) -> Priced:
+    """Return a price with what is missing to a minimum, counted from before the rounding."""
+    if priced.amount_minor >= minimum_minor:
+        return priced
+    reached = reduce(EXACT.add, [part.amount for part in priced.parts])
+    least = EXACT.scaleb(Decimal(minimum_minor), -currency.exponent)
+    missing = EXACT.subtract(least, reached)
+    last = PricePart(Decimal(1), missing, missing, PartKind.UP_TO_MINIMUM)
+    return _of_parts(priced.quantity, (*priced.parts, last), currency)
 
 
 def _of_parts(quantity: int | Decimal, parts: tuple[PricePart, ...], currency: Currency) -> Priced:

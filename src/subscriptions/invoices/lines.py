@@ -30,7 +30,7 @@ class LineKind(StrEnum):
     LATE_USAGE = "late_usage"
     """Usage of a period that was billed before it was reported."""
     TRUE_UP = "true_up"
-    """What is missing to a minimum commitment."""
+    """What is missing to the minimum of a metered price."""
     SETUP = "setup"
     ONE_OFF = "one_off"
 

@@ -25,6 +25,7 @@ from subscriptions.lifecycle.charges import (
     discounted,
     part_used,
     parts_off,
+    period_minor,
     price_of_period,
     yearly_minor,
 )
@@ -307,6 +308,7 @@ __all__ = [
     "part_used",
     "parts_off",
     "past_until",
+    "period_minor",
     "price_of_period",
     "reaching_back",
     "refused",

@@ -384,7 +384,7 @@ class _Work:
         if self._is_unused(item):
             return
         price, conditions = self.conditions.prices[item.price], self.conditions
-        if self.day <= item.through:
+        if item.meter is not None and self.day <= item.through:
             # No day is over of which a minimum could be owed.
             price = evolve(price, minimum_minor=0)
         # Usage of the very first day is usage, although no day is over.

@@ -67,11 +67,12 @@ def charge_period(
     """Return the charges of an item for a period that is billed whole, or a stub of one.
 
     A metered item is charged for `usage`: that of the period itself, and late usage of earlier
-    ones, which costs what it adds to what was billed for its own period. A minimum is trued up, and
-    what was billed ahead is taken off. A stub is cut by days, or by thirtieths where that is the
-    `unit`: it begins and ends with a day, so seconds are days. Only in arrears may it begin with an
-    instant, the item's `since`, and end with one, `until`, and then seconds are counted. With a
-    `treatment` that is how it is taxed, at several rates perhaps, and not the `rate`.
+    ones, which costs what it adds to what was billed for its own period. What was billed ahead is
+    taken off, and what is missing to a minimum is a line of its own. A licensed item is one line,
+    of what `period_minor` says or a part of it. A stub is cut by days, or by thirtieths where that
+    is the `unit`: it begins and ends with a day, so seconds are days. Only in arrears may it begin
+    with an instant, the item's `since`, and end with one, `until`, and then seconds are counted.
+    With a `treatment` that is how it is taxed, at several rates perhaps, and not the `rate`.
     """
     if treatment is not None:
         rate = treatment.rate
@@ -81,14 +82,12 @@ def charge_period(
             # What comes late for others is not free, such as that of a trial before it.
             charges[:1] = [evolve(each, amount_minor=0, unit_price=None) for each in charges[:1]]
             price = evolve(price, minimum_minor=0)
+        if price.minimum_minor:
+            least = _part_of_cycle(item, period, price.minimum_minor, unit)
+            missing = _true_up(item, price, period, rate, charges, part=least)
+            charges += [evolve(each, subscription=subscription.id) for each in missing]
     else:
         charges = [_licensed(item, price, period, rate, subscription, unit=unit, until=until)]
-    if price.minimum_minor:
-        least = _part_charged(
-            item, period, price.minimum_minor, unit=unit, zone=subscription.zone, until=until
-        )
-        missing = _true_up(item, price, period, rate, charges, part=least)
-        charges += [evolve(each, subscription=subscription.id) for each in missing]
     if treatment is not None and (treatment.more_rates or treatment.flag is not None):
         charges = [each.taxed(treatment) for each in charges]
     for place, used in enumerate(usage):
@@ -107,14 +106,18 @@ def _licensed(
     unit: ProrationUnit,
     until: datetime | None,
 ) -> Charge:
-    model = model_for(price, item.billed)
-    exponent = subscription.currency.exponent
-    whole_minor = pricing.amount_minor(model, item.quantity, exponent)
+    whole_minor = period_minor(price, item.quantity, billed=item.billed)
     zone = subscription.zone
     part = _part_charged(item, period, whole_minor, unit=unit, zone=zone, until=until)
     if part is None:
         amount_minor = whole_minor
+        model = model_for(price, item.billed)
         unit_price = pricing.printed_unit_price(model, item.quantity)
+        if whole_minor == price.minimum_minor and whole_minor > pricing.amount_minor(
+            model, item.quantity, price.currency.exponent
+        ):
+            # Quantity times unit price would not be what the line comes to.
+            unit_price = None
     else:
         amount_minor, unit_price = between(whole_minor, part.begin, part.end), None
     return Charge(
@@ -145,8 +148,7 @@ def _part_charged(
     until: datetime | None,
 ) -> Part | None:
     """Return which part of a whole period is charged, cut by instants where a change cut it so."""
-    moved = item.since is not None or until is not None
-    if item.meter is not None or unit is not ProrationUnit.SECOND or not moved:
+    if unit is not ProrationUnit.SECOND or (item.since is None and until is None):
         return _part_of_cycle(item, period, whole_minor, unit)
     cycle = item.cycle
     index = cycle.index_of(period.start)
@@ -196,8 +198,7 @@ def stub_part(
     """
     if period.start < item.cycle.anchor:
         return None
-    model = model_for(price, billed)
-    whole_minor = pricing.amount_minor(model, item.quantity, price.currency.exponent)
+    whole_minor = period_minor(price, item.quantity, billed=billed)
     return _part_of_cycle(evolve(item, billed=billed), period, whole_minor, unit)
 
 
@@ -430,6 +431,28 @@ def units_of(whole: Period, *, unit: ProrationUnit, zone: str, cycle: BillingCyc
     return whole.days
 
 
+def period_minor(price: Price, quantity: int | Decimal, *, billed: int | None) -> int:
+    """Return what a whole period costs of what is not metered, before discounts, in minor units.
+
+    It is what the model says and at least the minimum, in introductory phases as well: the minimum
+    is a part of the price of the period, and is cut, given back and discounted with it. `billed` is
+    how many periods were billed before it; None is for a period after all introductory ones.
+
+    >>> from subscriptions.pricing import PerUnit
+    >>> from subscriptions.testing.builders import a_price
+    >>> seats = a_price(model=PerUnit("10.00"), minimum_minor=2500)
+    >>> [period_minor(seats, quantity, billed=0) for quantity in (1, 2, 3)]
+    [2500, 2500, 3000]
+    """
+    model = price.model
+    if price.introductory and billed is not None:
+        model = model_for(price, billed)
+    minor = pricing.amount_minor(model, quantity, price.currency.exponent)
+    if minor < price.minimum_minor:
+        return price.minimum_minor
+    return minor
+
+
 def price_of_period(
     item: Item,
     price: Price,
@@ -442,8 +465,7 @@ def price_of_period(
 
     `billed` is how many periods at this price were billed before it; a stub is cut by the `unit`.
     """
-    model = model_for(price, billed)
-    whole_minor = pricing.amount_minor(model, item.quantity, price.currency.exponent)
+    whole_minor = period_minor(price, item.quantity, billed=billed)
     cycle = item.cycle
     if period.start < cycle.anchor:
         # The cycle was counted anew since: the period stands for itself.
@@ -462,7 +484,7 @@ def yearly_minor(items: Sequence[tuple[Price, int | Decimal]]) -> Fraction:
     for price, quantity in items:
         if price.every is None or price.meter is not None:
             continue
-        minor = pricing.amount_minor(price.model, quantity, price.currency.exponent)
+        minor = period_minor(price, quantity, billed=None)
         every = price.every
         if every.step_months:
             total += Fraction(minor * _YEAR_MONTHS, every.step_months)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from subscriptions import pricing
 from subscriptions.billing_cycles import BillingCycle, Interval, first_instant
-from subscriptions.catalog import Price, model_for
+from subscriptions.catalog import Price
+from subscriptions.lifecycle.charges import period_minor
 from subscriptions.lifecycle.items import Item, Planned
 from subscriptions.lifecycle.stretches import absent_until
 from subscriptions.lifecycle.subscription import Active, Subscription
@@ -53,9 +53,7 @@ def cost_of_period(price: Price, quantity: int | Decimal, *, billed: int | None)
     """
     if price.meter is not None:
         return None
-    model = price.model if billed is None else model_for(price, billed)
-    minor = pricing.amount_minor(model, quantity, price.currency.exponent)
-    return Money(max(minor, price.minimum_minor), price.currency)
+    return Money(period_minor(price, quantity, billed=billed), price.currency)
 
 
 def billed_before(item: Item, day: date, *, enough: int) -> int:

@@ -55,8 +55,8 @@ def past_until(item: Item, until: datetime, kind: StretchKind, zone: str) -> tup
     What costs nothing in time is free when it comes late.
     """
     since = open_since(item, zone)
-    if is_free(item, item.next_period, zone):
-        kind = StretchKind.FREE
+    if kind is StretchKind.PART and is_free(item, item.next_period, zone):
+        kind = StretchKind.GIFT
     return closed(item.past, item.cycle, since=since, until=max(since, until), kind=kind)
 
 

@@ -40,6 +40,8 @@ class PartKind(StrEnum):
     """An amount that bears no rate."""
     FREE_EVENTS = "free_events"
     """Events that bear no fixed amount."""
+    UP_TO_MINIMUM = "up_to_minimum"
+    """What is missing to the minimum of a price, once; no model has it, nor does `explain`."""
 
 
 @frozen

@@ -3,7 +3,9 @@
 The definition, in full:
 
 - What counts is what a running subscription is billed for each of its recurring items: quantity
-  times price, without tax. Prices that contain tax count without it, at the rate of the day.
+  times price, and at least its minimum, without tax. Prices that contain tax count without it, at
+  the rate of the day.
+- Usage does not recur: a metered item counts with the minimum that is billed whatever is used.
 - It is brought to a month as an exact fraction: a year is 12 months, a week 12/52 of one, so that
   weekly amounts count 52/12 fold, and *n* days count 365/12/n fold.
 - Scheduled subscriptions and trials count nothing yet, ended ones nothing any more, and so do those
@@ -34,9 +36,9 @@ from subscriptions.lifecycle import (
     Subscription,
     Trialing,
     Unpaid,
+    period_minor,
 )
 from subscriptions.money import Currency, Money, round_fraction
-from subscriptions.pricing import explain
 from subscriptions.taxes import TaxBehavior, TaxRate, sum_of_ratios
 
 
@@ -111,8 +113,9 @@ def _net_each_month(
 ) -> Fraction:
     if price.every is None:
         return Fraction(0)
-    parts = explain(price.model, item.quantity)
-    amount = sum([Fraction(part.amount) for part in parts], Fraction(0)) / months_in(price.every)
+    metered = price.meter is not None
+    minor = price.minimum_minor if metered else period_minor(price, item.quantity, billed=None)
+    amount = Fraction(minor, 10**price.currency.exponent) / months_in(price.every)
     if price.tax_behavior is TaxBehavior.INCLUSIVE:
         up, down = sum_of_ratios(rates_of(subscription, price))
         amount = amount * down / (down + up)

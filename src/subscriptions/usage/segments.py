@@ -32,13 +32,18 @@ class StretchKind(StrEnum):
     """Periods of the cycle, billed with the first segment after them."""
     FREE = "free"
     """One segment that is never billed: a free trial, a pause, periods that were skipped."""
+    GIFT = "gift"
+    """One segment that was billed and cost nothing: a first stub that is free."""
     ABSENT = "absent"
     """The item was not there, and nothing is taken."""
 
 
-_ONE_SEGMENT: Final = frozenset({StretchKind.PART, StretchKind.FREE})
+_ONE_SEGMENT: Final = frozenset({StretchKind.PART, StretchKind.FREE, StretchKind.GIFT})
 # While it lasted nobody knew where it would end, so events after its end may be under its begin.
-_CUT: Final = frozenset({StretchKind.PART, StretchKind.FREE, StretchKind.TRIAL})
+_CUT: Final = frozenset(
+    {StretchKind.PART, StretchKind.FREE, StretchKind.GIFT, StretchKind.TRIAL},
+)
+_FREE: Final = frozenset({StretchKind.FREE, StretchKind.GIFT})
 _NOT_BILLED: Final = frozenset({StretchKind.FREE, StretchKind.TRIAL})
 
 
@@ -62,8 +67,8 @@ class Segment:
 
     @property
     def free(self) -> bool:
-        """Whether it is never billed."""
-        return self.kind is StretchKind.FREE
+        """Whether it costs nothing, however late something comes for it."""
+        return self.kind in _FREE
 
 
 @frozen

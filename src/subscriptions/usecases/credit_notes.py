@@ -7,10 +7,18 @@ from datetime import datetime
 
 from subscriptions import credit_notes, invoices
 from subscriptions.balance import Cause
-from subscriptions.credit_notes import CREDIT_NOTE, Amounts, CreditNote, Division
+from subscriptions.catalog import PRICE
+from subscriptions.credit_notes import (
+    CREDIT_NOTE,
+    Amounts,
+    CreditExplanation,
+    CreditNote,
+    Division,
+)
 from subscriptions.customers import CUSTOMER, Customer
 from subscriptions.decisions import Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.ids import SubscriptionId
 from subscriptions.invoices import INVOICE, ApplyCredit, Draft, Invoice, Paid, Void
 from subscriptions.money import Money
@@ -22,6 +30,7 @@ from subscriptions.usecases.flows import (
     Context,
     Flow,
     Get,
+    GetMany,
     Having,
     Listing,
     Maybe,
@@ -174,8 +183,8 @@ def list_(
 def text(id: str, *, language: str | None = None) -> Question[str]:
     """Return a credit note as plain text, in the customer's language or in `language`.
 
-    `language` is a BCP 47 tag; the words are there in German and English. Raises `NotFound` if
-    there is no credit note with this id.
+    `language` is a BCP 47 tag; the words are there in the languages of `invoices.text`, and in
+    English for any other. Raises `NotFound` if there is no credit note with this id.
     """
     if language is not None:
         plain_text("language", language)
@@ -187,6 +196,55 @@ def text(id: str, *, language: str | None = None) -> Question[str]:
         )
 
         return render((yield from Get(CREDIT_NOTE, id)), language=language)
+
+    return Question(flow)
+
+
+@frozen
+class ExplainedCredit:
+    """One line of a credit note, by its place from 0, with its arithmetic as values and in words.
+
+    `explanation.credits` names the line of the invoice that it credits.
+    """
+
+    line: int
+    explanation: CreditExplanation
+    sentence: str
+
+
+def explain(
+    id: str, line: int | None = None, *, language: str | None = None
+) -> Question[tuple[ExplainedCredit, ...]]:
+    """Return how the amounts of a credit note come about: of all its lines, or of one of them.
+
+    That is what the invoice charged, what earlier notes took off it, and what this one leaves.
+    Places are counted from 0, in the credit note. The sentences are in the customer's language, or
+    in `language` (a BCP 47 tag), where it is one of those of `text`, and in English otherwise.
+
+    Raises `NotFound` if there is no credit note with this id, `ValidationError` for a line that it
+    does not have.
+    """
+    if language is not None:
+        plain_text("language", language)
+
+    def flow(_: Context) -> Flow[tuple[ExplainedCredit, ...]]:
+        from subscriptions.documents.explaining import (  # noqa: PLC0415 - as in `text`
+            credit_sentence,
+        )
+
+        note = yield from Get(CREDIT_NOTE, id)
+        places = range(len(note.lines)) if line is None else (line,)
+        invoice = yield from Get(INVOICE, note.invoice)
+        notes = yield from Having(CREDIT_NOTE, "invoice", invoice.id)
+        named = {each.price for each in invoice.lines if each.price is not None}
+        prices = {each.id: each for each in (yield from GetMany(PRICE, tuple(sorted(named))))}
+        tag = language or ("en" if note.party is None else note.party.language)
+        explained: list[ExplainedCredit] = []
+        for place in places:
+            explanation = credit_notes.explain(note, place, invoice, notes, prices=prices)
+            told = credit_sentence(explanation, language=tag)
+            explained.append(ExplainedCredit(place, explanation, told))
+        return tuple(explained)
 
     return Question(flow)
 

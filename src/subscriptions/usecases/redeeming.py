@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from subscriptions import pricing
+from subscriptions import lifecycle
 from subscriptions.catalog import PRICE, Price
 from subscriptions.coupons import (
     COUPON,
@@ -24,7 +24,6 @@ from subscriptions.errors import NotFound, UnknownReference, ValidationError
 from subscriptions.ids import CustomerId
 from subscriptions.invoices import INVOICE, Draft, Void
 from subscriptions.lifecycle import Subscription
-from subscriptions.money import Currency
 from subscriptions.usecases.flows import Flow, Get, GetMany, Having, Maybe
 
 
@@ -67,19 +66,20 @@ def basket_of(target: Subscription) -> Flow[Basket]:
     """Read what the limits of a coupon ask of a subscription that there is."""
     prices = yield from GetMany(PRICE, tuple([item.price for item in target.items]))
     quantities = [item.quantity for item in target.items]
-    amount_minor = worth_minor(zip(prices, quantities, strict=True), target.currency)
+    amount_minor = worth_minor(zip(prices, quantities, strict=True))
     products = tuple([price.product for price in prices])
     return Basket(target.id, target.currency, products, amount_minor, target.discounts)
 
 
-def worth_minor(priced: Iterable[tuple[Price, int | Decimal]], currency: Currency) -> int:
+def worth_minor(priced: Iterable[tuple[Price, int | Decimal]]) -> int:
     """Return what items come to for one period each, as priced: what a `minimum` is compared with.
 
-    Each is a price and its quantity. Usage is not known beforehand and counts as nothing;
-    introductory phases do not count, for they are discounts themselves.
+    Each is a price and its quantity; what is charged every period costs its own minimum at least.
+    Usage is not known beforehand and counts as nothing; introductory phases do not count, for they
+    are discounts themselves.
     """
     return sum(
-        pricing.amount_minor(price.model, quantity, currency.exponent)
+        lifecycle.period_minor(price, quantity, billed=None)
         for price, quantity in priced
         if price.meter is None
     )

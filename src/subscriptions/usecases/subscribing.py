@@ -322,7 +322,7 @@ def _redeem(
             subscription=sub.id,
             currency=sub.currency,
             products=tuple([price.product for price, _ in recurring]),
-            amount_minor=worth_minor(recurring, sub.currency),
+            amount_minor=worth_minor(recurring),
             applied=sub.discounts,
             context=context,
         )

@@ -121,9 +121,9 @@ def record(
 
     Raises `UnknownReference` for an unknown subscription or meter; `InvalidTransition` for a
     subscription that has ended, for nothing would bill it; `IdempotencyMismatch` for an event id
-    that came with other content, which names both; `ValidationError` for a wrong value, a meter that no price of the
-    subscription bills or billed then, and a time before the subscription's start, after its end or
-    in the future.
+    that came with other content, which names both; `ValidationError` for a wrong value, a meter
+    that no price of the subscription bills, or billed then, and a time before the subscription's
+    start, after its end or in the future.
     """
     given = Usage(subscription, meter, event_id, quantity, occurred_at, properties)
     return Command(USAGE, lambda context: recording(given, context), at, idempotency_key)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.dutch import DUTCH, DUTCH_ARITHMETIC
+from subscriptions.documents.words.dutch import DUTCH, DUTCH_ARITHMETIC, DUTCH_CORRECTION
 from subscriptions.documents.words.english import ENGLISH, ENGLISH_ARITHMETIC, ENGLISH_CORRECTION
-from subscriptions.documents.words.french import FRENCH, FRENCH_ARITHMETIC
+from subscriptions.documents.words.french import FRENCH, FRENCH_ARITHMETIC, FRENCH_CORRECTION
 from subscriptions.documents.words.german import GERMAN, GERMAN_ARITHMETIC, GERMAN_CORRECTION
-from subscriptions.documents.words.italian import ITALIAN, ITALIAN_ARITHMETIC
-from subscriptions.documents.words.polish import POLISH, POLISH_ARITHMETIC
-from subscriptions.documents.words.spanish import SPANISH, SPANISH_ARITHMETIC
+from subscriptions.documents.words.italian import ITALIAN, ITALIAN_ARITHMETIC, ITALIAN_CORRECTION
+from subscriptions.documents.words.polish import POLISH, POLISH_ARITHMETIC, POLISH_CORRECTION
+from subscriptions.documents.words.spanish import SPANISH, SPANISH_ARITHMETIC, SPANISH_CORRECTION
 from subscriptions.documents.words.vocabulary import ArithmeticWords, CorrectionWords, Words
 
 __all__ = [
@@ -21,20 +21,25 @@ __all__ = [
     "CORRECTION",
     "DUTCH",
     "DUTCH_ARITHMETIC",
+    "DUTCH_CORRECTION",
     "ENGLISH",
     "ENGLISH_ARITHMETIC",
     "ENGLISH_CORRECTION",
     "FRENCH",
     "FRENCH_ARITHMETIC",
+    "FRENCH_CORRECTION",
     "GERMAN",
     "GERMAN_ARITHMETIC",
     "GERMAN_CORRECTION",
     "ITALIAN",
     "ITALIAN_ARITHMETIC",
+    "ITALIAN_CORRECTION",
     "POLISH",
     "POLISH_ARITHMETIC",
+    "POLISH_CORRECTION",
     "SPANISH",
     "SPANISH_ARITHMETIC",
+    "SPANISH_CORRECTION",
     "WORDS",
     "ArithmeticWords",
     "CorrectionWords",
@@ -64,13 +69,21 @@ def words_of(language: str) -> Words:
     return WORDS.get(language.partition("-")[0], ENGLISH)
 
 
-CORRECTION: Final = {"de": GERMAN_CORRECTION, "en": ENGLISH_CORRECTION}
+CORRECTION: Final = {
+    "de": GERMAN_CORRECTION,
+    "en": ENGLISH_CORRECTION,
+    "es": SPANISH_CORRECTION,
+    "fr": FRENCH_CORRECTION,
+    "it": ITALIAN_CORRECTION,
+    "nl": DUTCH_CORRECTION,
+    "pl": POLISH_CORRECTION,
+}
 
 
 def speaks_correction(language: str) -> str:
     """Return the language in which a credit note is written: this one, or English.
 
-    >>> speaks_correction("de-AT"), speaks_correction("fr")
+    >>> speaks_correction("de-AT"), speaks_correction("ja")
     ('de-AT', 'en')
     """
     return language if language.partition("-")[0] in CORRECTION else "en"

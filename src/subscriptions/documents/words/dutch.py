@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, CorrectionWords, Words
 
 DUTCH: Final = Words(
     invoice="Factuur",
@@ -52,6 +52,20 @@ DUTCH: Final = Words(
     credited="Gecrediteerd",
 )
 
+DUTCH_CORRECTION: Final = CorrectionWords(
+    title="Creditfactuur",
+    number="Creditfactuurnummer",
+    issued_on="Datum",
+    corrects="Corrigeert factuur {number} van {day}.",
+    reason="Reden: {reason}",
+    total="Totaal gecrediteerd",
+    taken_off="In mindering op het te betalen bedrag",
+    refund="Terugbetaald op uw betaalmiddel",
+    balance="Toegevoegd aan uw tegoed",
+    outside="Op andere wijze terugbetaald",
+    granted="Terug naar uw toegekende tegoed",
+)
+
 DUTCH_ARITHMETIC: Final = ArithmeticWords(
     line="{head}: {text}",
     part="{count} van {whole} {unit} van {amount}",
@@ -69,6 +83,7 @@ DUTCH_ARITHMETIC: Final = ArithmeticWords(
     at_maximum="transacties tegen de maximumprijs: {count} × {price}",
     free="{count} van {whole} gratis",
     free_events="transacties zonder vast bedrag: {count}",
+    at_least="minimaal {amount}",
     rounded="{exact}, afgerond op {amount}",
     rounded_at_cuts="{amount} (zo afgerond dat de delen van de periode samen kloppen)",
     billed_earlier="min {amount} die al is gefactureerd",
@@ -80,5 +95,8 @@ DUTCH_ARITHMETIC: Final = ArithmeticWords(
     plus_tax="plus {taxes}",
     tax_inside="inclusief {taxes}: {net} netto",
     credited="regel {line} van factuur {number}",
+    credited_earlier="min {amount} die eerder is gecrediteerd ({numbers})",
+    not_credited="min {amount} die hier niet wordt gecrediteerd",
+    credited_in_full="geheel gecrediteerd",
     counted="{amount} voor {count} (transacties: {events})",
 )

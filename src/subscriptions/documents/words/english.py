@@ -83,6 +83,7 @@ ENGLISH_ARITHMETIC: Final = ArithmeticWords(
     at_maximum="events at the maximum: {count} × {price}",
     free="{count} of {whole} free",
     free_events="events without the fixed amount: {count}",
+    at_least="at least {amount}",
     rounded="{exact}, rounded to {amount}",
     rounded_at_cuts="{amount} (rounded so that all parts of the period add up)",
     billed_earlier="less {amount} billed earlier",
@@ -94,5 +95,8 @@ ENGLISH_ARITHMETIC: Final = ArithmeticWords(
     plus_tax="plus {taxes}",
     tax_inside="including {taxes}: {net} net",
     credited="line {line} of invoice {number}",
+    credited_earlier="less {amount} credited earlier ({numbers})",
+    not_credited="less {amount} not credited here",
+    credited_in_full="credited in full",
     counted="{amount} for {count} (events: {events})",
 )

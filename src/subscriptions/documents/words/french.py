@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, CorrectionWords, Words
 
 FRENCH: Final = Words(
     invoice="Facture",
@@ -52,6 +52,20 @@ FRENCH: Final = Words(
     credited="Avoir",
 )
 
+FRENCH_CORRECTION: Final = CorrectionWords(
+    title="Avoir",
+    number="Numéro d’avoir",
+    issued_on="Date d’émission",
+    corrects="Rectifie la facture {number} du {day}.",
+    reason="Motif : {reason}",
+    total="Total de l’avoir",
+    taken_off="Déduit du reste à payer",
+    refund="Remboursé sur votre moyen de paiement",
+    balance="Ajouté à votre solde",
+    outside="Remboursé par un autre moyen",
+    granted="Rendu à vos crédits accordés",
+)
+
 FRENCH_ARITHMETIC: Final = ArithmeticWords(
     line="{head} : {text}",
     part="{count} {unit} sur {whole} de {amount}",
@@ -69,6 +83,7 @@ FRENCH_ARITHMETIC: Final = ArithmeticWords(
     at_maximum="opérations au prix maximum : {count} × {price}",
     free="{count} sur {whole} sans frais",
     free_events="opérations sans montant fixe : {count}",
+    at_least="au minimum {amount}",
     rounded="{exact}, arrondi à {amount}",
     rounded_at_cuts="{amount} (arrondi de sorte que les parties de la période s’additionnent)",
     billed_earlier="moins {amount} déjà facturés",
@@ -80,5 +95,8 @@ FRENCH_ARITHMETIC: Final = ArithmeticWords(
     plus_tax="plus {taxes}",
     tax_inside="dont {taxes} : {net} hors taxes",
     credited="ligne {line} de la facture {number}",
+    credited_earlier="moins {amount} déjà portés en avoir ({numbers})",
+    not_credited="moins {amount} hors de cet avoir",
+    credited_in_full="en totalité dans cet avoir",
     counted="{amount} pour {count} (opérations : {events})",
 )

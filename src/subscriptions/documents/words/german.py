@@ -86,6 +86,7 @@ GERMAN_ARITHMETIC: Final = ArithmeticWords(
     at_maximum="Vorgänge zum Höchstpreis: {count} × {price}",
     free="{count} von {whole} frei",
     free_events="Vorgänge ohne Fixbetrag: {count}",
+    at_least="mindestens {amount}",
     rounded="{exact}, gerundet {amount}",
     rounded_at_cuts="{amount} (so gerundet, dass alle Teile des Zeitraums aufgehen)",
     billed_earlier="abzüglich bereits berechneter {amount}",
@@ -97,5 +98,8 @@ GERMAN_ARITHMETIC: Final = ArithmeticWords(
     plus_tax="zuzüglich {taxes}",
     tax_inside="einschließlich {taxes}: netto {net}",
     credited="Position {line} der Rechnung {number}",
+    credited_earlier="abzüglich früher korrigierter {amount} ({numbers})",
+    not_credited="abzüglich hier nicht korrigierter {amount}",
+    credited_in_full="vollständig korrigiert",
     counted="{amount} für {count} (Vorgänge: {events})",
 )

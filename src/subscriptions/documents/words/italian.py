@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, CorrectionWords, Words
 
 ITALIAN: Final = Words(
     invoice="Fattura",
@@ -52,6 +52,20 @@ ITALIAN: Final = Words(
     credited="Nota di credito",
 )
 
+ITALIAN_CORRECTION: Final = CorrectionWords(
+    title="Nota di credito",
+    number="Numero nota di credito",
+    issued_on="Data di emissione",
+    corrects="Rettifica la fattura {number} del {day}.",
+    reason="Motivo: {reason}",
+    total="Totale accreditato",
+    taken_off="Detratto dall’importo dovuto",
+    refund="Rimborsato sul Suo metodo di pagamento",
+    balance="Aggiunto al Suo saldo",
+    outside="Rimborsato con altri mezzi",
+    granted="Restituito ai crediti a Lei concessi",
+)
+
 ITALIAN_ARITHMETIC: Final = ArithmeticWords(
     line="{head}: {text}",
     part="{count} {unit} su {whole} di {amount}",
@@ -69,6 +83,7 @@ ITALIAN_ARITHMETIC: Final = ArithmeticWords(
     at_maximum="operazioni al prezzo massimo: {count} × {price}",
     free="{count} su {whole} senza costi",
     free_events="operazioni senza importo fisso: {count}",
+    at_least="almeno {amount}",
     rounded="{exact}, arrotondato a {amount}",
     rounded_at_cuts="{amount} (arrotondato in modo che le parti del periodo diano il totale)",
     billed_earlier="meno {amount} già fatturati",
@@ -80,5 +95,8 @@ ITALIAN_ARITHMETIC: Final = ArithmeticWords(
     plus_tax="più {taxes}",
     tax_inside="compresa {taxes}: {net} netti",
     credited="riga {line} della fattura {number}",
+    credited_earlier="meno {amount} già accreditati ({numbers})",
+    not_credited="meno {amount} non accreditati qui",
+    credited_in_full="accreditato per intero",
     counted="{amount} per {count} (operazioni: {events})",
 )

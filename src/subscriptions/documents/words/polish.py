@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, CorrectionWords, Words
 
 POLISH: Final = Words(
     invoice="Faktura",
@@ -52,6 +52,20 @@ POLISH: Final = Words(
     credited="Skorygowano",
 )
 
+POLISH_CORRECTION: Final = CorrectionWords(
+    title="Faktura korygująca",
+    number="Numer faktury korygującej",
+    issued_on="Data wystawienia",
+    corrects="Koryguje fakturę {number} z dnia {day}.",
+    reason="Przyczyna korekty: {reason}",
+    total="Kwota korekty",
+    taken_off="Odliczono od kwoty do zapłaty",
+    refund="Zwrócono wybraną metodą płatności",
+    balance="Dodano do salda",
+    outside="Zwrócono w inny sposób",
+    granted="Zwrócono do przyznanych środków",
+)
+
 POLISH_ARITHMETIC: Final = ArithmeticWords(
     line="{head}: {text}",
     part="{count} z {whole} {unit} z {amount}",
@@ -69,6 +83,7 @@ POLISH_ARITHMETIC: Final = ArithmeticWords(
     at_maximum="transakcje po cenie maksymalnej: {count} × {price}",
     free="{count} z {whole} bez opłaty",
     free_events="transakcje bez opłaty stałej: {count}",
+    at_least="co najmniej {amount}",
     rounded="{exact}, po zaokrągleniu {amount}",
     rounded_at_cuts="{amount} (zaokrąglono tak, aby części okresu się sumowały)",
     billed_earlier="minus już zafakturowane {amount}",
@@ -80,5 +95,8 @@ POLISH_ARITHMETIC: Final = ArithmeticWords(
     plus_tax="plus {taxes}",
     tax_inside="w tym {taxes}: {net} netto",
     credited="pozycja {line} faktury {number}",
+    credited_earlier="minus wcześniej skorygowane {amount} ({numbers})",
+    not_credited="minus nieskorygowane tutaj {amount}",
+    credited_in_full="skorygowano w całości",
     counted="{amount} za {count} (transakcje: {events})",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from subscriptions.documents.words.vocabulary import ArithmeticWords, Words
+from subscriptions.documents.words.vocabulary import ArithmeticWords, CorrectionWords, Words
 
 SPANISH: Final = Words(
     invoice="Factura",
@@ -52,6 +52,20 @@ SPANISH: Final = Words(
     credited="Rectificado",
 )
 
+SPANISH_CORRECTION: Final = CorrectionWords(
+    title="Factura rectificativa",
+    number="Número de factura rectificativa",
+    issued_on="Fecha de emisión",
+    corrects="Rectifica la factura {number} del {day}.",
+    reason="Motivo: {reason}",
+    total="Total rectificado",
+    taken_off="Descontado del importe pendiente",
+    refund="Reembolsado en su medio de pago",
+    balance="Añadido a su saldo",
+    outside="Devuelto por otro medio",
+    granted="Devuelto a sus créditos concedidos",
+)
+
 SPANISH_ARITHMETIC: Final = ArithmeticWords(
     line="{head}: {text}",
     part="{count} de {whole} {unit} de {amount}",
@@ -69,6 +83,7 @@ SPANISH_ARITHMETIC: Final = ArithmeticWords(
     at_maximum="operaciones al precio máximo: {count} × {price}",
     free="{count} de {whole} sin cargo",
     free_events="operaciones sin importe fijo: {count}",
+    at_least="como mínimo {amount}",
     rounded="{exact}, redondeado a {amount}",
     rounded_at_cuts="{amount} (redondeado para que las partes del período sumen el total)",
     billed_earlier="menos {amount} ya facturados",
@@ -80,5 +95,8 @@ SPANISH_ARITHMETIC: Final = ArithmeticWords(
     plus_tax="más {taxes}",
     tax_inside="incluido {taxes}: {net} netos",
     credited="línea {line} de la factura {number}",
+    credited_earlier="menos {amount} ya rectificados ({numbers})",
+    not_credited="menos {amount} no rectificados aquí",
+    credited_in_full="rectificado por completo",
     counted="{amount} por {count} (operaciones: {events})",
 )

@@ -121,6 +121,7 @@ class ArithmeticWords:
     at_maximum: str
     free: str
     free_events: str
+    at_least: str
     rounded: str
     rounded_at_cuts: str
     billed_earlier: str
@@ -132,4 +133,7 @@ class ArithmeticWords:
     plus_tax: str
     tax_inside: str
     credited: str
+    credited_earlier: str
+    not_credited: str
+    credited_in_full: str
     counted: str

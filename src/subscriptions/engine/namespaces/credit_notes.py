@@ -21,6 +21,7 @@ class CreditNotes(Namespace):
 
     create = Does(credit_notes.create)
     text = Asks(credit_notes.text)
+    explain = Asks(credit_notes.explain)
     get = Asks(credit_notes.get)
     list = Lists(credit_notes.list_)
 
@@ -35,6 +36,7 @@ class AsyncCreditNotes(Namespace):
 
     create = AsyncDoes(credit_notes.create)
     text = AsyncAsks(credit_notes.text)
+    explain = AsyncAsks(credit_notes.explain)
     get = AsyncAsks(credit_notes.get)
     list = AsyncLists(credit_notes.list_)
 

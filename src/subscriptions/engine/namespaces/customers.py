@@ -42,6 +42,7 @@ class Customers(Namespace):
         format: FileFormat | None = None,
         dry_run: bool = False,
         at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> ImportReport:
         """Import customers with their ways to pay and running subscriptions from a file.
 
@@ -51,11 +52,19 @@ class Customers(Namespace):
         is, so an import may be repeated. Nothing is charged, invoiced or mailed.
 
         With `dry_run` nothing is stored, and the report says what would be. Inside `transaction()`
-        the import is part of that. Raises `OSError` for a file that cannot be read; what is wrong
-        in the file is in the report.
+        the import is part of that. Raises `OSError` for a file that cannot be read, and
+        `IdempotencyMismatch` for the idempotency key of an import that came to its end with other
+        rows; what is wrong in the file is in the report.
         """
         return run_sync(
-            imports.import_customers(self.engine, source, format, dry_run=dry_run, at=at)
+            imports.import_customers(
+                self.engine,
+                source,
+                format,
+                dry_run=dry_run,
+                at=at,
+                idempotency_key=idempotency_key,
+            )
         )
 
 
@@ -80,8 +89,16 @@ class AsyncCustomers(Namespace):
         format: FileFormat | None = None,
         dry_run: bool = False,
         at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> ImportReport:
         """Import customers from a file, as `Customers.import_` does."""
         return await run_async(
-            imports.import_customers(self.engine, source, format, dry_run=dry_run, at=at)
+            imports.import_customers(
+                self.engine,
+                source,
+                format,
+                dry_run=dry_run,
+                at=at,
+                idempotency_key=idempotency_key,
+            )
         )

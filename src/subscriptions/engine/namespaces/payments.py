@@ -72,6 +72,7 @@ class Payments(Namespace):
         gateway: str = "transfer",
         book: bool = True,
         at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> StatementReport:
         """Import a bank statement: lines, or a CSV or CAMT.053 file with them; returns a report.
 
@@ -86,11 +87,19 @@ class Payments(Namespace):
         pays nothing. Inside `transaction()` all of it is part of that.
 
         Raises `ValidationError` for what is no statement, before anything is stored, `OSError` for
-        a file that cannot be read.
+        a file that cannot be read, and `IdempotencyMismatch` for the idempotency key of an import
+        that came to its end with other lines.
         """
         return run_sync(
             statement_files.import_statement(
-                self.engine, source, format, account=account, gateway=gateway, book=book, at=at
+                self.engine,
+                source,
+                format,
+                account=account,
+                gateway=gateway,
+                book=book,
+                at=at,
+                idempotency_key=idempotency_key,
             )
         )
 
@@ -137,10 +146,18 @@ class AsyncPayments(Namespace):
         gateway: str = "transfer",
         book: bool = True,
         at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> StatementReport:
         """Import a bank statement, as `Payments.import_statement` does."""
         return await run_async(
             statement_files.import_statement(
-                self.engine, source, format, account=account, gateway=gateway, book=book, at=at
+                self.engine,
+                source,
+                format,
+                account=account,
+                gateway=gateway,
+                book=book,
+                at=at,
+                idempotency_key=idempotency_key,
             )
         )

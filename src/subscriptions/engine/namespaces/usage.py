@@ -30,7 +30,13 @@ class Usage(Namespace):
     summary = Asks(usage_so_far.summary)
     list = Lists(usage.list_)
 
-    def record_many(self, events: Iterable[UsageRow], *, at: datetime | None = None) -> UsageReport:
+    def record_many(
+        self,
+        events: Iterable[UsageRow],
+        *,
+        at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> UsageReport:
         """Record usage in bulk: any iterable of `subscriptions.usage.Usage`, read as it comes.
 
         Events are stored in batches, each whole or not at all; one that is known is left alone, so
@@ -38,9 +44,10 @@ class Usage(Namespace):
         in the report and stops nothing. Inside `transaction()` all of it is part of that.
 
         Raises `StorageError` if the storage fails, and what the iterable raises; what came before
-        is stored then.
+        is stored then, and the idempotency key not yet. Raises `IdempotencyMismatch` for the key of
+        a call that came to its end with other events.
         """
-        return run_sync(metering.record_usage(self.engine, events, at))
+        return run_sync(metering.record_usage(self.engine, events, at, idempotency_key))
 
 
 class AsyncUsage(Namespace):
@@ -53,7 +60,11 @@ class AsyncUsage(Namespace):
     list = AsyncLists(usage.list_)
 
     async def record_many(
-        self, events: Iterable[UsageRow], *, at: datetime | None = None
+        self,
+        events: Iterable[UsageRow],
+        *,
+        at: datetime | None = None,
+        idempotency_key: str | None = None,
     ) -> UsageReport:
         """Record usage in bulk, as `Usage.record_many` does."""
-        return await run_async(metering.record_usage(self.engine, events, at))
+        return await run_async(metering.record_usage(self.engine, events, at, idempotency_key))

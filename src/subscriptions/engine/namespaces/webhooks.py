@@ -44,13 +44,20 @@ class Webhooks(Namespace):
         """
         return run_sync(receiving.receive(self.engine, gateway, raw, headers, at))
 
-    def prune(self, *, older_than: timedelta, at: datetime | None = None) -> int:
+    def prune(
+        self,
+        *,
+        older_than: timedelta,
+        at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> int:
         """Drop what messages said that are older and over; returns of how many.
 
         That they came is kept, so that each still counts once. What waits for a person stays.
-        Raises `ValidationError` for less than the three days in which a message may be tried again.
+        Raises `ValidationError` for less than the three days in which a message may be tried again,
+        and `IdempotencyMismatch` for a key that was used with another age.
         """
-        return run_sync(receiving.prune(self.engine, older_than, at))
+        return run_sync(receiving.prune(self.engine, older_than, at, idempotency_key))
 
 
 class AsyncWebhooks(Namespace):
@@ -66,6 +73,12 @@ class AsyncWebhooks(Namespace):
         """Take in a gateway's message, as `Webhooks.receive` does."""
         return await run_async(receiving.receive(self.engine, gateway, raw, headers, at))
 
-    async def prune(self, *, older_than: timedelta, at: datetime | None = None) -> int:
+    async def prune(
+        self,
+        *,
+        older_than: timedelta,
+        at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> int:
         """Drop what messages said that are older and over, as `Webhooks.prune` does."""
-        return await run_async(receiving.prune(self.engine, older_than, at))
+        return await run_async(receiving.prune(self.engine, older_than, at, idempotency_key))

@@ -312,3 +312,5 @@ def of_events() -> Iterator[Example]:
 def of_commands() -> Iterator[Example]:
     """Yield examples of commands."""
     yield Example("command", idempotency.COMMAND, a_command())
+    reported = a_command("july", command="webhooks.prune", kind="", answer="", report='{"rows":3}')
+    yield Example("command.report", idempotency.COMMAND, reported)
