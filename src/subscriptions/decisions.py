@@ -91,6 +91,35 @@ def join(*decisions: Decision, about: Ref | None = None) -> Decision:
     return Decision(changes, issues, about)
 
 
+def in_turn(first: Decision, second: Decision) -> Decision:
+    """Join decisions of which the second was made on what the first leaves, as `left_by` says.
+
+    A record that both change has one change, with the events of both in their order; `about` is
+    that of the first. Raises `ValidationError` where the second was made on something else.
+    """
+    if not first.changes and not first.issues:
+        return Decision(second.changes, second.issues, first.about)
+    earlier = {(each.kind.name, each.after.id): each for each in first.changes}
+    later: list[Change] = []
+    for change in second.changes:
+        before = earlier.pop((change.kind.name, change.after.id), None)
+        if before is not None:
+            events = (*before.events, *change.events)
+            later.append(Change(change.kind, before.before, change.after, events))
+        else:
+            later.append(change)
+    kept = Decision(tuple(earlier.values()), first.issues)
+    return join(kept, Decision(tuple(later), second.issues), about=first.about)
+
+
+def left_by(decision: Decision, record: R) -> R:
+    """Return a record as a decision leaves it: what is decided of it next starts from there."""
+    for change in decision.changes:
+        if change.after.id == record.id and isinstance(change.after, type(record)):
+            return change.after
+    return record
+
+
 @frozen
 class RecordParked:
     """A record was set aside: its due work failed, and a person must look at it."""

@@ -8,9 +8,8 @@ from typing import TypeVar
 from subscriptions import balance
 from subscriptions.balance import BALANCE_ENTRY, BalanceEntry, Cause
 from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision, join
+from subscriptions.decisions import Decision, in_turn, left_by
 from subscriptions.errors import UnknownReference, ValidationError
-from subscriptions.grants import Grant
 from subscriptions.ids import InvoiceId, RefundId
 from subscriptions.invoices import Invoice
 from subscriptions.money import Money
@@ -83,38 +82,3 @@ def moved(
     now = left_by(decision, owner)
     moves = balance.move(now, amount, cause=cause, at=context.at, invoice=invoice, refund=refund)
     return in_turn(decision, Decision(moves))
-
-
-def left_by(decision: Decision, record: R) -> R:
-    """Return a record as a decision leaves it: what is decided of it next starts from there."""
-    for change in decision.changes:
-        if change.after.id == record.id and isinstance(change.after, type(record)):
-            return change.after
-    return record
-
-
-def in_turn(first: Decision, second: Decision) -> Decision:
-    """Join two decisions, of which the second was made on the customers that the first leaves.
-
-    Their grants go along with them.
-    """
-    earlier = {each.after.id: each for each in first.changes if _goes_on(each)}
-    later: list[Change] = []
-    for change in second.changes:
-        before = earlier.pop(change.after.id, None) if _goes_on(change) else None
-        if before is not None:
-            events = (*before.events, *change.events)
-            later.append(Change(change.kind, before.before, change.after, events))
-        else:
-            later.append(change)
-    kept = [each for each in first.changes if not _goes_on(each) or each.after.id in earlier]
-    return join(
-        Decision(tuple(kept), first.issues),
-        Decision(tuple(later), second.issues),
-        about=first.about,
-    )
-
-
-def _goes_on(change: Change) -> bool:
-    """Return whether further steps of a decision go on from what this leaves."""
-    return isinstance(change.after, Customer | Grant)

@@ -18,10 +18,9 @@ from subscriptions.billing_cycles import Period, first_instant, local_date
 from subscriptions.catalog import PRICE, Price
 from subscriptions.coupons import AppliedCoupon
 from subscriptions.credit_notes import CREDIT_NOTE
-from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision, join
+from subscriptions.customers import Customer
+from subscriptions.decisions import Change, Decision, in_turn, left_by
 from subscriptions.errors import SafetyStop
-from subscriptions.grants import Grant
 from subscriptions.ids import CouponId, InvoiceId
 from subscriptions.invoices import INVOICE, Charge, Invoice, LineKind, LineRef, Void
 from subscriptions.lifecycle import (
@@ -58,34 +57,20 @@ class Moves:
     Its customer goes along, with his grants: each invoice may move what he has to his credit.
     """
 
-    __slots__ = (
-        "_drafts",
-        "_events",
-        "_grants",
-        "_others",
-        "_owner_before",
-        "_owner_events",
-        "after",
-        "before",
-        "owner",
-    )
+    __slots__ = ("_decided", "_events", "after", "before", "owner")
 
     def __init__(self, subscription: Subscription, owner: Customer) -> None:
         self.before = subscription
         self.after = subscription
         self.owner = owner
-        self._owner_before = owner
         self._events: tuple[object, ...] = ()
-        self._owner_events: tuple[object, ...] = ()
-        self._others: list[Decision] = []
-        self._grants: dict[str, Change] = {}
-        self._drafts: dict[str, Change] = {}
+        self._decided = Decision()
 
     @property
     def invoices(self) -> dict[str, Invoice]:
         """The invoices that the steps until now have made, which nobody can read yet."""
-        made = [issue.after for each in self._others for issue in each.issues]
-        made += [draft.after for draft in self._drafts.values()]
+        made = [issue.after for issue in self._decided.issues]
+        made += [change.after for change in self._decided.changes]
         return {each.id: each for each in made if isinstance(each, Invoice)}
 
     def do(self, *commands: Command) -> None:
@@ -94,21 +79,9 @@ class Moves:
         self._events += events
 
     def add(self, decision: Decision) -> None:
-        """Let something else be decided with it; the customer's moves follow each other."""
-        others: list[Change] = []
-        for change in decision.changes:
-            if isinstance(change.after, Customer) and change.after.id == self.owner.id:
-                self.owner = change.after
-                self._owner_events += change.events
-            elif isinstance(change.after, Grant):
-                _go_on(self._grants, change)
-            elif isinstance(change.after, Invoice):
-                _go_on(self._drafts, change)
-            else:
-                others.append(change)
-        if len(others) < len(decision.changes):
-            decision = Decision(tuple(others), decision.issues)
-        self._others.append(decision)
+        """Let something else be decided with it, on what the steps until now leave."""
+        self.owner = left_by(decision, self.owner)
+        self._decided = in_turn(self._decided, decision)
 
     def decision(self, made: Change | None = None) -> Decision:
         """Return all of it; `made` is the change that made the subscription, if it is new."""
@@ -119,24 +92,7 @@ class Moves:
             changes = (Change(SUBSCRIPTION, None, self.after, events),)
         elif self._events:
             changes = (Change(SUBSCRIPTION, self.before, self.after, self._events),)
-        if self._owner_events:
-            changes += (Change(CUSTOMER, self._owner_before, self.owner, self._owner_events),)
-            changes += tuple(self._grants.values())
-        changes += tuple(self._drafts.values())
-        if len(self._others) == 1:
-            # Nearly always so: one invoice, which cannot meet itself.
-            (other,) = self._others
-            return Decision(changes + other.changes, other.issues, about)
-        return join(Decision(changes), *self._others, about=about)
-
-
-def _go_on(begun: dict[str, Change], change: Change) -> None:
-    """Keep a change, as one with that of an earlier step that it goes on from."""
-    before = begun.get(change.after.id)
-    if before is not None:
-        events = (*before.events, *change.events)
-        change = Change(change.kind, before.before, change.after, events)
-    begun[change.after.id] = change
+        return Decision(changes + self._decided.changes, self._decided.issues, about)
 
 
 @define

@@ -8,7 +8,7 @@ from __future__ import annotations
 from subscriptions import balance, customers, invoices, lifecycle, payments
 from subscriptions.balance import Cause
 from subscriptions.customers import CUSTOMER, CollectionMethod, Customer
-from subscriptions.decisions import Change, Decision
+from subscriptions.decisions import Change, Decision, in_turn, left_by
 from subscriptions.errors import CollectionOnHold, ValidationError
 from subscriptions.ids import InvoiceId, PaymentId, SubscriptionId
 from subscriptions.invoices import (
@@ -26,7 +26,6 @@ from subscriptions.money import Currency, Money
 from subscriptions.payment_methods import PAYMENT_METHOD, PaymentMethod
 from subscriptions.payments import Allocation
 from subscriptions.records import Ref, evolve
-from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.draft_lines import with_more
 from subscriptions.usecases.draft_taxes import taxed_anew
 from subscriptions.usecases.flows import Context, Flow, Get, Having, Maybe

@@ -14,7 +14,7 @@ from datetime import datetime
 from subscriptions import balance, disputes, invoices, payment_methods, payments
 from subscriptions.balance import Cause
 from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision, join
+from subscriptions.decisions import Change, Decision, in_turn, join, left_by
 from subscriptions.disputes import (
     DISPUTE,
     STATUS,
@@ -40,7 +40,6 @@ from subscriptions.payments import PAYMENT, Allocation, Payment, Shares, Succeed
 from subscriptions.records import Ref, plain_text
 from subscriptions.review import Matter
 from subscriptions.usecases import certainty, flows
-from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.flows import (
     Command,
     Context,

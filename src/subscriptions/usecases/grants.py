@@ -11,7 +11,7 @@ from datetime import datetime
 from subscriptions import customers, grants
 from subscriptions.catalog import PRICE, PRODUCT
 from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision
+from subscriptions.decisions import Change, Decision, in_turn, left_by
 from subscriptions.errors import DomainError, UnknownReference, ValidationError
 from subscriptions.grants import (
     EVERYTHING,
@@ -40,7 +40,6 @@ from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.money import Money
 from subscriptions.records import AnyKind, Ref, aware, evolve, plain_text
 from subscriptions.usecases import balance, flows
-from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.flows import (
     Command,
     Context,

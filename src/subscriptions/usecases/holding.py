@@ -11,14 +11,13 @@ from datetime import datetime
 
 from subscriptions import customers, dunning, invoices
 from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Change, Decision
+from subscriptions.decisions import Change, Decision, in_turn, left_by
 from subscriptions.dunning import DUNNING_CASE, Held
 from subscriptions.ids import CustomerId
 from subscriptions.invoices import INVOICE, Invoice, Open, ReleaseCollection, StartCollection
 from subscriptions.payments import Payment
 from subscriptions.records import Ref, plain_text
 from subscriptions.usecases import collection, retrying
-from subscriptions.usecases.balance import left_by
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Having
 
 
@@ -68,7 +67,7 @@ def doubted(
     """Add to a decision that sets a payment or refund aside that nothing is charged meanwhile."""
     owner = left_by(decision, (yield from Get(CUSTOMER, customer)))
     held = customers.doubt(owner, record, reason=reason, at=context.at)
-    return decision if held is None else _further(decision, held)
+    return decision if held is None else in_turn(decision, Decision((held,)))
 
 
 def trusted(
@@ -79,7 +78,7 @@ def trusted(
     released = customers.trust(owner, record)
     if released is None:
         return decision
-    return (yield from _gone_on(_further(decision, released), context))
+    return (yield from _gone_on(in_turn(decision, Decision((released,))), context))
 
 
 def _gone_on(decision: Decision, context: Context) -> Flow[Decision]:
@@ -93,7 +92,7 @@ def _gone_on(decision: Decision, context: Context) -> Flow[Decision]:
     for stored in cases:
         case = left_by(decision, stored)
         if isinstance(case.state, Held) and case.state.with_customer:
-            decision = _further(decision, dunning.release(case, at=context.at))
+            decision = in_turn(decision, Decision((dunning.release(case, at=context.at),)))
     found = yield from Having(INVOICE, "customer", owner.id)
     planned: list[Payment] = []
     for stored_invoice in found:
@@ -103,7 +102,7 @@ def _gone_on(decision: Decision, context: Context) -> Flow[Decision]:
         if not invoice.attempts and not invoice.dunning:
             # Charged for the first time, with those that are too small to be charged alone.
             first = invoices.decide(invoice, ReleaseCollection(context.at))
-            decision = _further(decision, first)
+            decision = in_turn(decision, Decision((first,)))
             continue
         payment = yield from _retried(invoice, owner, planned, context)
         again: list[invoices.Command] = [ReleaseCollection()]
@@ -112,8 +111,8 @@ def _gone_on(decision: Decision, context: Context) -> Flow[Decision]:
             assert isinstance(attempt, Payment)
             planned.append(attempt)
             again.append(StartCollection(attempt.id))
-            decision = _further(decision, payment)
-        decision = _further(decision, invoices.decide(invoice, *again))
+            decision = in_turn(decision, Decision((payment,)))
+        decision = in_turn(decision, Decision((invoices.decide(invoice, *again),)))
     return decision
 
 
@@ -132,14 +131,3 @@ def _retried(
         return None
     payment, _ = collection.attempt(invoice, method, context)
     return payment
-
-
-def _further(decision: Decision, change: Change) -> Decision:
-    """Add a change that was made on what a decision leaves."""
-    changes = list(decision.changes)
-    for place, earlier in enumerate(changes):
-        if earlier.kind is change.kind and earlier.after.id == change.after.id:
-            events = (*earlier.events, *change.events)
-            changes[place] = Change(change.kind, earlier.before, change.after, events)
-            return Decision(tuple(changes), decision.issues, decision.about)
-    return Decision((*changes, change), decision.issues, decision.about)

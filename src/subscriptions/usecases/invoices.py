@@ -14,7 +14,7 @@ from subscriptions.customers import (
     read_collection_method,
     read_terms_days,
 )
-from subscriptions.decisions import Decision, join
+from subscriptions.decisions import Decision, in_turn, join
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
 from subscriptions.ids import InvoiceId, derived_id
 from subscriptions.invoices import (
@@ -33,7 +33,6 @@ from subscriptions.money import Currency, Money
 from subscriptions.pending_items import PENDING_ITEM
 from subscriptions.records import Ref, evolve, plain_text
 from subscriptions.usecases import collection, flows, one_off, retrying
-from subscriptions.usecases.balance import in_turn
 from subscriptions.usecases.draft_lines import charges_of, with_more
 from subscriptions.usecases.flows import (
     Command,

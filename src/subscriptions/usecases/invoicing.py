@@ -13,14 +13,13 @@ from attrs import define
 
 from subscriptions import invoices
 from subscriptions.customers import Customer, Grouping
-from subscriptions.decisions import Decision
+from subscriptions.decisions import Decision, in_turn
 from subscriptions.errors import SafetyStop
 from subscriptions.ids import InvoiceId, derived_id
 from subscriptions.invoices import INVOICE, Charge, Draft, Invoice
 from subscriptions.lifecycle import Subscription, Unpaid
 from subscriptions.payment_methods import PaymentMethod
 from subscriptions.usecases import collection
-from subscriptions.usecases.balance import in_turn
 from subscriptions.usecases.draft_lines import charges_of
 from subscriptions.usecases.flows import Context, Flow, Maybe
 from subscriptions.usecases.pending_items import take

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from subscriptions import customers, invoices, payment_methods, payments
 from subscriptions.customers import CUSTOMER
-from subscriptions.decisions import Change, Decision, join
+from subscriptions.decisions import Change, Decision, in_turn, join, left_by
 from subscriptions.dunning import DEFAULT_POLICY, DUNNING_POLICY
 from subscriptions.errors import (
     CurrencyMismatch,
@@ -45,7 +45,6 @@ from subscriptions.payments import (
 )
 from subscriptions.records import evolve, plain_text
 from subscriptions.usecases import certainty, collection, flows, receiving, retrying
-from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.disputes import reconsidered
 from subscriptions.usecases.flows import (
     Command,

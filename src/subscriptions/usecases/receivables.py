@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from subscriptions import dunning, invoices, lifecycle, payments
 from subscriptions.customers import CUSTOMER
-from subscriptions.decisions import Change, Decision, join
+from subscriptions.decisions import Change, Decision, in_turn, join, left_by
 from subscriptions.dunning import DEFAULT_POLICY, DUNNING_CASE, DUNNING_POLICY
 from subscriptions.frozen import frozen
 from subscriptions.ids import SubscriptionId
@@ -28,7 +28,6 @@ from subscriptions.lifecycle import (
 from subscriptions.payments import PAYMENT
 from subscriptions.records import Ref
 from subscriptions.usecases import collection
-from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.flows import Context, Flow, Get, Having, Maybe
 
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from subscriptions import balance, invoices, payments
 from subscriptions.balance import Cause
 from subscriptions.customers import Customer
-from subscriptions.decisions import Change, Decision, changed, created, join
+from subscriptions.decisions import Change, Decision, changed, created, in_turn, join, left_by
 from subscriptions.errors import UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId
 from subscriptions.invoices import INVOICE, ApplyPayment, Invoice, Open, Paid, Uncollectible
@@ -27,7 +27,6 @@ from subscriptions.payments import (
     PaymentSucceeded,
 )
 from subscriptions.records import Ref, evolve
-from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.flows import Context, Flow, Having, Maybe
 from subscriptions.usecases.receivables import close_cases
 

@@ -14,7 +14,7 @@ from attrs import evolve
 from subscriptions import invoices
 from subscriptions.catalog import PRICE
 from subscriptions.customers import CUSTOMER, Customer
-from subscriptions.decisions import Decision
+from subscriptions.decisions import Decision, in_turn, left_by
 from subscriptions.invoices import INVOICE, Charge, Draft, Invoice, Taxing
 from subscriptions.lifecycle import Activate
 from subscriptions.tax_quotes import (
@@ -29,7 +29,6 @@ from subscriptions.tax_quotes import (
 )
 from subscriptions.taxes import TaxRate
 from subscriptions.usecases import collection, receivables, settling
-from subscriptions.usecases.balance import in_turn, left_by
 from subscriptions.usecases.draft_lines import charges_of, with_charges
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany
 from subscriptions.usecases.invoices import advance
