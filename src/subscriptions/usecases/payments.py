@@ -248,21 +248,21 @@ def _captured(
         owed = yield from receiving.open_invoices(payment.customer, payment.currency)
     else:
         owed = [(yield from Get(INVOICE, target))]
-    events: tuple[object, ...] = change.events
-    applied: list[Change] = []
-    for each in owed:
-        share = min(payment.unallocated.minor, each.due_minor)
-        if share:
-            payment = payments.allocated(payment, Allocation(each.id, share))
-            applied.append(invoices.decide(each, ApplyPayment(payment.id, share, context.at)))
-        elif each.collecting == payment.id:
-            applied.append(invoices.decide(each, EndCollection(payment.id)))
-    events = (*events, *_allocations(payment))
+    decision, _ = yield from _spent(change, payment, [(x, x.due_minor) for x in owed], context)
+    return decision
+
+
+def _spent(
+    change: Change, payment: Payment, wanted: Sequence[tuple[Invoice, int]], context: Context
+) -> Flow[tuple[Decision, list[Change]]]:
+    """Let what came in pay invoices in turn; returns what became of them beside the decision."""
+    payment, applied = receiving.pay_each(payment, wanted, context)
+    events = (*change.events, *_allocations(payment))
     # `change` counts its own event.
     version = payment.version + len(events) - len(change.events)
     received = Change(change.kind, change.before, evolve(payment, version=version), events)
     settled = yield from receiving.settled(applied, context)
-    return join(Decision((received,)), settled)
+    return join(Decision((received,)), settled), applied
 
 
 def _capture_failed(
@@ -319,20 +319,7 @@ def _succeeded_together(
     for part in payment.also:
         small = yield from Get(INVOICE, part.invoice)
         wanted.append((small, part.amount_minor))
-    applied: list[Change] = []
-    for each, most in wanted:
-        share = min(most, each.due_minor)
-        if share:
-            payment = payments.allocated(payment, Allocation(each.id, share))
-            paying = ApplyPayment(payment.id, share, context.at)
-            applied.append(invoices.decide(each, paying))
-        elif each.collecting == payment.id:
-            applied.append(invoices.decide(each, EndCollection(payment.id)))
-    events: tuple[object, ...] = (*change.events, *_allocations(payment))
-    version = payment.version + len(events) - len(change.events)
-    received = Change(change.kind, change.before, evolve(payment, version=version), events)
-    settled = yield from receiving.settled(applied, context)
-    decision = join(Decision((received,)), settled)
+    decision, applied = yield from _spent(change, payment, wanted, context)
     owner = left_by(decision, (yield from Get(CUSTOMER, payment.customer)))
     paid = {each.after.id for each in applied if receiving.is_paid(each)}
     left = tuple([id for id in owner.small_debts if id not in paid])

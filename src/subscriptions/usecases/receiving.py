@@ -16,7 +16,15 @@ from subscriptions.customers import Customer
 from subscriptions.decisions import Change, Decision, changed, created, in_turn, join, left_by
 from subscriptions.errors import UnknownReference, ValidationError
 from subscriptions.ids import CustomerId, InvoiceId, PaymentId
-from subscriptions.invoices import INVOICE, ApplyPayment, Invoice, Open, Paid, Uncollectible
+from subscriptions.invoices import (
+    INVOICE,
+    ApplyPayment,
+    EndCollection,
+    Invoice,
+    Open,
+    Paid,
+    Uncollectible,
+)
 from subscriptions.money import Currency, Money
 from subscriptions.payments import (
     PAYMENT,
@@ -214,12 +222,28 @@ def allocation_events(
 def _pay(
     payment: Payment, split: Sequence[tuple[Invoice, int]], context: Context
 ) -> Flow[tuple[Payment, Decision]]:
-    applied: list[Change] = []
-    for invoice, minor in split:
-        payment = payments.allocated(payment, Allocation(invoice.id, minor))
-        paying = ApplyPayment(payment.id, minor, context.at)
-        applied.append(invoices.decide(invoice, paying))
+    payment, applied = pay_each(payment, split, context)
     return payment, (yield from settled(applied, context))
+
+
+def pay_each(
+    payment: Payment, wanted: Sequence[tuple[Invoice, int]], context: Context
+) -> tuple[Payment, list[Change]]:
+    """Let what is left of a payment pay invoices in turn, each what it owes and at most so much.
+
+    One that waits for this payment and gets nothing of it waits no more. Returns the payment with
+    its allocations, and what becomes of the invoices.
+    """
+    applied: list[Change] = []
+    for invoice, most in wanted:
+        minor = min(most, invoice.due_minor, payment.unallocated.minor)
+        if minor:
+            payment = payments.allocated(payment, Allocation(invoice.id, minor))
+            paying = ApplyPayment(payment.id, minor, context.at)
+            applied.append(invoices.decide(invoice, paying))
+        elif invoice.collecting == payment.id:
+            applied.append(invoices.decide(invoice, EndCollection(payment.id)))
+    return payment, applied
 
 
 def settled(applied: Sequence[Change], context: Context) -> Flow[Decision]:
