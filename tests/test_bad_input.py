@@ -165,6 +165,10 @@ def subscribe(**given: Any) -> Callable[[World], object]:  # noqa: ANN401
     return lambda w: w.billing.subscriptions.create(w.ada.id, [w.pro.id], **given)
 
 
+def change(**given: Any) -> Callable[[World], object]:  # noqa: ANN401
+    return lambda w: w.billing.subscriptions.change(w.running.id, **given)
+
+
 def item(*given: Any) -> Callable[[World], object]:  # noqa: ANN401
     # It is to be refused now, though it would be billed in a year.
     return lambda w: w.billing.subscriptions.create(
@@ -304,7 +308,17 @@ MISTAKES: dict[str, Mistake] = {
     "items as one text": Mistake(
         lambda w: w.billing.subscriptions.create(w.ada.id, w.pro.id), V, "items"
     ),
+    "quantities for items": Mistake(
+        lambda w: w.billing.subscriptions.create(w.ada.id, {w.pro.id: 7}), V, "items"
+    ),
     "no items": Mistake(lambda w: w.billing.subscriptions.create(w.ada.id, []), V, "items"),
+    "additions as one text": Mistake(change(add="price_none"), V, "add"),
+    "quantities for additions": Mistake(change(add={"price_none": 3}), V, "add"),
+    "quantities for removals": Mistake(change(remove={"price_none": 3}), V, "remove"),
+    "a swap that is a list": Mistake(change(swap=["price_none", "price_other"]), V, "swap"),
+    "a swap that is a text": Mistake(change(swap="price_none"), V, "swap"),
+    "quantities that are a list": Mistake(change(quantities=[("price_none", 3)]), V, "quantities"),
+    "a quantity for all": Mistake(change(quantities=3), V, "quantities"),
     "an unknown item": Mistake(
         lambda w: w.billing.subscriptions.create(w.ada.id, ["price_none"]),
         UnknownReference,
@@ -768,6 +782,9 @@ MISTAKES: dict[str, Mistake] = {
         lambda _: DunningPolicy().schedule(failed_at=NAIVE), V, "failed_at"
     ),
     # ---- runs, lists, keys, webhooks
+    "a type of event that there is not": Mistake(
+        lambda w: w.billing.events.list(type="invoice_paid"), V, "type"
+    ),
     "a run until a naive time": Mistake(lambda w: w.billing.run(until=NAIVE), V, "until"),
     "a run until a text": Mistake(
         lambda w: w.billing.run(until="2027-01-31"),  # type: ignore[arg-type]

@@ -122,17 +122,22 @@ class UnknownReference(DomainError):
 class NotAvailable(DomainError):
     """A product may not be on a subscription with others (`excludes`), or without (`requires`).
 
-    `product` is its name, `rule` one of these words, `others` the ids that the rule is about.
+    `product` is its name, `rule` one of these words, `others` the ids that the rule is about, and
+    `names` theirs, where they were read.
     """
 
-    def __init__(self, product: str, rule: str, others: tuple[str, ...]) -> None:
-        super().__init__(product, rule, others)
+    def __init__(
+        self, product: str, rule: str, others: tuple[str, ...], names: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(product, rule, others, names)
         self.product = product
         self.rule = rule
         self.others = others
+        self.names = names
 
     def __str__(self) -> str:
-        return f"product {self.product!r} {self.rule} {' or '.join(map(repr, self.others))}"
+        others = " or ".join(map(repr, self.names or self.others))
+        return f"product {self.product!r} {self.rule} {others}"
 
 
 class TooManyAttempts(DomainError):

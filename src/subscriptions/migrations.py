@@ -61,8 +61,8 @@ class Migration:
     """From the day `on`, what has `price` goes over to the price `to` at its next renewal.
 
     Not before `notice` after it was planned; all are told on the day `notice_on`, if that is named
-    instead. Since it was last begun, `planned` plans were made for
-    items and `withdrawn` of them were withdrawn.
+    instead. Since it was last begun, `planned` plans were made for items and `withdrawn` of them
+    were withdrawn.
     """
 
     id: MigrationId

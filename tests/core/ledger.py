@@ -184,13 +184,16 @@ class Ledger:
     def _take(self, outcome: Outcome, at: datetime, policy: Proration) -> list[Charge]:
         before, pending = self.sub.pending, outcome.pending
         if policy.mode is not Mode.INVOICE_NOW or not pending:
-            self._do(ChangeItems(outcome.items, outcome.debits, pending, at))
+            self._do(ChangeItems(outcome.items, outcome.debits, pending, at, places=outcome.places))
             return [charge for charge in pending if charge not in before]
         invoice = InvoiceId(f"inv_{len(self.invoices) + 1}")
         parts = parts_off(self.sub, local_date(at, self.sub.zone))
         lines = discounted(pending, parts, self.sub.currency)
         self.invoices[invoice] = lines
-        self._do(ChangeItems(outcome.items, outcome.debits, pending, at, "", invoice))
+        places = outcome.places
+        self._do(
+            ChangeItems(outcome.items, outcome.debits, pending, at, "", invoice, places=places)
+        )
         return lines
 
     def _do(self, *commands: BillPeriods | ChangeItems) -> None:
@@ -216,7 +219,7 @@ class Ledger:
             )
             assert (line.item, line.price) == (debit.item, debit.price), "a debit names its line"
             assert 0 <= debit.begin <= debit.end <= 1
-            assert debit.begin < debit.end or debit.grants
+            assert debit.begin < debit.end
 
 
 def noon(day: date, hour: int = 12) -> datetime:

@@ -571,6 +571,17 @@ class TestTheBillingDate:
         assert ledger.sub.items[0].through == on
 
     @pytest.mark.parametrize("on", [date(2027, 1, 21), date(2027, 2, 15)])
+    def test_a_change_and_a_change_back_cost_nothing_after_it(self, on: date) -> None:
+        for how in (NONE, Proration()):
+            ledger = with_items((BASIC, 1))
+            ledger.move(on, day(6), how)
+            before = ledger.charged
+            ledger.change([to(PRO)], day(11))
+            assert ledger.charged > before
+            ledger.change([to(BASIC)], day(11))
+            assert ledger.charged == before
+
+    @pytest.mark.parametrize("on", [date(2027, 1, 21), date(2027, 2, 15)])
     def test_what_is_billed_in_arrears_ends_on_that_day(self, on: date) -> None:
         ledger = with_items((LATER, 1), billed=False)
         assert ledger.move(on, day(11)) == []

@@ -272,7 +272,7 @@ class TestDiscounts:
                 exclusive,
                 5,
                 invoice,
-                grants=(Grant(five, 125, 1000, PriceId("p")),),
+                grants=(Grant(five, 125, 1000),),
             ),
         )
         bare = debits_of([Charge("x", 5, VAT, period=WHOLE)], None, first_line=0, after=TENTH.end)

@@ -41,7 +41,7 @@ RAISED: list[tuple[SubscriptionsError, str]] = [
     (CurrencyMismatch("EUR", "USD"), "cannot combine EUR with USD"),
     (UnknownReference("customer", "cus_1"), "customer: there is no record 'cus_1'"),
     (
-        NotAvailable("Seats", "requires", ("Pro", "Team")),
+        NotAvailable("Seats", "requires", ("prod_1", "prod_2"), ("Pro", "Team")),
         "product 'Seats' requires 'Pro' or 'Team'",
     ),
     (
@@ -128,3 +128,8 @@ def test_a_form_shows_the_reason_beside_the_field() -> None:
     error = ValidationError("quantity", 0, "1 or more")
     assert (error.field, error.reason) == ("quantity", "1 or more; got 0")
     assert str(error) == f"{error.field}: {error.reason}"
+
+
+def test_products_whose_names_were_not_read_are_told_by_their_ids() -> None:
+    text = str(NotAvailable("Seats", "requires", ("prod_1", "prod_2")))
+    assert text == "product 'Seats' requires 'prod_1' or 'prod_2'"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from subscriptions.errors import CurrencyMismatch, ValidationError
+from subscriptions.errors import ValidationError
 from subscriptions.money import Currency, Money, Rounding
 from subscriptions.pricing import (
     Flat,
@@ -34,7 +34,6 @@ from subscriptions.pricing import (
     exact_amount,
     explain,
     printed_unit_price,
-    true_up,
 )
 
 quick = settings(derandomize=True, max_examples=200, deadline=None, database=None)
@@ -294,29 +293,6 @@ def test_free_units_are_free_once_and_of_a_model(free: int, model: Wrong, field:
     with pytest.raises(ValidationError) as refused:
         FreeUnits(free, model)
     assert refused.value.field == field
-
-
-# ---- minimum commitments --------------------------------------------------------------------
-
-
-@quick
-@given(st.integers(0, 10**6), st.integers(-(10**6), 10**6))
-@example(0, -1)
-def test_a_true_up_lifts_what_was_charged_to_the_minimum_and_no_further(
-    minimum: int, charged: int
-) -> None:
-    eur = Currency("EUR")
-    line = true_up(Money(minimum, eur), Money(charged, eur))
-    assert line.minor >= 0
-    assert charged + line.minor == max(minimum, charged)
-
-
-def test_a_true_up_has_one_currency_and_no_negative_minimum() -> None:
-    with pytest.raises(CurrencyMismatch):
-        true_up(Money.of(1, "EUR"), Money.of(1, "USD"))
-    with pytest.raises(ValidationError) as refused:
-        true_up(Money.of(-1, "EUR"), Money.of(1, "EUR"))
-    assert refused.value.field == "minimum"
 
 
 # ---- what is printed ------------------------------------------------------------------------

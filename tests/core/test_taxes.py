@@ -251,6 +251,11 @@ def test_a_rate_is_never_a_float(percent: Wrong) -> None:
 EXEMPT = [c for c in TaxCategory if c not in {TaxCategory.STANDARD, TaxCategory.ZERO}]
 
 
+def test_who_takes_nothing_is_told_how_to_say_so() -> None:
+    with pytest.raises(ValidationError, match="another category, such as"):
+        TaxRate("0")
+
+
 @pytest.mark.parametrize("category", EXEMPT)
 @pytest.mark.parametrize("reason", [None, "", "  ", 5])
 def test_what_is_not_taxed_says_why(category: TaxCategory, reason: Wrong) -> None:

@@ -28,7 +28,7 @@ from subscriptions import (
     TaxRate,
     TaxRates,
 )
-from subscriptions.engine.work import RunReport
+from subscriptions.engine.run_reports import RunReport
 from subscriptions.events import Recorded
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.invoices import Invoice, verify_chain

@@ -14,7 +14,7 @@ from subscriptions.billing_cycles import Period
 from subscriptions.credit_notes import CreditNote, Division
 from subscriptions.documents.correction import render
 from subscriptions.documents.layout import WIDTH
-from subscriptions.documents.words import CORRECTION, WORDS, CorrectionWords, speaks_correction
+from subscriptions.documents.words import CORRECTION, WORDS, CorrectionWords, spoken
 from subscriptions.invoices import LineKind
 from subscriptions.taxes import TaxBehavior
 from subscriptions.testing.builders import a_credit_note
@@ -114,8 +114,8 @@ def test_every_language_says_all_of_a_credit_note() -> None:
             assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", english))
             assert text.strip(), (language, each.name)
             assert language == "en" or text != english, (language, each.name)
-    assert speaks_correction("fr-CH") == "fr-CH"
-    assert speaks_correction("ja") == "en"
+    assert spoken("fr-CH") == "fr-CH"
+    assert spoken("ja") == "en"
 
 
 def test_a_language_without_words_gets_the_english_text_as_a_whole() -> None:

@@ -22,7 +22,7 @@ from subscriptions import (
     StorageError,
     ValidationError,
 )
-from subscriptions.engine.sweeping import SweepReport
+from subscriptions.engine.run_reports import SweepReport
 from subscriptions.gateways import WebhookRefused
 from subscriptions.gateways.fake import WEBHOOK_SECRET, FakeGateway
 from subscriptions.gateways.fake.messages import WebhookMessage, write

@@ -9,7 +9,8 @@ import pytest
 from attrs import evolve
 
 from subscriptions import MemoryStorage, StorageError, ValidationError
-from subscriptions.engine.sweeping import PAGE, SweepReport
+from subscriptions.engine.run_reports import SweepReport
+from subscriptions.engine.sweeping import PAGE
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.ids import InvoiceId, PaymentId
 from subscriptions.invoices import Invoice

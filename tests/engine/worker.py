@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from subscriptions import Billing, MemoryStorage, OneOff, Seller
 from subscriptions.customers import Customer
-from subscriptions.engine.work import RunReport
+from subscriptions.engine.run_reports import RunReport
 from subscriptions.gateways import PaymentGateway
 from subscriptions.gateways.fake import FakeGateway
 from subscriptions.invoices import Invoice

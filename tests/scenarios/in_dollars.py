@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
-from subscriptions import Interval, Money
+from subscriptions import Currency, Interval, Money
 from subscriptions.catalog import Price
 from subscriptions.customers import Customer
 from subscriptions.invoices import Invoice
 from subscriptions.lifecycle import Subscription
+from subscriptions.pricing import PriceModel
+from subscriptions.proration import Proration
 from tests.scenarios.shop import MONTHLY, Shop
+
+USD = Currency.of("USD")
+NOW = Proration(mode="invoice_now")
 
 
 def usd(amount: str) -> Money:
     return Money.of(amount, "USD")
+
+
+def costs(model: PriceModel, quantity: int | Decimal) -> str:
+    return str(model.amount(quantity, USD).amount)
 
 
 def offer(
@@ -23,6 +33,17 @@ def offer(
         name,
         usd(amount),
         every=every,
+        **more,  # type: ignore[arg-type]  # passed on
+    )
+
+
+def metered(shop: Shop, key: str, model: PriceModel, **more: object) -> Price:
+    return shop.billing.catalog.add_price(
+        key,
+        model,
+        currency="USD",
+        every=MONTHLY,
+        meter=key,
         **more,  # type: ignore[arg-type]  # passed on
     )
 

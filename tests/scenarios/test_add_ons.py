@@ -53,6 +53,20 @@ def test_an_add_on_is_sold_beside_what_it_requires_only(shop: Shop) -> None:
     assert shop.events() == before
 
 
+def test_a_refusal_names_the_products_that_it_is_about(shop: Shop) -> None:
+    plan, extra, other = base(shop), add_on(shop), base(shop, "Other")
+    shop.billing.catalog.add_product("Alone", excludes=["Other", "Extra"])
+    only = base(shop, "Alone")
+    ada = shop.customer().id
+    with pytest.raises(NotAvailable) as refused:
+        shop.billing.subscriptions.create(ada, [extra.id])
+    assert str(refused.value) == "product 'Extra' requires 'Base'"
+    assert (refused.value.others, refused.value.names) == ((plan.product,), ("Base",))
+    with pytest.raises(NotAvailable) as refused:
+        shop.billing.subscriptions.create(ada, [only.id, other.id])
+    assert str(refused.value) == "product 'Alone' excludes 'Other'"
+
+
 def test_an_add_on_ends_with_the_term_of_what_it_requires(shop: Shop) -> None:
     plan, extra = base(shop, term_periods=2), add_on(shop)
     of_that = add_on(shop, "Extra extra", "Extra")

@@ -289,6 +289,56 @@ def test_a_long_stub_runs_to_the_day_after_a_whole_period(open_a_shop: Opened) -
     assert billed(shop) == ["2027-01-10/2027-02-15 36.00 EUR", "2027-02-15/2027-03-15 31.00 EUR"]
 
 
+@pytest.mark.parametrize("how", ["extend", "shorten", "end"])
+@pytest.mark.parametrize("stub", ["prorated", "free"])
+def test_a_long_first_period_stays_long_when_the_trial_before_it_ends_on_another_day(
+    spring: Shop, how: str, stub: str
+) -> None:
+    """15 or 25 days of a month and a whole one: for a fee of 30.00, and usage."""
+    sub = spring.billing.subscriptions.create(
+        spring.customer().id,
+        [spring.price(eur("30.00")).id, _metered(spring).id],
+        trial_until=date(2027, 4, 21),
+        align=Calendar(),
+        long_stub=True,
+        first_stub=stub,
+    )
+    subscriptions, until = spring.billing.subscriptions, date(2027, 4, 16)
+    if how == "extend":
+        until = date(2027, 4, 26)
+        subscriptions.extend_trial(sub.id, until=until)
+    elif how == "shorten":
+        subscriptions.extend_trial(sub.id, until=until)
+    else:
+        spring.time.advance(to=until)
+        subscriptions.end_trial(sub.id)
+    spring.time.advance(to=date(2027, 5, 20))
+    spring.billing.usage.record(sub.id, "calls", event_id="1", quantity=70)
+    spring.time.advance(to=date(2027, 6, 1))
+    lines = sorted(f"{x.kind} {x.period} {x.amount}" for i in spring.invoices() for x in i.lines)
+    later = "period 2027-06-01/2027-07-01 30.00 EUR"
+    fee = eur("35.00") if how == "extend" else eur("45.00")
+    long = f"{until}/2027-06-01"
+    expected = {
+        "free": [later],
+        "prorated": [f"period {long} {fee}", later, f"usage {long} 70.00 EUR"],
+    }
+    assert lines == expected[stub]
+
+
+def test_a_long_first_period_becomes_none_where_the_trial_ends_with_a_month(spring: Shop) -> None:
+    sub = spring.billing.subscriptions.create(
+        spring.customer().id,
+        [spring.price(eur("30.00")).id],
+        trial_until=date(2027, 4, 21),
+        align=Calendar(),
+        long_stub=True,
+    )
+    spring.billing.subscriptions.extend_trial(sub.id, until=MAY)
+    spring.time.advance(to=MAY)
+    assert billed(spring) == ["2027-05-01/2027-06-01 30.00 EUR"]
+
+
 def test_a_last_stub_costs_its_days_where_the_end_is_known(spring: Shop) -> None:
     sub = spring.subscribe(spring.customer(), spring.price(eur("31.00")))
     spring.billing.subscriptions.cancel(sub.id, when=date(2027, 5, 11), settlement="credit")
@@ -436,3 +486,52 @@ def test_before_it_is_billed_a_billing_date_is_that_of_the_trial(spring: Shop) -
     sub = spring.subscribe(spring.customer(), trial_until=date(2027, 4, 15))
     with pytest.raises(InvalidTransition, match="trialing"):
         spring.billing.subscriptions.set_next_billing(sub.id, on=MAY)
+
+
+@pytest.mark.parametrize("on", [date(2027, 5, 11), date(2027, 6, 20)])
+def test_what_is_free_of_a_stub_stays_free_when_the_billing_date_is_later(
+    open_a_shop: Opened, on: date
+) -> None:
+    shop = open_a_shop(start=date(2027, 4, 16))
+    calls, fee = _metered(shop), shop.price(eur("31.00"))
+    sub = shop.billing.subscriptions.create(
+        shop.customer().id, [calls.id, fee.id], align=Calendar(), first_stub="free"
+    )
+    use = shop.billing.usage.record
+    shop.time.advance(to=date(2027, 4, 20))
+    use(sub.id, "calls", event_id="in the stub", quantity=70)
+    shop.billing.subscriptions.set_next_billing(sub.id, on=on, proration=NOW)
+    shop.time.advance(to=date(2027, 4, 25))
+    use(sub.id, "calls", event_id="in the rest of the stub", quantity=700)
+    shop.time.advance(to=date(2027, 5, 5))
+    use(sub.id, "calls", event_id="after it", quantity=40)
+    late = datetime(2027, 4, 21, tzinfo=UTC)
+    use(sub.id, "calls", event_id="in the stub, late", quantity=7000, occurred_at=late)
+    shop.time.advance(to=on)
+    lines = [f"{x.kind} {x.amount}" for each in shop.invoices() for x in each.lines]
+    assert sum(line == "usage 40.00 EUR" for line in lines) == 1
+    assert not [line for line in lines if line.startswith(("late_usage", "usage 7"))]
+    # Ten of the 31 days of May; or all of it, and 19 of the 30 days of June.
+    days = "10.00" if on.month == 5 else "50.63"
+    assert lines[0] == f"debit {days} EUR"
+
+
+def test_what_is_not_free_any_more_is_billed_when_the_billing_date_is_earlier(
+    open_a_shop: Opened,
+) -> None:
+    """The stub ends with the day before, and whole periods follow it, of a fee and of usage."""
+    shop = open_a_shop(start=date(2027, 4, 16))
+    calls, fee = _metered(shop), shop.price(eur("30.00"))
+    sub = shop.billing.subscriptions.create(
+        shop.customer().id, [calls.id, fee.id], align=Calendar(), first_stub="free"
+    )
+    use = shop.billing.usage.record
+    shop.time.advance(to=date(2027, 4, 20))
+    use(sub.id, "calls", event_id="in the stub", quantity=70)
+    shop.billing.subscriptions.set_next_billing(sub.id, on=date(2027, 4, 26))
+    shop.time.advance(to=date(2027, 4, 28))
+    use(sub.id, "calls", event_id="after it", quantity=40)
+    shop.time.advance(to=date(2027, 4, 29))
+    assert billed(shop) == ["2027-04-26/2027-05-26 30.00 EUR"]
+    shop.billing.subscriptions.cancel(sub.id, when="now")
+    assert [f"{x.kind} {x.amount}" for x in shop.invoices()[-1].lines] == ["usage 40.00 EUR"]

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 
 from subscriptions import (
-    Currency,
     Graduated,
     Interval,
     OneOff,
@@ -32,21 +30,13 @@ from subscriptions.coupons import Coupon, Forever
 from subscriptions.pricing import (
     FreeUnits,
     GraduatedPercentage,
-    PriceModel,
     RateTier,
-    true_up,
 )
 from subscriptions.proration import Proration
-from tests.scenarios.in_dollars import amounts, change, lines, offer, sell, usd
+from tests.scenarios.in_dollars import NOW, USD, amounts, change, costs, lines, offer, sell, usd
 from tests.scenarios.shop import MONTHLY, Shop
 
 Opened = Callable[..., Shop]
-NOW = Proration(mode="invoice_now")
-USD = Currency.of("USD")
-
-
-def costs(model: PriceModel, quantity: int | Decimal) -> str:
-    return str(model.amount(quantity, USD).amount)
 
 
 # ---- models --------------------------------------------------------------------------------------
@@ -165,11 +155,6 @@ def test_free_units_are_used_up_over_several_invoices() -> None:
     model = FreeUnits(500, PerUnit("1"))
     reached = [model.amount(units, USD).minor // 100 for units in (0, 300, 550, 650)]
     assert [after - before for before, after in pairwise(reached)] == [0, 50, 100]
-
-
-def test_what_is_missing_to_ten() -> None:
-    """Kong Konnect and OpenMeter, "Minimum spend": 10.00 are paid where 2.00 were used."""
-    assert true_up(usd("10.00"), usd("2.00")) == usd("8.00")
 
 
 # ---- changes, coupons and credit notes -----------------------------------------------------------

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -425,6 +427,34 @@ def test_a_planned_change_is_withdrawn(spring: Shop) -> None:
     spring.time.expect(ChangeScheduled, ScheduledChangesWithdrawn).advance()
     spring.time.expect(InvoicePaid).advance(to=MAY)
     assert spring.totals() == ["30.00 EUR", "30.00 EUR"]
+
+
+@pytest.mark.parametrize("when", ["now", "period_end", "auto", date(2027, 4, 20)])
+@pytest.mark.parametrize("quantity", [0, -1, "3", None, True, Decimal("NaN"), 10**18 + 1])
+def test_no_change_is_planned_that_cannot_be_carried_out(
+    spring: Shop, when: str | date, quantity: object
+) -> None:
+    sub, basic, pro = on_basic(spring)
+    change = spring.billing.subscriptions.change
+    asked: list[dict[str, Any]] = [
+        {"quantities": {basic.id: quantity}},
+        {"add": [(pro.id, quantity)]},
+        {"items": [(basic.id, quantity)]},
+    ]
+    for each in asked:
+        with pytest.raises(ValidationError):
+            change(sub.id, when=when, **each)
+    assert spring.subscription(sub).schedule == ()
+
+
+@pytest.mark.parametrize("when", ["now", "period_end", "auto", date(2027, 4, 20)])
+def test_no_change_leaves_nothing(spring: Shop, when: str | date) -> None:
+    sub, basic, _ = on_basic(spring)
+    with pytest.raises(ValidationError, match="at least one price; to end it, cancel"):
+        spring.billing.subscriptions.change(sub.id, remove=[basic.id], when=when)
+    nothing: Any = None
+    with pytest.raises(ValidationError, match="swap"):
+        spring.billing.subscriptions.change(sub.id, swap={basic.id: nothing}, when=when)
 
 
 def test_a_change_is_not_planned_for_yesterday(spring: Shop) -> None:

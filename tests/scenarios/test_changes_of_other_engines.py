@@ -16,11 +16,10 @@ from subscriptions.alignment import DayOfMonth
 from subscriptions.coupons import Forever
 from subscriptions.errors import InvalidTransition
 from subscriptions.proration import Proration
-from tests.scenarios.in_dollars import amounts, billed, change, lines, offer, sell, usd
+from tests.scenarios.in_dollars import NOW, amounts, billed, change, lines, offer, sell, usd
 from tests.scenarios.shop import MONTHLY, YEARLY, Shop
 
 Opened = Callable[..., Shop]
-NOW = Proration(mode="invoice_now")
 
 
 # ---- changes -------------------------------------------------------------------------------------

@@ -470,3 +470,30 @@ def test_what_replaces_a_product_has_the_percentage_that_its_period_has(shop: Sh
     # The plan is none of the coupon's, and costs again what it did.
     shop.billing.subscriptions.change(sub.id, swap={team.id: plan.id})
     assert shop.pending(sub) == ["credit Plan -21.00 EUR", "debit Plan 21.00 EUR"]
+
+
+def test_a_percentage_counts_once_though_something_joins_what_is_billed_in_arrears(
+    shop: Shop,
+) -> None:
+    late = shop.billing.catalog.add_price("Late", eur("31.00"), every=MONTHLY, arrears=True)
+    ahead = shop.price(eur("62.00"), name="Ahead")
+    half = shop.billing.coupons.create("Half", percent_off=50)
+    sub = shop.billing.subscriptions.create(shop.customer().id, [late.id], coupons=[half.id])
+    shop.time.advance(to=date(2027, 1, 11))
+    # Nothing of January was billed by now, so no coupon has counted for it.
+    shop.billing.subscriptions.change(sub.id, add=[ahead.id])
+    assert shop.pending(sub) == ["debit Ahead 42.00 EUR"]
+    shop.time.advance(to=date(2027, 3, 1))
+    # It counts for 1 February, when January of the one and February of the other are due.
+    assert shop.totals() == ["88.50 EUR", "93.00 EUR"]
+
+
+def test_a_percentage_that_took_nothing_off_does_not_count_before_it_counts(shop: Shop) -> None:
+    free, paid = shop.price(eur("0.00"), name="Free"), shop.price(eur("31.00"), name="Paid")
+    half = shop.billing.coupons.create("Half", percent_off=50)
+    sub = shop.billing.subscriptions.create(shop.customer().id, [free.id], coupons=[half.id])
+    shop.time.advance(to=date(2027, 1, 11))
+    shop.billing.subscriptions.change(sub.id, [paid.id])
+    assert shop.pending(sub) == ["debit Paid 21.00 EUR"]
+    shop.time.advance(to=date(2027, 3, 1))
+    assert shop.totals() == ["0.00 EUR", "36.50 EUR", "31.00 EUR"]

@@ -10,7 +10,7 @@ import pytest
 
 from subscriptions import Billing, Interval, Money, Seller
 from subscriptions.invoices import InvoiceFinalized, InvoicePaid
-from subscriptions.lifecycle import SubscriptionRenewed, SubscriptionStarted
+from subscriptions.lifecycle import Phase, SubscriptionRenewed, SubscriptionStarted
 from subscriptions.testing import TestClock
 from tests.scenarios.shop import MONTHLY, YEARLY, Shop, eur
 
@@ -149,6 +149,26 @@ def test_a_subscription_that_ran_elsewhere_is_billed_from_where_it_was_paid(shop
     assert shop.invoices() == []
     shop.time.expect(InvoicePaid).advance(to=date(2027, 3, 1))
     assert shop.periods() == ["2027-02-28/2027-03-31"]
+
+
+def test_what_ran_elsewhere_ran_before_it_came_here(shop: Shop) -> None:
+    """Without a start it comes today; what is planned for days before that is due, too."""
+    basic, pro = shop.price(eur("28.00"), name="Basic"), shop.price(eur("56.00"))
+    sub = shop.billing.subscriptions.create(
+        shop.customer().id,
+        phases=[Phase((basic.id,), MONTHLY), Phase((pro.id,), Interval.months(3))],
+        anchor=date(2026, 11, 1),
+        paid_until=date(2026, 12, 1),
+    )
+    shop.time.advance(months=3)
+    assert shop.subscription(sub).parked is None
+    assert shop.subscription(sub).status == "expired"
+    assert shop.periods() == [
+        "2026-12-01/2027-01-01",
+        "2027-01-01/2027-02-01",
+        "2027-02-01/2027-03-01",
+    ]
+    assert shop.totals() == ["56.00 EUR"] * 3
 
 
 def test_time_without_runs_is_caught_up_period_by_period(shop: Shop) -> None:

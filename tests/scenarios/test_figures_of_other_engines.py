@@ -16,7 +16,6 @@ import pytest
 
 from subscriptions import (
     BillingCycle,
-    Currency,
     Flat,
     Graduated,
     Interval,
@@ -38,20 +37,10 @@ from subscriptions.pricing import (
     RateTier,
     Stairstep,
     Step,
-    true_up,
 )
 from subscriptions.proration import ProrationUnit
-
-USD = Currency.of("USD")
-MONTHLY = Interval.months(1)
-
-
-def usd(amount: str) -> Money:
-    return Money.of(amount, "USD")
-
-
-def costs(model: PriceModel, quantity: int) -> str:
-    return str(model.amount(quantity, USD).amount)
+from tests.scenarios.in_dollars import USD, costs, usd
+from tests.scenarios.shop import MONTHLY
 
 
 def tiers(*steps: tuple[int | None, str], flat: str = "0") -> list[Tier]:
@@ -301,19 +290,6 @@ def test_a_free_amount_bears_no_rate_and_free_events_no_fixed_amount() -> None:
     assert card.amount(400, USD, events=[200, 100, 100]) == usd("0.00")
     # 50 · 1.2 % + 0.10
     assert card.amount(450, USD, events=[200, 100, 100, 50]) == usd("0.70")
-
-
-@pytest.mark.parametrize(
-    ("minimum", "charged", "missing"),
-    [
-        ("1000.00", "800.00", "200.00"),
-        ("1000.00", "1300.00", "0.00"),
-        ("100.00", "50.00", "50.00"),
-    ],
-)
-def test_what_is_missing_to_a_minimum_is_charged(minimum: str, charged: str, missing: str) -> None:
-    """Lago, "Negotiated contract billing" and "Spending minimums"."""
-    assert true_up(usd(minimum), usd(charged)) == usd(missing)
 
 
 # ---- discounts ---------------------------------------------------------------------------------

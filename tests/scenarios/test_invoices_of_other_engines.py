@@ -26,17 +26,15 @@ from subscriptions import (
     Volume,
 )
 from subscriptions.alignment import Calendar, DayOfMonth, DayOfWeek, Weekday
-from subscriptions.catalog import Price
 from subscriptions.coupons import Forever, Periods
 from subscriptions.lifecycle import Subscription
 from subscriptions.pricing import PriceModel, Stairstep, Step
 from subscriptions.proration import Proration
 from subscriptions.taxes import TaxBehavior
-from tests.scenarios.in_dollars import amounts, billed, lines, offer, sell, usd
+from tests.scenarios.in_dollars import NOW, amounts, billed, lines, metered, offer, sell, usd
 from tests.scenarios.shop import MONTHLY, YEARLY, Shop
 
 Opened = Callable[..., Shop]
-NOW = Proration(mode="invoice_now")
 
 
 # ---- in advance, in arrears, phases --------------------------------------------------------------
@@ -237,17 +235,6 @@ def test_another_billing_date_charges_or_credits_the_days_between(
 # ---- usage ---------------------------------------------------------------------------------------
 
 
-def metered(shop: Shop, model: PriceModel, meter: str = "litres", **more: object) -> Price:
-    return shop.billing.catalog.add_price(
-        meter,
-        model,
-        currency="USD",
-        every=MONTHLY,
-        meter=meter,
-        **more,  # type: ignore[arg-type]  # passed on
-    )
-
-
 def use(shop: Shop, sub: Subscription, quantity: int, when: datetime, meter: str) -> None:
     shop.billing.usage.record(
         sub.id, meter, event_id=f"{meter}-{when}", quantity=quantity, occurred_at=when
@@ -273,7 +260,7 @@ def test_a_base_fee_and_usage_in_arrears(
     """Kill Bill, "Catalog Examples", usage billing: 30.00, 400 litres and then 1200."""
     shop = open_a_shop(start=date(2021, 9, 29))
     shop.billing.usage.add_meter("litres")
-    sub = sell(shop, offer(shop, "Base", "30.00", arrears=True), metered(shop, model))
+    sub = sell(shop, offer(shop, "Base", "30.00", arrears=True), metered(shop, "litres", model))
     shop.time.advance(to=date(2021, 10, 2))
     use(shop, sub, 400, datetime(2021, 10, 1, tzinfo=UTC), "litres")
     shop.time.advance(to=date(2021, 11, 2))
@@ -287,7 +274,7 @@ def test_chocolate_in_advance_and_videos_in_arrears(open_a_shop: Opened) -> None
     shop = open_a_shop(start=date(2014, 3, 13))
     shop.billing.usage.add_meter("videos")
     videos = Graduated([Tier(up_to=5, unit="2"), Tier(unit="1")])
-    sub = sell(shop, offer(shop, "Chocolate", "30.00"), metered(shop, videos, "videos"))
+    sub = sell(shop, offer(shop, "Chocolate", "30.00"), metered(shop, "videos", videos))
     shop.time.advance(to=date(2014, 3, 15))
     use(shop, sub, 13, datetime(2014, 3, 14, tzinfo=UTC), "videos")
     shop.time.advance(to=date(2014, 4, 13))
@@ -306,7 +293,7 @@ def test_a_level_is_weighted_with_the_seconds_it_was_held(open_a_shop: Opened) -
     """
     shop = open_a_shop(start=date(2022, 3, 1))
     shop.billing.usage.add_meter("gb", aggregation="time_weighted")
-    sub = sell(shop, metered(shop, PerUnit("100.00"), "gb"))
+    sub = sell(shop, metered(shop, "gb", PerUnit("100.00")))
     shop.time.advance(to=date(2022, 3, 18))
     use(shop, sub, 20, datetime(2022, 3, 16, tzinfo=UTC), "gb")
     use(shop, sub, 30, datetime(2022, 3, 17, tzinfo=UTC), "gb")
@@ -327,7 +314,7 @@ def test_what_the_events_of_a_month_come_to(
     """Lago, "SUM" (20 and 10 requests) and "LATEST aggregation" (5, 7 and 6 GB)."""
     shop = open_a_shop(start=date(2022, 3, 1))
     shop.billing.usage.add_meter("gb", aggregation=aggregation)
-    sub = sell(shop, metered(shop, PerUnit("1.00"), "gb"))
+    sub = sell(shop, metered(shop, "gb", PerUnit("1.00")))
     shop.time.advance(to=date(2022, 3, 20))
     for day, quantity in enumerate(quantities, 10):
         use(shop, sub, quantity, datetime(2022, 3, day, tzinfo=UTC), "gb")
@@ -345,7 +332,7 @@ def test_a_minimum_of_a_thousand_a_month(
     """Lago, "Negotiated contract billing": 800.00 of usage below the minimum, 1300.00 above."""
     shop = open_a_shop(start=date(2025, 3, 1))
     shop.billing.usage.add_meter("calls")
-    sub = sell(shop, metered(shop, PerUnit("0.01"), "calls", minimum=usd("1000.00")))
+    sub = sell(shop, metered(shop, "calls", PerUnit("0.01"), minimum=usd("1000.00")))
     shop.time.advance(to=date(2025, 3, 11))
     use(shop, sub, used, datetime(2025, 3, 10, tzinfo=UTC), "calls")
     shop.time.advance(to=date(2025, 4, 1))
@@ -356,7 +343,7 @@ def test_rented_minutes_are_billed_by_started_hours(open_a_shop: Opened) -> None
     """Stripe, "Transform quantities": 150 minutes are 3 hours at 10.00."""
     shop = open_a_shop(start=date(2025, 3, 1))
     shop.billing.usage.add_meter("minutes")
-    sub = sell(shop, metered(shop, Package(size=60, price="10.00"), "minutes"))
+    sub = sell(shop, metered(shop, "minutes", Package(size=60, price="10.00")))
     for day, minutes in ((3, 100), (9, 50)):
         shop.time.advance(to=date(2025, 3, day + 1))
         use(shop, sub, minutes, datetime(2025, 3, day, tzinfo=UTC), "minutes")
@@ -371,7 +358,7 @@ def test_coupon_then_tax_then_credit(open_a_shop: Opened) -> None:
     """Flexprice, "Invoice Calculation Order": 70.78 to pay of usage of 80.00 and a fee of 20.00."""
     shop = open_a_shop(start=date(2025, 3, 1), taxes=TaxRates({"US": TaxRate("8.25")}))
     shop.billing.usage.add_meter("calls")
-    calls = metered(shop, PerUnit("0.01"), "calls")
+    calls = metered(shop, "calls", PerUnit("0.01"))
     fee = offer(shop, "Fee", "20.00", arrears=True)
     ada = shop.customer(country="US")
     quarter = shop.billing.coupons.create("Calls", percent_off=25, products=[calls.product])

@@ -226,3 +226,21 @@ def test_cancelled_before_the_first_run_it_is_billed_until_then(summer: Shop) ->
         "30.00 EUR",
         "-21.00 EUR",
     ]
+
+
+@pytest.mark.parametrize(
+    "day", [datetime(2040, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+)
+def test_a_command_for_a_time_far_ahead_bills_nothing_on_its_way(
+    summer: Shop, day: datetime
+) -> None:
+    sub = summer.subscribe(summer.customer())
+    summer.time.advance()
+    with pytest.raises(ValidationError) as refused:
+        summer.billing.subscriptions.change(sub.id, quantities={sub.items[0].price: 2}, at=day)
+    assert refused.value.field == "at"
+    assert "at most 36 periods are due" in str(refused.value)
+    assert len(summer.invoices()) == 1
+    year = datetime(2028, 6, 9, tzinfo=UTC)
+    summer.billing.subscriptions.change(sub.id, quantities={sub.items[0].price: 2}, at=year)
+    assert len(summer.invoices()) == 12

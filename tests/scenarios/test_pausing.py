@@ -449,3 +449,37 @@ def test_a_pause_bills_what_was_due_before_it(spring: Shop) -> None:
         "2027-04-01/2027-05-01",
     ]
     assert spring.totals() == [str(Money.of(Decimal("28.00"), "EUR"))] * 3
+
+
+def test_what_was_used_in_a_pause_is_free_though_it_ends_for_want_of_money(spring: Shop) -> None:
+    calls, fee, seats = metered(spring), pro(spring), in_arrears(spring)
+    sub = spring.billing.subscriptions.create(
+        spring.customer(None).id, [fee.id, calls.id, seats.id]
+    )
+    use = spring.billing.usage.record
+    use(sub.id, "calls", event_id="before", quantity=1)
+    spring.time.advance(to=date(2027, 2, 5))
+    spring.billing.subscriptions.pause(sub.id, invoice=False)
+    spring.time.advance(to=date(2027, 2, 7))
+    use(sub.id, "calls", event_id="in the pause", quantity=100)
+    spring.time.advance(to=date(2027, 4, 1))
+    # The fee is never paid; calls, and seats of four days, are left for a person to look at.
+    assert spring.statuses() == ["uncollectible", "draft"]
+    assert spring.lines(spring.invoices()[1]) == ["usage Calls 1.00 EUR", "period Seats 4.00 EUR"]
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_who_leaves_in_a_pause_pays_for_the_level_that_he_held_before_it(
+    spring: Shop, *, late: bool
+) -> None:
+    sub = spring.subscribe(spring.customer(), metered(spring, "time_weighted", "28.00"))
+    use = spring.billing.usage.record
+    use(sub.id, "calls", event_id="1", quantity=1)
+    spring.time.advance(to=date(2027, 2, 11))
+    spring.billing.subscriptions.pause(sub.id, invoice=False)
+    spring.time.advance(to=date(2027, 2, 15))
+    if late:
+        use(sub.id, "calls", event_id="2", quantity=3, occurred_at=at("2027-02-06"))
+    spring.billing.subscriptions.cancel(sub.id, when="now")
+    # One for ten days, and two more for five.
+    assert sum(invoice.total_minor for invoice in spring.invoices()) == (2000 if late else 1000)

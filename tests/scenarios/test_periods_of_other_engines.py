@@ -16,11 +16,10 @@ from subscriptions import Interval
 from subscriptions.alignment import Calendar, DayOfMonth
 from subscriptions.billing_cycles import BillingCycle
 from subscriptions.proration import Proration
-from tests.scenarios.in_dollars import amounts, billed, change, lines, offer, sell, usd
+from tests.scenarios.in_dollars import NOW, amounts, billed, change, lines, offer, sell, usd
 from tests.scenarios.shop import MONTHLY, YEARLY, Shop
 
 Opened = Callable[..., Shop]
-NOW = Proration(mode="invoice_now")
 QUARTERLY = Interval.months(3)
 
 

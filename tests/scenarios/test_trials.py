@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,27 @@ def test_without_a_method_it_is_paused_until_there_is_one(spring: Shop) -> None:
     assert spring.statuses() == ["paid"]
 
 
+@pytest.mark.parametrize("switch", ["collect", "invoice", "serve"])
+def test_a_trial_that_ends_in_a_pause_is_paused_altogether_until_a_person_goes_on(
+    spring: Shop, switch: str
+) -> None:
+    ada = spring.customer(None)
+    sub = on_trial(spring, ada, trial_end="pause")
+    more: dict[str, Any] = {"collect": True, switch: False, "resume_on": date(2027, 2, 25)}
+    spring.billing.subscriptions.pause(sub.id, **more)
+    # Something else is due, in the pause or after it.
+    pro = offer(spring, "56.00", name="More")
+    spring.billing.subscriptions.schedule(sub.id, swap={sub.items[0].price: pro.id}, on=MID)
+    spring.time.advance(to=date(2027, 3, 1))
+    paused = spring.subscription(sub)
+    assert (paused.status, paused.served, paused.parked) == ("paused", False, None)
+    assert spring.invoices() == []
+    spring.billing.payment_methods.attach(ada.id, "tok_visa")
+    spring.billing.subscriptions.resume(sub.id)
+    assert billed(spring) == [("2027-03-01/2027-03-15", "28.00 EUR")]
+    assert spring.statuses() == ["paid"]
+
+
 def test_a_first_payment_is_required_after_the_trial_where_it_is_asked_for(spring: Shop) -> None:
     ada = spring.customer(None)
     sub = on_trial(spring, ada, require_payment=True)
@@ -174,6 +196,41 @@ def test_who_went_over_to_another_product_has_had_the_trial_of_the_first(
     spring.billing.subscriptions.change(sub.id, [other.id])
     assert create(ada.id, [tried.id]).status == "active"
     assert create(spring.customer().id, [tried.id]).status == "trialing"
+
+
+@pytest.mark.parametrize("day", [5, 25])
+@pytest.mark.parametrize("how", ["remove", "all items", "scheduled"])
+def test_who_had_a_product_removed_has_had_its_trial(spring: Shop, day: int, how: str) -> None:
+    tried = offer(spring, trial=Interval.days(14))
+    stays, ada = spring.price(eur("30.00"), name="Stays"), spring.customer()
+    create, change = spring.billing.subscriptions.create, spring.billing.subscriptions.change
+    sub = create(ada.id, [stays.id, tried.id])
+    assert sub.status == "trialing"
+    spring.time.advance(to=date(2027, 2, day))
+    if how == "remove":
+        change(sub.id, remove=[tried.id])
+    elif how == "all items":
+        change(sub.id, [stays.id])
+    else:
+        change(sub.id, remove=[tried.id], when=date(2027, 2, day + 1))
+        spring.time.advance(to=date(2027, 2, day + 1))
+    assert [item.price for item in spring.subscription(sub).items] == [stays.id]
+    assert create(ada.id, [tried.id]).status == "active"
+    assert create(spring.customer().id, [tried.id]).status == "trialing"
+    # And with what it has after it, however it came to that.
+    change(sub.id, add=[tried.id])
+    assert create(ada.id, [tried.id]).status == "active"
+
+
+def test_who_removed_what_he_had_swapped_to_has_had_the_trials_of_both(spring: Shop) -> None:
+    first, second = (offer(spring, name=name, trial=Interval.days(14)) for name in ("A", "B"))
+    stays, ada = spring.price(eur("30.00"), name="Stays"), spring.customer()
+    create, change = spring.billing.subscriptions.create, spring.billing.subscriptions.change
+    sub = create(ada.id, [stays.id, first.id])
+    spring.time.advance(to=date(2027, 2, 20))
+    change(sub.id, swap={first.id: second.id})
+    change(sub.id, remove=[second.id])
+    assert [create(ada.id, [each.id]).status for each in (first, second)] == ["active"] * 2
 
 
 def test_the_trial_of_a_price_is_given_once_for_each_product(spring: Shop) -> None:
@@ -449,6 +506,18 @@ def test_a_phase_that_ends_within_a_period_costs_its_part(spring: Shop) -> None:
     spring.time.advance(to=date(2027, 3, 1))
     # Half of February at 28.00 and half at 56.00, and March.
     assert sum(invoice.total_minor for invoice in spring.invoices()) == 1400 + 2800 + 5600
+
+
+def test_what_is_charged_once_is_no_part_of_a_later_phase(spring: Shop) -> None:
+    pro, once = offer(spring), offer(spring, name="Setup", every=None)
+    phases = [Phase((pro.id, once.id), MONTHLY), Phase((pro.id,))]
+    create = spring.billing.subscriptions.create
+    sub = create(spring.customer().id, phases=phases)
+    assert len(spring.only_invoice().lines) == 2
+    with pytest.raises(ValidationError, match="charged once"):
+        create(sub.customer, phases=[Phase((pro.id,), MONTHLY), phases[0]])
+    with pytest.raises(ValidationError, match="quantity"):
+        create(sub.customer, phases=[phases[0], Phase(((pro.id, 0),))])
 
 
 def test_a_phase_in_the_middle_needs_an_end(spring: Shop) -> None:

@@ -513,6 +513,104 @@ def test_a_summary_of_an_instant_knows_nothing_of_what_came_after_it(
     assert (int(then.quantity), then.count) == (quantity, 1)
 
 
+def test_a_summary_of_an_instant_shows_the_period_that_it_is_in_with_what_came_late_for_it(
+    story: Story,
+) -> None:
+    shop = story.shop
+    sub = story.sell(story.price())
+    story.use(sub, 1, at("2027-01-01"))
+    shop.time.advance(to=date(2027, 1, 20))
+    story.use(sub, 2, at("2027-01-10"))
+    shop.time.advance(to=date(2027, 2, 20))
+    story.use(sub, 4, at("2027-01-09"))
+    story.use(sub, 8, at("2027-01-30"))
+    story.use(sub, 16, at("2027-02-10"))
+
+    def shown(moment: str) -> tuple[str, int, str, str, str]:
+        (then,) = shop.billing.usage.summary(sub.id, at=at(moment))
+        amount, billed, late = then.amount, then.billed_amount, then.late_amount
+        return str(then.period), int(then.quantity), str(amount), str(billed), str(late)
+
+    # What came late for January is shown there, though it is billed with February.
+    february = ("2027-02-01/2027-03-01", 16, "16.00 EUR", "0.00 EUR", "12.00 EUR")
+    assert shown("2027-02-15") == february
+    january = "2027-01-01/2027-02-01"
+    assert shown("2027-01-31T23:59:59") == (january, 15, "15.00 EUR", "3.00 EUR", "0.00 EUR")
+    assert shown("2027-01-10") == (january, 7, "7.00 EUR", "3.00 EUR", "0.00 EUR")
+    assert shown("2027-01-09") == (january, 5, "5.00 EUR", "1.00 EUR", "0.00 EUR")
+    shop.time.advance(to=date(2027, 3, 2))
+    assert shown("2027-01-31") == (january, 15, "15.00 EUR", "15.00 EUR", "0.00 EUR")
+    assert shown("2027-02-20")[1:4] == (16, "16.00 EUR", "16.00 EUR")
+
+
+def test_a_summary_of_an_instant_knows_parts_pauses_and_when_nothing_was_there(
+    open_a_shop: Opened,
+) -> None:
+    shop = open_a_shop(start=date(2027, 1, 1))
+    story = Story(shop)
+    old, new = story.price("1.00"), story.price("2.00")
+    fee = shop.price(eur("5.00"))
+    sub = story.sell(fee.id)
+    shop.time.advance(to=date(2027, 1, 5))
+    shop.billing.subscriptions.change(sub.id, add=[old])
+    story.use(sub, 1)
+    shop.time.advance(to=at("2027-01-10T12:00"))
+    shop.billing.subscriptions.change(sub.id, swap={old: new})
+    shop.time.advance(to=date(2027, 1, 14))
+    story.use(sub, 2)
+    shop.time.advance(to=at("2027-01-15T12:00"))
+    shop.billing.subscriptions.pause(sub.id, invoice=False)
+    shop.time.advance(to=date(2027, 1, 18))
+    story.use(sub, 4)
+    shop.time.advance(to=at("2027-01-20T12:00"))
+    shop.billing.subscriptions.resume(sub.id)
+    story.use(sub, 8)
+
+    def shown(moment: str) -> list[str]:
+        found = shop.billing.usage.summary(sub.id, at=at(moment))
+        return [f"{each.period} {each.quantity} {each.amount}" for each in found]
+
+    assert shown("2027-01-04") == []
+    # Amounts are those of the price that it has now.
+    assert shown("2027-01-09") == ["2027-01-05/2027-01-10 1 2.00 EUR"]
+    assert shown("2027-01-15T11:59") == ["2027-01-10/2027-01-15 2 4.00 EUR"]
+    assert shown("2027-01-19") == ["2027-01-15/2027-01-20 4 0.00 EUR"]
+    assert shown("2027-01-20T12:00") == ["2027-01-20/2027-02-01 8 16.00 EUR"]
+    assert shown("2026-12-31") == []
+
+
+def test_a_summary_of_an_instant_knows_the_level_that_was_reported_late(shop: Shop) -> None:
+    story = counting(shop, "time_weighted")
+    sub = story.sell(story.price("31.00"))
+    story.use(sub, 1)
+    shop.time.advance(to=date(2027, 4, 2))
+    story.use(sub, 3, at("2027-01-16"))
+
+    def shown(moment: str) -> tuple[str, str, str]:
+        (then,) = shop.billing.usage.summary(sub.id, at=at(moment))
+        return str(then.period), str(then.amount), str(then.billed_amount)
+
+    # One seat for fifteen days and three for five; three for fifteen days of 31.
+    assert shown("2027-01-21") == ("2027-01-01/2027-02-01", "30.00 EUR", "20.00 EUR")
+    assert shown("2027-03-16") == ("2027-03-01/2027-04-01", "45.00 EUR", "15.00 EUR")
+    shop.time.advance(to=date(2027, 5, 1))
+    assert shown("2027-03-16") == ("2027-03-01/2027-04-01", "45.00 EUR", "45.00 EUR")
+
+
+@pytest.mark.parametrize(("billed", "amount"), [(True, "3.00"), (False, "0.00")])
+def test_a_summary_of_an_instant_in_a_trial_shows_the_trial(
+    story: Story, amount: str, *, billed: bool
+) -> None:
+    price = story.price(trial_usage_billed=billed)
+    sub = story.sell(price, trial_until=date(2027, 1, 15))
+    story.use(sub, 3)
+    story.shop.time.advance(to=date(2027, 1, 20))
+    (then,) = story.shop.billing.usage.summary(sub.id, at=at("2027-01-10"))
+    assert (str(then.period), then.amount) == ("2027-01-01/2027-01-15", eur(amount))
+    # It is billed with the first period after it.
+    assert then.billed_amount == eur("0.00")
+
+
 def test_who_is_brought_back_begins_with_no_level_whatever_comes_late(shop: Shop) -> None:
     story = counting(shop, "time_weighted")
     sub = story.sell(story.price("31.00"))

@@ -429,11 +429,93 @@ def test_what_a_level_will_cost_is_not_billed_before_it_was_held(open_a_shop: Op
     sub = sell(shop, price, threshold=eur("50.00"))
     use(shop, sub, 6, meter="seats")
     assert shop.invoices() == []
+    shop.time.advance(to=at("2027-04-09T12:00"))
+    use(shop, sub, 6, meter="seats")  # nothing new: six of them for eight and a half of thirty days
+    assert shop.totals() == ["51.00 EUR"]
     shop.time.advance(to=date(2027, 4, 11))
-    use(shop, sub, 6, meter="seats")  # nothing new: six of them for ten of thirty days
-    assert shop.totals() == ["60.00 EUR"]
+    use(shop, sub, 0, meter="seats")
     shop.time.advance(to=date(2027, 5, 1))
-    assert shop.totals() == ["60.00 EUR", "120.00 EUR"]
+    assert shop.totals() == ["51.00 EUR", "9.00 EUR"]
+
+
+def seats(shop: Shop, **more: object) -> Subscription:
+    """Sell seats at 31.00 a month: in January and March each costs 1.00 a day."""
+    shop.billing.usage.add_meter("seats", aggregation="time_weighted")
+    price = metered(shop, PerUnit("31.00"), meter="seats")
+    return sell(shop, price, threshold=eur("10.00"), **more)
+
+
+def test_seats_come_to_the_threshold_by_time_alone(shop: Shop) -> None:
+    sub = seats(shop)
+    use(shop, sub, 1, meter="seats")
+    shop.time.advance(to=date(2027, 1, 10))
+    assert shop.invoices() == []
+    shop.time.advance(to=date(2027, 2, 1))
+    assert [billed(invoice)[0] for invoice in shop.invoices()] == [
+        "usage 2027-01-01/2027-01-12 0.322580645161 10.00 EUR",
+        "usage 2027-01-01/2027-01-22 0.645161290323 10.00 EUR",
+        "usage 2027-01-01/2027-02-01 0.967741935484 10.00 EUR",
+        "usage 2027-01-01/2027-02-01 1 1.00 EUR",
+    ]
+    # It goes on in the next month, which is shorter: ten of 28 days.
+    shop.time.advance(to=date(2027, 2, 11))
+    assert shop.totals()[4:] == ["11.07 EUR"]
+
+
+def test_late_runs_bill_at_the_threshold_what_runs_in_time_would_have(
+    open_a_shop: Opened,
+) -> None:
+    totals: list[list[str]] = []
+    for name in ("daily", "late"):
+        shop = open_a_shop(tenant=name)
+        sub = seats(shop)
+        use(shop, sub, 2, meter="seats")
+        if name == "daily":
+            for day in range(2, 29):
+                shop.time.advance(to=date(2027, 1, day))
+        shop.time.advance(to=date(2027, 3, 20))
+        totals.append(shop.totals())
+    assert totals[0] == totals[1]
+    assert len(totals[0]) > 10
+
+
+@pytest.mark.parametrize("before", ["trial", "pause", "late"])
+def test_seats_come_to_the_threshold_though_nothing_was_recorded_since(
+    shop: Shop, before: str
+) -> None:
+    sub = seats(shop, trial_until=date(2027, 3, 1) if before == "trial" else None)
+    if before == "late":
+        shop.time.advance(to=date(2027, 3, 1))
+        use(shop, sub, 1, meter="seats", when="2027-02-28")
+    else:
+        use(shop, sub, 1, meter="seats")
+    if before == "pause":
+        shop.billing.subscriptions.pause(sub.id, invoice=False)
+        shop.time.advance(to=date(2027, 3, 1))
+        shop.billing.subscriptions.resume(sub.id)
+    shop.time.advance(to=date(2027, 3, 10))
+    assert shop.invoices() == []
+    shop.time.advance(to=date(2027, 3, 11))
+    assert shop.totals() == ["10.00 EUR"]
+
+
+def test_nobody_looks_every_day_where_no_level_is_held_or_there_is_no_threshold(
+    shop: Shop,
+) -> None:
+    sub = seats(shop)
+    without = sell(shop, sub.items[0].price)
+    calls = sell(shop, metered(shop, PerUnit("1.00")), threshold=eur("10.00"))
+    use(shop, sub, 1, meter="seats")
+    use(shop, without, 1, meter="seats")
+    use(shop, calls, 1)
+    shop.time.advance(to=date(2027, 1, 4))
+    use(shop, sub, 0, meter="seats")
+    shop.time.advance(to=date(2027, 2, 15))
+    looks = "subscription.usage_check_scheduled"
+    checks = [shop.events(each.id).count(looks) for each in (sub, without, calls)]
+    # Each look asks for the next one, and the last for none.
+    assert checks == [1 + 4 + 2, 0, 2]
+    assert shop.subscription(sub).usage_check_at is None
 
 
 def test_the_minimum_counts_what_was_billed_ahead(shop: Shop) -> None:

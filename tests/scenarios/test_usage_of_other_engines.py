@@ -13,26 +13,13 @@ import pytest
 
 from subscriptions import Graduated, Package, PerUnit, Tier
 from subscriptions.alignment import Calendar
-from subscriptions.catalog import Price
 from subscriptions.lifecycle import Subscription
-from subscriptions.pricing import FreeUnits, PriceModel
+from subscriptions.pricing import FreeUnits
 from subscriptions.proration import Proration
-from tests.scenarios.in_dollars import amounts, change, lines, offer, sell, usd
-from tests.scenarios.shop import MONTHLY, Shop
+from tests.scenarios.in_dollars import NOW, amounts, change, lines, metered, offer, sell, usd
+from tests.scenarios.shop import Shop
 
 Opened = Callable[..., Shop]
-NOW = Proration(mode="invoice_now")
-
-
-def metered(shop: Shop, key: str, model: PriceModel, **more: object) -> Price:
-    return shop.billing.catalog.add_price(
-        key,
-        model,
-        currency="USD",
-        every=MONTHLY,
-        meter=key,
-        **more,  # type: ignore[arg-type]  # passed on
-    )
 
 
 def use(shop: Shop, sub: Subscription, key: str, quantities: Mapping[date, int]) -> None:

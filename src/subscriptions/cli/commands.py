@@ -12,7 +12,7 @@ from subscriptions.cli import screen
 from subscriptions.cli.demo import demo
 from subscriptions.cli.workplace import Workplace, open_app, open_file, open_nothing
 from subscriptions.customers import Customer
-from subscriptions.engine.work import RunReport
+from subscriptions.engine.run_reports import RunReport
 from subscriptions.errors import DomainError, NotFound, SubscriptionsError, ValidationError
 from subscriptions.invoices import Invoice
 

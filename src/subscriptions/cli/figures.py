@@ -8,7 +8,7 @@ from attrs import define, field
 
 from subscriptions import Money
 from subscriptions.billing_cycles import local_date
-from subscriptions.engine.work import Parked
+from subscriptions.engine.run_reports import Parked
 from subscriptions.events import Recorded
 from subscriptions.invoices import (
     InvoiceDunningEnded,

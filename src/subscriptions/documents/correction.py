@@ -31,7 +31,7 @@ from subscriptions.documents.words import (
     CORRECTION,
     CorrectionWords,
     Words,
-    speaks_correction,
+    spoken,
     words_of,
 )
 from subscriptions.frozen import frozen
@@ -45,7 +45,7 @@ def render(note: CreditNote, *, language: str | None = None) -> str:
     English text.
     """
     party = note.party
-    tag = speaks_correction(language or (party.language if party is not None else "en"))
+    tag = spoken(language or (party.language if party is not None else "en"))
     told = _Page(note, words_of(tag), CORRECTION[tag.partition("-")[0]], locale_of(tag))
     return page(
         heading(note.seller, told.correction.title, told.words, told.locale),

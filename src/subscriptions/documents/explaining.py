@@ -26,7 +26,7 @@ from subscriptions.documents.words import (
     ARITHMETIC,
     ArithmeticWords,
     Words,
-    speaks_arithmetic,
+    spoken,
     words_of,
 )
 from subscriptions.frozen import frozen
@@ -39,6 +39,7 @@ from subscriptions.records import evolve
 from subscriptions.taxes import TaxBehavior, TaxRate
 
 _FREE = frozenset({PartKind.FREE, PartKind.FREE_TURNOVER, PartKind.FREE_EVENTS})
+_AMOUNTS = frozenset({PartKind.UNITS, PartKind.FLAT})
 
 
 def sentence(explanation: Explanation, *, language: str = "en") -> str:
@@ -53,11 +54,7 @@ def sentence(explanation: Explanation, *, language: str = "en") -> str:
     >>> sentence(explain(line)).replace("\xa0", " ")
     'Pro, Jan 31, 2027 – Feb 27, 2027: €29.00, plus 19% VAT.'
     """
-    tag = speaks_arithmetic(language)
-    words = ARITHMETIC[tag.partition("-")[0]]
-    # No digit of a number is lost, whatever precision the host has set.
-    with localcontext(EXACT):
-        return _Telling(explanation, words_of(tag), words, locale_of(tag)).whole()
+    return _sentence(explanation, None, language)
 
 
 def credit_sentence(explanation: CreditExplanation, *, language: str = "en") -> str:
@@ -78,10 +75,15 @@ def credit_sentence(explanation: CreditExplanation, *, language: str = "en") -> 
         credited_number=explanation.invoice_number,
         net_minor=explanation.net_minor,
     )
-    tag = speaks_arithmetic(language)
+    return _sentence(line, explanation, language)
+
+
+def _sentence(line: Explanation, taken: CreditExplanation | None, language: str) -> str:
+    tag = spoken(language)
     words = ARITHMETIC[tag.partition("-")[0]]
+    # No digit of a number is lost, whatever precision the host has set.
     with localcontext(EXACT):
-        return _Telling(line, words_of(tag), words, locale_of(tag), explanation).whole()
+        return _Telling(line, words_of(tag), words, locale_of(tag), taken).whole()
 
 
 @frozen
@@ -169,7 +171,7 @@ class _Telling:
         own = evolve(priced, parts=priced.parts[:-1])
         text, _ = self.price_sum(own)
         if not _is_one(own):
-            text = f"{text} = {self.price(_exact(own))}"
+            text = f"{text} = {self.price(own.exact)}"
         return f"{text}, {self.price_part(priced.parts[-1], priced)}"
 
     def price_sum(self, priced: Priced) -> tuple[str, str]:
@@ -182,7 +184,7 @@ class _Telling:
             return parts, ""
         if _is_one(priced):
             return parts, parts
-        return parts, self.price(_exact(priced))
+        return parts, self.price(priced.exact)
 
     def price_part(self, part: PricePart, priced: Priced) -> str:
         words = self.words
@@ -221,7 +223,7 @@ class _Telling:
             case PartKind.FREE_EVENTS:
                 return words.free_events.format(count=count)
             case PartKind.UP_TO_MINIMUM:
-                return words.at_least.format(amount=self.price(_exact(priced)))
+                return words.at_least.format(amount=self.price(priced.exact))
             case other:
                 assert_never(other)
 
@@ -317,15 +319,7 @@ def _is_minimum(priced: Priced) -> bool:
     return priced.parts[-1].kind is PartKind.UP_TO_MINIMUM
 
 
-def _exact(priced: Priced) -> Decimal:
-    """Return what the parts come to, in major units, before it is rounded."""
-    return reduce(EXACT.add, [part.amount for part in priced.parts])
-
-
 def _is_one(priced: Priced) -> bool:
     """Return whether the price is one amount, said once, and not a sum or a product."""
     told = _told(priced)
     return len(told) == 1 and told[0].quantity == 1 and told[0].kind in _AMOUNTS
-
-
-_AMOUNTS = frozenset({PartKind.UNITS, PartKind.FLAT})

@@ -15,8 +15,7 @@ from subscriptions.engine.clock import Clock, RandomIds, system_clock
 from subscriptions.engine.core import Engine
 from subscriptions.engine.plans import Plan
 from subscriptions.engine.procedures import run_async, run_sync
-from subscriptions.engine.sweeping import SweepReport
-from subscriptions.engine.work import RunReport
+from subscriptions.engine.run_reports import RunReport, SweepReport
 from subscriptions.errors import ValidationError
 from subscriptions.gateways import PaymentGateway, Secret
 from subscriptions.gateways.bank_transfer import BankTransfer

@@ -19,9 +19,11 @@ from subscriptions.engine.procedures import Procedure, call
 from subscriptions.engine.requests import fingerprint_of
 from subscriptions.engine.work import DUE
 from subscriptions.invoices import INVOICE
+from subscriptions.lifecycle import SUBSCRIPTION
 from subscriptions.records import AnyKind, Ref
 from subscriptions.storage import UnitOfWork
 from subscriptions.usecases import parking
+from subscriptions.usecases.billing_periods import check_ahead
 from subscriptions.usecases.flows import Command, Context, Flow
 
 if TYPE_CHECKING:
@@ -39,8 +41,13 @@ def due_at(engine: Engine, ref: Ref) -> Procedure[datetime | None]:
 def catch_up(engine: Engine, ref: Ref, at: datetime, *, checked: bool = True) -> Procedure[None]:
     """Do what is due for one record up to `at`, each thing at its own time.
 
-    In a transaction it is a part of that, and what it makes due is done after the commit.
+    In a transaction it is a part of that, and what it makes due is done after the commit. Raises
+    `ValidationError` for a time to come before which more is due than one command may bill.
     """
+    if ref.kind is SUBSCRIPTION and at > engine.time(None):
+        found = yield from call(engine.reader.load, engine.tenant, ref.kind, [ref.id])
+        if ref.id in found:
+            check_ahead(found[ref.id], at)
     while (due := (yield from due_at(engine, ref))) is not None and due <= at:
         if engine.acts:
             found = yield from call(engine.storage.load, engine.tenant, ref.kind, [ref.id])

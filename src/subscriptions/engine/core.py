@@ -25,8 +25,9 @@ from subscriptions.engine.deliveries import Deliveries
 from subscriptions.engine.gather import Batch
 from subscriptions.engine.plans import Plan, check_fresh
 from subscriptions.engine.procedures import Procedure, blocking, call
+from subscriptions.engine.run_reports import RunReport
 from subscriptions.engine.transactions import Transaction
-from subscriptions.engine.work import DUE, RunReport, Worker
+from subscriptions.engine.work import DUE, Worker
 from subscriptions.errors import Conflict, IdempotencyMismatch, StorageError, ValidationError
 from subscriptions.frozen import frozen
 from subscriptions.gateways import Authorizes, PaymentGateway, Refunds, Secret

@@ -12,12 +12,11 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from attrs import define
-
 from subscriptions import inbox
 from subscriptions.disputes import DISPUTE, DisputeSnapshot, dispute_id
 from subscriptions.disputes import merge as merge_dispute
 from subscriptions.engine.procedures import Procedure, blocking
+from subscriptions.engine.run_reports import RunReport, SweepReport
 from subscriptions.errors import CurrencyMismatch, StorageError, ValidationError
 from subscriptions.gateways import FollowsTime, ReportsDisputes
 from subscriptions.ids import InboundId
@@ -36,7 +35,6 @@ from subscriptions.usecases import inbox as usecase
 
 if TYPE_CHECKING:
     from subscriptions.engine.core import Engine
-    from subscriptions.engine.work import RunReport
 
 PAGE = 500
 
@@ -44,25 +42,6 @@ SINCE: Final = timedelta(days=30)
 """How far back a sweep looks by default."""
 
 SILENT = (Outcome.UNKNOWN, Outcome.NOT_EXECUTED)
-
-
-@define
-class SweepReport:
-    """What a sweep found: charges `listed`, of which the books `agreed` with so many already.
-
-    `merged` were known and said something new, `adopted` came into the books, `quarantined` differ
-    in their amount, `orphans` are for invoices that are not known, `others` of another tenant. What
-    is quarantined or an orphan is on the review list. `disputes` were new, or stood otherwise.
-    """
-
-    listed: int = 0
-    agreed: int = 0
-    merged: int = 0
-    adopted: int = 0
-    quarantined: int = 0
-    orphans: int = 0
-    others: int = 0
-    disputes: int = 0
 
 
 def sweep(

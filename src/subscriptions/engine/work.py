@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from subscriptions.billing_cycles import local_date
 from subscriptions.customers import CUSTOMER, Customer
@@ -27,7 +27,7 @@ from subscriptions.engine.gather import Batch, together
 from subscriptions.engine.procedures import Procedure, call
 from subscriptions.engine.quoting import Silence, ask_quotes
 from subscriptions.engine.refunding import RefundAnswer, ask_refunds
-from subscriptions.engine.sweeping import SweepReport
+from subscriptions.engine.run_reports import Parked, RunReport
 from subscriptions.engine.validating import TOGETHER, Answered, ask_about
 from subscriptions.errors import Conflict, DomainError, Duplicate, StorageError, ValidationError
 from subscriptions.frozen import frozen
@@ -46,7 +46,7 @@ from subscriptions.tax_quotes import TaxAnswer, TaxRequest
 from subscriptions.tax_services import TaxIdValidator, TaxProvider
 from subscriptions.usecases import (
     customers,
-    disputes,
+    dispute_effects,
     dunning,
     grants,
     inbox,
@@ -79,60 +79,12 @@ DUE: Mapping[AnyKind, Step | None] = {
     INBOUND: inbox.advance,
     PAYMENT: None,  # the gateway is asked first; see `_asked`
     REFUND: None,  # likewise; see `_refunds_asked`
-    DISPUTE: disputes.advance,  # after the success of its payment, before anybody is written to
+    # After the success of its payment, before anybody is written to.
+    DISPUTE: dispute_effects.advance,
     DUNNING_CASE: dunning.advance,
 }
 
 _WITHOUT_VALIDATOR = tuple([kind for kind in DUE if kind is not CUSTOMER])
-
-
-@frozen
-class Parked:
-    """A record that was set aside, and why."""
-
-    kind: str
-    id: str
-    reason: str
-
-
-@define
-class RunReport:
-    """What a run did: how often each event happened, what was invoiced, what was set aside.
-
-    `swept` is what a sweep before it found, if it was asked for.
-    """
-
-    events: Counter[str] = field(factory=Counter[str])
-    parked: list[Parked] = field(factory=list[Parked])
-    days: int = 0
-    until: datetime | None = None
-    reached: datetime | None = None
-    swept: SweepReport | None = None
-
-    @property
-    def invoices(self) -> int:
-        """How many invoices were made final."""
-        return self.events["InvoiceFinalized"]
-
-    @property
-    def payments_succeeded(self) -> int:
-        """How many payments succeeded."""
-        return self.events["PaymentSucceeded"]
-
-    @property
-    def payments_failed(self) -> int:
-        """How many payments were declined."""
-        return self.events["PaymentFailed"]
-
-    @property
-    def ended(self) -> int:
-        """How many subscriptions ended."""
-        return self.events["SubscriptionEnded"]
-
-    def count(self, changes: Sequence[Change]) -> None:
-        """Count the events of committed changes."""
-        names = [type(event).__name__ for change in changes for event in change.events]
-        self.events.update(names)
 
 
 @frozen

@@ -46,6 +46,11 @@ class Priced:
         """What the rounding added, at most half a minor unit."""
         return self.amount_minor - self.exact_minor
 
+    @property
+    def exact(self) -> Decimal:
+        """What the parts come to, in major units, before it is rounded."""
+        return reduce(EXACT.add, [part.amount for part in self.parts])
+
 
 @frozen
 class Portion:
@@ -323,9 +328,8 @@ def _at_least(minimum_minor: int, priced: Priced, currency: Currency) -> Priced:
     """Return a price with what is missing to a minimum, counted from before the rounding."""
     if priced.amount_minor >= minimum_minor:
         return priced
-    reached = reduce(EXACT.add, [part.amount for part in priced.parts])
     least = EXACT.scaleb(Decimal(minimum_minor), -currency.exponent)
-    missing = EXACT.subtract(least, reached)
+    missing = EXACT.subtract(least, priced.exact)
     last = PricePart(Decimal(1), missing, missing, PartKind.UP_TO_MINIMUM)
     return _of_parts(priced.quantity, (*priced.parts, last), currency)
 

@@ -6,19 +6,19 @@ rest of a period costs at the new price, is decided in `debits`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from subscriptions.alignment import shared
-from subscriptions.billing_cycles import BillingCycle, Period, first_instant
+from subscriptions.billing_cycles import BillingCycle, Interval, Period, first_instant
 from subscriptions.catalog import Price
 from subscriptions.errors import ValidationError
 from subscriptions.frozen import frozen
 from subscriptions.invoices import Charge, LineKind
 from subscriptions.lifecycle.charges import charge_period, parts_off
 from subscriptions.lifecycle.conditions import Conditions, change_day
-from subscriptions.lifecycle.debits import Charged, Rest
-from subscriptions.lifecycle.items import Debit, FirstStub, Grant, Item, WantedItem
+from subscriptions.lifecycle.debits import Charged
+from subscriptions.lifecycle.items import Debit, FirstStub, Grant, Item, Place, Rest, WantedItem
 from subscriptions.lifecycle.new_items import (
     billed_from,
     counted,
@@ -28,26 +28,33 @@ from subscriptions.lifecycle.new_items import (
     setup_charge,
     with_stub,
 )
+from subscriptions.lifecycle.places import Comer, give_places, is_same
 from subscriptions.lifecycle.stretches import (
     absent_until,
+    free_until,
     is_cut,
     keeps_segment,
     past_of_cycle,
     past_until,
+    with_ahead,
 )
 from subscriptions.lifecycle.subscription import Active, Subscription
-from subscriptions.proration import ProrationUnit
+from subscriptions.proration import Cap, ProrationUnit
 from subscriptions.records import evolve
 from subscriptions.usage import Stretch, StretchKind
 
 
 @frozen
 class Outcome:
-    """What a change leaves: the items, what can still be credited, and all that is pending."""
+    """What a change leaves: the items, what can still be credited, and all that is pending.
+
+    `places` are what the next change meets, if it is at the same instant.
+    """
 
     items: tuple[Item, ...]
     debits: tuple[Debit, ...]
     pending: tuple[Charge, ...]
+    places: tuple[Place, ...] = ()
 
 
 def change_items(
@@ -76,20 +83,27 @@ def change_items(
     day = change_day(subscription, conditions)
     work = _Work(subscription, conditions, day)
     continued = {each.item: each for each in wanted if each.item is not None}
-    left: list[Item] = []
+    left: dict[int, Item] = {}
+    came: dict[int, WantedItem] = {}
     for item in subscription.items:
         successor = continued.get(item.number)
         if successor is None:
-            work.charged.present.discard(item.number)
             work.close(item)
-        elif (successor.price, successor.quantity) == (item.price, item.quantity):
-            left.append(item)
+            work.charged.leave(item)
+        elif work.has_come(item, successor):
+            came[item.number] = successor
+        elif is_same(item, successor):
+            left[item.number] = item
         else:
-            left.append(work.continue_as(item, successor))
-    for each in wanted:
-        if each.item is None:
-            left.append(work.add(each, left or list(subscription.items)))
-    return work.outcome(tuple(left))
+            left[item.number] = work.continue_as(item, successor)
+    new = [each for each in wanted if each.item is None]
+    came.update(enumerate(new, subscription.last_item + 1))
+    beside = [*left.values(), *subscription.items]
+    places = work.places_for(came, beside[0], there=left)
+    for number, each in came.items():
+        left[number] = work.put(number, each, beside[0], places.get(number))
+        beside = list(left.values())
+    return work.outcome(tuple(left.values()))
 
 
 def settle(subscription: Subscription, conditions: Conditions) -> Outcome:
@@ -103,7 +117,6 @@ def settle(subscription: Subscription, conditions: Conditions) -> Outcome:
     work = _Work(subscription, conditions, change_day(subscription, conditions))
     for item in subscription.items:
         work.close(item)
-    work.charged.rests.clear()
     ended = tuple(
         evolve(item, through=min(item.through, work.day)) if work.conditions.credits else item
         for item in subscription.items
@@ -134,6 +147,7 @@ def move_billing_date(subscription: Subscription, on: date, conditions: Conditio
     """
     work = _Work(subscription, conditions, change_day(subscription, conditions))
     items = tuple(work.move(item, on) for item in subscription.items)
+    work.charged.places.clear()
     return work.outcome(items)
 
 
@@ -182,7 +196,6 @@ class _Work:
         self.conditions = conditions
         self.day = day
         self.charged = Charged(subscription, conditions, day)
-        self.last_item = subscription.last_item
         # Stubs begin and end with a day, so that seconds are days.
         unit = conditions.policy.unit
         seconds = unit is ProrationUnit.SECOND
@@ -190,7 +203,9 @@ class _Work:
 
     def outcome(self, items: tuple[Item, ...]) -> Outcome:
         self.charged.debit_rests(items)
-        return Outcome(items, tuple(self.charged.debits), tuple(self.charged.pending))
+        charged = self.charged
+        places = tuple(charged.places.values())
+        return Outcome(items, tuple(charged.debits), tuple(charged.pending), places)
 
     def since(self, *, metered: bool, arrears: bool) -> datetime | None:
         """Return the instant from which something is billed that begins with the change."""
@@ -225,26 +240,16 @@ class _Work:
         assert price.every is not None
         keeps_period = price.every == item.cycle.every and not item.arrears and not price.arrears
         if keeps_period and (self.charged.debits_of(item) or item.through > self.day):
-            before = len(self.charged.rests)
-            if self.conditions.charges:
-                self.charged.credit(item)
-            rests = len(self.charged.rests) > before
-            after = new_item(
-                wanted,
-                price,
-                item.cycle,
-                item.number,
-                through=item.through,
-                next_end=item.next_end,
-                first_stub=item.first_stub if rests or not item.billed else FirstStub.PRORATED,
-            )
-            return counted(item, after, in_period=rests)
+            rests = self.charged.credit(item) if self.conditions.charges else []
+            self.charged.rests += rests
+            return self._keep_period(item, wanted, in_period=bool(rests))
         if keeps_segment(item, price, self.conditions.at, self.subscription.zone):
             return self._whole(item, wanted, price)
         self.close(item)
         if self.conditions.charges:
             # A new period begins: what is left of the old ones is used, and is never given back.
             self.charged.debits = [each for each in self.charged.debits if each.item != item.number]
+            self.charged.places.pop(item.number, None)
         through, cycle, next_end = self.day, item.cycle, None
         if not item.arrears and not self.conditions.charges:
             # Nothing is given back, so the new price counts from where the old one is paid until.
@@ -269,7 +274,30 @@ class _Work:
             ),
             past=self._past(item, price),
         )
+        if after.meter is not None and after.meter == item.meter:
+            after = self._with_ahead(item, after)
         return counted(item, after, in_period=False)
+
+    def _with_ahead(self, item: Item, after: Item) -> Item:
+        """Return an item that finds what was recorded of periods that it does not have any more."""
+        if after.cycle is item.cycle:
+            return after
+        now, ends_on = self.conditions.now, after.next_period.end
+        past = with_ahead(self.subscription, item, after.past, now=now, ends_on=ends_on)
+        return evolve(after, past=past)
+
+    def _keep_period(self, item: Item, wanted: WantedItem, *, in_period: bool) -> Item:
+        """Return an item with another price or quantity in the periods that it has."""
+        after = new_item(
+            wanted,
+            self.conditions.prices[wanted.price],
+            item.cycle,
+            item.number,
+            through=item.through,
+            next_end=item.next_end,
+            first_stub=item.first_stub if in_period or not item.billed else FirstStub.PRORATED,
+        )
+        return counted(item, after, in_period=in_period)
 
     def _whole(self, item: Item, wanted: WantedItem, price: Price) -> Item:
         """Return a metered item whose open segment is at its new price from its beginning on."""
@@ -289,6 +317,7 @@ class _Work:
             past=past,
         )
         after = evolve(after, usage_billed_minor=item.usage_billed_minor)
+        after = self._with_ahead(item, after)
         return counted(item, after, in_period=False)
 
     def _past(self, item: Item, price: Price) -> tuple[Stretch, ...]:
@@ -300,26 +329,86 @@ class _Work:
             return absent_until(at, item.cycle)
         return past_until(item, at, StretchKind.PART, zone)
 
-    def add(self, wanted: WantedItem, beside: Sequence[Item]) -> Item:
+    def has_come(self, item: Item, wanted: WantedItem) -> bool:
+        """Return whether an item came at this very instant, and keeps its periods."""
+        place = self.charged.places.get(item.number)
+        if place is None or place.item is not None or not self.conditions.charges:
+            return False
+        price = self.conditions.prices[wanted.price]
+        return price.every == item.cycle.every and not price.arrears
+
+    def places_for(
+        self, came: Mapping[int, WantedItem], beside: Item, *, there: Container[int]
+    ) -> dict[int, Place]:
+        """Return whose places those take who come, of those who have gone at this instant."""
+        known = self.charged.places
+        gone = [each for each in known.values() if each.item and each.number not in there]
+        if not gone or not self.conditions.charges:
+            return {}
+        comers: list[Comer] = []
+        for number, wanted in came.items():
+            price, place = self.conditions.prices[wanted.price], known.get(number)
+            assert price.every is not None
+            if not price.arrears:
+                through = self._join(wanted, number, beside)[0].through
+                held = None if place is None else place.held
+                stays = place is not None and self._stays(number, wanted)
+                comers.append(Comer(number, wanted, price.every, through, held, stays))
+        return give_places(gone, comers)
+
+    def _stays(self, number: int, wanted: WantedItem) -> bool:
+        """Return whether an item that came is to be charged anew only if it is changed itself."""
+        conditions = self.conditions
+        gives_all = conditions.credits and conditions.policy.cap is Cap.DEBITED
+        return not gives_all and is_same(self.subscription.item(number), wanted)
+
+    def put(self, number: int, wanted: WantedItem, beside: Item, place: Place | None) -> Item:
+        """Let an item come at this instant, to the place of one that goes or to one of its own."""
+        price, charged = self.conditions.prices[wanted.price], self.charged
+        if place is None:
+            held, before = None, None
+            after, rests = self._join(wanted, number, beside)
+        else:
+            assert place.item is not None
+            held, before = place.number, place.item.price
+            gone = evolve(place.item, number=number)
+            after = self._keep_period(gone, wanted, in_period=True)
+            rests = charged.take(place, number)
+        if wanted.item is not None:
+            item, came = self.subscription.item(number), charged.places[number]
+            if self._stays(number, wanted):
+                return item
+            if is_same(item, wanted) and (
+                charged.costs(item, came.rests) == charged.costs(after, rests)
+            ):
+                charged.places[number] = evolve(came, held=held)
+                return item
+            self.close(item)
+        elif price.setup_minor and before != price.id:
+            treatment = self.conditions.treatment_of(price.id)
+            charged.pending.append(setup_charge(after, price, self.subscription, treatment))
+        if rests:
+            charged.rests += rests
+            charged.places[number] = Place(number, rests, held=held)
+        return after
+
+    def _join(self, wanted: WantedItem, number: int, beside: Item) -> tuple[Item, tuple[Rest, ...]]:
+        """Return a new item that shares the days of another, and what of its period it pays for."""
         price = self.conditions.prices[wanted.price]
         assert price.every is not None
-        self.last_item += 1
-        cycle, next_end = joined(beside[0], self.day, price)
+        cycle, next_end = joined(beside, self.day, price)
         item = new_item(
             wanted,
             price,
             cycle,
-            self.last_item,
+            number,
             through=self.day,
             next_end=next_end,
             since=self.since(metered=price.meter is not None, arrears=price.arrears),
             past=() if price.meter is None else absent_until(self.conditions.at, cycle),
         )
-        if price.setup_minor:
-            treatment = self.conditions.treatment_of(price.id)
-            self.charged.pending.append(setup_charge(item, price, self.subscription, treatment))
         if price.arrears:
-            return item
+            return item, ()
         stub = item.next_period
         # Cut as a change cuts it, in the unit of the policy, so that a change back costs nothing.
         whole, unit = (
@@ -333,13 +422,11 @@ class _Work:
         begin = self.charged.used_of(whole, cycle)
         if billed is None and begin == 0 and stub == whole and next_end is None:
             # It begins with a period, which is billed as every other, whatever is prorated.
-            return item
-        if self.conditions.charges:
-            grants = self.charged.take_grants(item, whole, begin, unit)
-            self.charged.rests.append(
-                Rest(item.number, whole, cycle, begin, grants=grants, unit=unit)
-            )
-        return evolve(item, through=stub.end, next_end=None, billed=int(self.conditions.charges))
+            return item, ()
+        charges = self.conditions.charges
+        rest = Rest(number, whole, cycle, begin, grants=self._parts_off(self.day), unit=unit)
+        item = evolve(item, through=stub.end, next_end=None, billed=int(charges))
+        return item, (rest,) if charges else ()
 
     def _billed(self, whole: Period, price: Price) -> Debit | None:
         """Return what was billed for a period, or for a stub of it, at the interval of a price."""
@@ -353,16 +440,18 @@ class _Work:
     def move(self, item: Item, on: date) -> Item:
         every = item.cycle.every
         cycle = BillingCycle(on, every)
-        past = past_of_cycle(item, self.subscription.zone)
+        zone, now = self.subscription.zone, self.conditions.now
+        past = past_of_cycle(item, zone)
+        if past:
+            past = with_ahead(self.subscription, item, past, now=now, ends_on=on)
         if item.arrears and on <= item.through:
             return evolve(item, cycle=cycle, next_end=None, past=past)
         if item.arrears:
             reaching = shared(cycle, item.through, every).cycle
-            return evolve(item, cycle=reaching, next_end=on, past=past)
+            moved = evolve(item, cycle=reaching, next_end=on, past=past)
+            return moved if not item.free else free_until(item, moved, zone)
         if on < item.through and self.conditions.charges:
-            rests = len(self.charged.rests)
             self.charged.credit(item, at=on)
-            del self.charged.rests[rests:]
         elif on > item.through and self.conditions.charges:
             grants = self._parts_off(item.through - timedelta(days=1))
             begin = self.charged.lengthen(item, on)
@@ -372,7 +461,9 @@ class _Work:
                     Rest(item.number, more, item.cycle, grants=grants, unit=self.stub_unit)
                 )
         self.charged.debits = [
-            evolve(each, cycle=each.cycle or item.cycle) if each.item == item.number else each
+            evolve(each, cycle=each.cycle or _cycle_of(each, item))
+            if each.item == item.number
+            else each
             for each in self.charged.debits
         ]
         return evolve(item, cycle=cycle, through=on, next_end=None, first_stub=FirstStub.PRORATED)
@@ -410,3 +501,10 @@ class _Work:
             return self.day <= item.through
         begun = item.since or first_instant(item.through, self.subscription.zone)
         return self.conditions.at <= begun
+
+
+def _cycle_of(debit: Debit, item: Item) -> BillingCycle:
+    """Return how the period of a debit was counted: a stub at the full price was a whole one."""
+    if item.first_stub is FirstStub.FULL and item.billed == 1:
+        return BillingCycle(debit.whole.start, Interval.days(debit.whole.days))
+    return item.cycle

@@ -23,7 +23,7 @@ from subscriptions.discounts import Discountable, spread
 from subscriptions.frozen import frozen
 from subscriptions.ids import CouponId, InvoiceId, PriceId
 from subscriptions.invoices import Charge, LineKind, Measured, Part
-from subscriptions.lifecycle.items import Debit, FirstStub, Grant, Item
+from subscriptions.lifecycle.items import Debit, FirstStub, Grant, Item, Rest
 from subscriptions.lifecycle.stretches import is_free
 from subscriptions.lifecycle.subscription import Subscription
 from subscriptions.money import Currency
@@ -207,7 +207,7 @@ def _used(
 ) -> Charge:
     billed = item.billed
     if used.known is not None and price.introductory:
-        billed = _billed_before(item, used.period)
+        billed = billed_before(item, used.period)
     model, exponent = model_for(price, billed), subscription.currency.exponent
     amount_minor = pricing.amount_minor(model, used.quantity, exponent, events=used.events)
     kind, before, before_minor, unit_price = LineKind.USAGE, Decimal(0), 0, None
@@ -245,7 +245,7 @@ def _used(
     )
 
 
-def _billed_before(item: Item, period: Period) -> int:
+def billed_before(item: Item, period: Period) -> int:
     """Return how many periods of an item were billed before one that was billed already."""
     if period.start < item.cycle.anchor:
         return 0
@@ -335,7 +335,7 @@ def debits_of(
     """Return what may be credited later: the charges for periods that end after a day.
 
     They are the lines of the invoice from a place on; without an invoice, of what is pending.
-    `coupons` are those that counted, in the order in which they did.
+    `coupons` are those that counted for the period, in the order in which they did.
     """
     return tuple(
         [
@@ -363,14 +363,13 @@ def debits_of(
 
 
 def _grants(charge: Charge, coupons: Sequence[AppliedCoupon]) -> tuple[Grant, ...]:
-    """Return what each coupon took off a charge; a percentage of nothing is granted, too."""
+    """Return what each coupon took off a charge; what comes instead of it may be in its scope."""
     taken = {share.coupon: share.amount_minor for share in charge.discounts}
     left = charge.amount_minor
     grants: list[Grant] = []
     for coupon in coupons:
         amount_minor = taken.get(coupon.coupon, 0)
-        if amount_minor or (coupon.is_percentage and coupon.covers(charge.product)):
-            grants.append(Grant(coupon, amount_minor, left, charge.price))
+        grants.append(Grant(coupon, amount_minor, left if coupon.covers(charge.product) else 0))
         left -= amount_minor
     return tuple(grants)
 
@@ -378,12 +377,17 @@ def _grants(charge: Charge, coupons: Sequence[AppliedCoupon]) -> tuple[Grant, ..
 def parts_off(subscription: Subscription, day: date) -> tuple[AppliedCoupon, ...]:
     """Return the percentages that count on a day: for what joins a period that is billed already.
 
-    An amount was given for the period as a whole, and is not given again.
+    An amount was given for the period as a whole, and is not given again. Where nothing was billed
+    yet, what counts for some periods begins to count with the first that is.
     """
-    billed = [debit for debit in subscription.debits if day in debit.whole]
-    granted = [grant.coupon for debit in billed for grant in debit.grants]
-    parts = [each for each in (granted if billed else subscription.discounts) if each.is_percentage]
-    return tuple({each.coupon: each for each in parts}.values())
+    rests = [rest for place in subscription.places for rest in place.rests]
+    charged: tuple[Debit | Rest, ...] = (*subscription.debits, *rests)
+    billed = [each for each in charged if day in each.whole]
+    if billed:
+        parts = [grant.coupon for each in billed for grant in each.grants]
+    else:
+        parts = [each for each in subscription.discounts if each.periods_left is None]
+    return tuple({each.coupon: each for each in parts if each.is_percentage}.values())
 
 
 def part_used(

@@ -11,7 +11,7 @@ from subscriptions.customers import CollectionMethod
 from subscriptions.frozen import frozen
 from subscriptions.ids import CouponId, CustomerId, InvoiceId, PaymentMethodId
 from subscriptions.invoices import Charge
-from subscriptions.lifecycle.items import Debit, Item, Planned
+from subscriptions.lifecycle.items import Debit, Item, Place, Planned
 from subscriptions.lifecycle.subscription import (
     Active,
     CatchUp,
@@ -94,7 +94,8 @@ class ChangeItems:
     """Have these items from `at` on; `pending` and `debits` say what it costs.
 
     `invoice` is the one that takes what is pending, if there is one now. `planned` says that it
-    was the first of the planned changes of its cause.
+    was the first of the planned changes of its cause. `places` are what other changes at the same
+    instant meet.
     """
 
     items: tuple[Item, ...]
@@ -105,6 +106,7 @@ class ChangeItems:
     invoice: InvoiceId | None = None
     planned: bool = False
     first_line: int = 0
+    places: tuple[Place, ...] = ()
 
 
 @frozen
@@ -162,9 +164,10 @@ class Activate:
 
 @frozen
 class PauseNow:
-    """Stop collecting, billing or serving."""
+    """Stop collecting, billing or serving; with `replaces` instead of another pause, if any."""
 
     pause: Pause
+    replaces: bool = False
 
 
 @frozen

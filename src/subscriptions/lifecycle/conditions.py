@@ -34,7 +34,8 @@ class Conditions:
     `usage` is what metered items used so far, by item number; `paid` what was paid of the invoices
     of debits, needed where credits are capped by that, and of those that are void. `treatments` are
     the taxes of the prices that are not just taxed at `rate`. `credited` is what credit notes took
-    off the lines of debits, which is not given back again.
+    off the lines of debits, which is not given back again. Usage is recorded until `now`, where
+    that is after `at`.
     """
 
     at: datetime
@@ -45,6 +46,7 @@ class Conditions:
     paid: Mapping[InvoiceId, PaidShare]
     treatments: Mapping[str, TaxTreatment] = field(factory=dict[str, TaxTreatment])
     credited: Mapping[LineRef, int] = field(factory=dict[LineRef, int])
+    now: datetime | None = None
 
     def treatment_of(self, price: PriceId) -> TaxTreatment:
         """Return how what is charged for a price is taxed."""

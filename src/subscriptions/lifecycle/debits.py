@@ -9,62 +9,32 @@ the same billed period, so that a change and its opposite at one instant cost no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
-from math import ceil
 
 from subscriptions.billing_cycles import BillingCycle, Period
 from subscriptions.catalog import phase_for
-from subscriptions.coupons import AppliedCoupon
 from subscriptions.discounts import DiscountShare
 from subscriptions.errors import ValidationError
-from subscriptions.frozen import frozen
-from subscriptions.ids import CouponId
 from subscriptions.invoices import Charge, LineKind, LineRef, Part
 from subscriptions.lifecycle.charges import (
     part_used,
-    parts_off,
     price_of_period,
     stub_part,
     units_of,
 )
 from subscriptions.lifecycle.conditions import Conditions
-from subscriptions.lifecycle.items import Debit, Grant, Item
+from subscriptions.lifecycle.items import Debit, Item, Place, Rest
 from subscriptions.lifecycle.subscription import Subscription
 from subscriptions.proration import Cap, ChangeDay, ProrationUnit, between
 from subscriptions.records import evolve
 
 
-@frozen
-class Rest:
-    """A part of a billed period of which the price has been given back.
-
-    It begins with the change, or on the day `since`.
-    """
-
-    item: int
-    whole: Period
-    cycle: BillingCycle
-    begin: Fraction = Fraction()
-    end: Fraction = Fraction(1)
-    grants: tuple[Grant, ...] = ()
-    unit: ProrationUnit = ProrationUnit.DAY
-    since: date | None = None
-
-    @property
-    def last(self) -> date:
-        """The first day after it."""
-        return self.whole.start + timedelta(days=ceil(self.end * self.whole.days))
-
-    def days_from(self, day: date) -> Period:
-        """Return the days that it is for, where it begins on a day."""
-        return Period(min(max(day, self.whole.start), self.last - timedelta(days=1)), self.last)
-
-
 class Charged:
     """What was charged for periods that are not over: given back, and charged anew.
 
-    `rests` are the parts of which the price has been given back, `present` the items that stay.
+    `rests` are the parts of which the price has been given back, to be charged anew; `places` are
+    those of the items that were changed at this instant, by their numbers.
     """
 
     def __init__(self, subscription: Subscription, conditions: Conditions, day: date) -> None:
@@ -74,7 +44,7 @@ class Charged:
         self.debits = list(subscription.debits)
         self.pending = list(subscription.pending)
         self.rests: list[Rest] = []
-        self.present = {item.number for item in subscription.items}
+        self.places = {each.number: each for each in subscription.places if self._stands(each)}
 
     def debits_of(self, item: Item) -> list[Debit]:
         """Return what an item was charged for periods that are not over."""
@@ -92,16 +62,25 @@ class Charged:
             day_after=policy.change_day is ChangeDay.OLD,
         )
 
-    def credit(self, item: Item, *, at: date | None = None) -> None:
+    def _stands(self, place: Place) -> bool:
+        """Return whether no time has gone by since the changes that found a place."""
+        return all(self.used_of(each.whole, each.cycle) == each.begin for each in place.rests)
+
+    def credit(self, item: Item, *, at: date | None = None) -> list[Rest]:
         """Give back what an item was charged for and has not used, or all from a day `at` on.
+
+        Returns the parts of which the price is given back.
 
         Raises `ValidationError` for a change in an earlier period than what is billed last.
         """
         begun = min([debit.whole.start for debit in self.debits_of(item)], default=self.day)
-        if self.conditions.credits and self.day < begun:
+        # Before what was billed first, in a stub that is free, there is nothing to guess.
+        is_first = not item.billed and not item.had
+        if self.conditions.credits and self.day < begun and not is_first:
             # What was billed for an earlier period is over and not at hand: nobody shall guess.
             raise ValidationError("at", self.conditions.at, f"{begun} or later, in what is billed")
         forgotten: list[Debit] = []
+        rests: list[Rest] = []
         begins = {(each.whole, each.begin) for each in self.debits_of(item)}
         for debit in self.debits_of(item):
             cycle = debit.cycle or item.cycle
@@ -115,25 +94,15 @@ class Charged:
                 goes_on = debit.end <= self.used_of(debit.whole, cycle)
             if part >= debit.end or goes_on:
                 continue
-            self.rests.append(
-                Rest(
-                    item.number,
-                    debit.whole,
-                    cycle,
-                    part,
-                    debit.end,
-                    self._going_on(debit),
-                    debit.unit,
-                )
-            )
+            rest = Rest(item.number, debit.whole, cycle, part, debit.end, debit.grants, debit.unit)
+            rests.append(rest)
             given = between(debit.whole_minor, part, debit.end) if self.conditions.credits else 0
             place = self.debits.index(debit)
             if part == debit.begin and self.conditions.credits and self._is_whole(debit):
                 # It was never invoiced and nothing of it is used: it was as if it had not been.
                 forgotten.append(debit)
                 continue
-            if part > debit.begin or debit.grants:
-                # With nothing of it left it still says what was granted for the period.
+            if part > debit.begin:
                 self.debits[place] = evolve(debit, end=part)
             else:
                 del self.debits[place]
@@ -141,12 +110,13 @@ class Charged:
                 given = min(given, self._paid_of(debit))
             given = min(given, self._left_by_notes(debit))
             if given:
-                self.pending.append(self._credit_line(debit, self.rests[-1], given, at))
+                self.pending.append(self._credit_line(debit, rest, given, at))
         # From the last, or the places of those before it would be others by then.
         for debit in reversed(forgotten):
             self._forget(debit)
-            if item.number not in self.present:
-                self._give_grants_back(debit)
+        if rests and at is None:
+            self.places.setdefault(item.number, Place(item.number, tuple(rests), item))
+        return rests
 
     def lengthen(self, item: Item, until: date) -> date:
         """Charge again what was cut off the period of an item, up to a day; returns until when."""
@@ -228,100 +198,25 @@ class Charged:
             return charged - credited
         return max(0, charged * share.paid_minor // share.total_minor - credited)
 
-    def take_grants(
-        self, item: Item, whole: Period, begin: Fraction, unit: ProrationUnit
-    ) -> tuple[Grant, ...]:
-        """Return the discounts of an item that is added to a period: those that count for it.
+    def leave(self, item: Item) -> None:
+        """Note what an item is that goes, where it was another when the changes began."""
+        place = self.places.get(item.number)
+        if place is not None and place.item is not None:
+            self.places[item.number] = evolve(place, went=item)
 
-        Who removes an item and adds it again has all that it was granted, to the minor unit. What
-        else is added has the percentages of the period, and the amounts of all that goes at this
-        moment: an amount is given for a period once.
-        """
-        price, gone = item.price, self._gone(whole, begin)
-        back = [each for each in gone if each.price == price]
-        others = [grant for each in gone if each.price != price for grant in _amounts(each)]
-        amounts, same = [grant for grant in others if grant.price == price], None
-        if back:
-            # Of several that had the price, the one that cost as much; each has a coupon once.
-            cost = price_of_period(item, self.conditions.prices[price], whole, billed=0, unit=unit)
-            amounts.sort(key=lambda each: each.of_minor == cost)
-            amounts = list({each.coupon.coupon: each for each in amounts}.values())
-            granted = [each for each in back if each.grants]
-            same = min(granted, key=lambda each: each.grants[0].of_minor != cost, default=None)
-        elif not amounts:
-            amounts = others
-        if same is not None:
-            grants = list(same.grants)
-            self.debits[self.debits.index(same)] = evolve(same, grants=())
-        else:
-            grants = [Grant(each, 0, 0) for each in parts_off(self.subscription, self.day)]
-        for each in gone:
-            if any(grant in amounts for grant in each.grants) and each is not same:
-                left = tuple(grant for grant in each.grants if grant not in amounts)
-                self.debits[self.debits.index(each)] = evolve(each, grants=left)
-        return self._declared([*grants, *amounts]) if amounts else tuple(grants)
+    def take(self, place: Place, number: int) -> tuple[Rest, ...]:
+        """Return what is left of a place, for the item that takes it."""
+        return tuple(evolve(each, item=number) for each in place.rests)
 
-    def _give_grants_back(self, debit: Debit) -> None:
-        """Let what took discounts over have had none: they are free again."""
-        gone = self._gone(debit.whole, debit.begin)
-        own = next((each for each in gone if each.item == debit.item), None)
-        if own is not None:
-            # An earlier charge for it says so still, and now of what it was at last.
-            grants = tuple(evolve(each, price=debit.price) for each in own.grants)
-            self.debits[self.debits.index(own)] = evolve(own, grants=grants)
-        if own is not None or not gone:
-            return
-        home = next((each for each in gone if each.price == debit.price and not each.grants), None)
-        if home is not None:
-            self.debits[self.debits.index(home)] = evolve(home, grants=debit.grants)
-            return
-        for grant in _amounts(debit):
-            home = min(
-                self._gone(debit.whole, debit.begin),
-                key=lambda each: (each.price != grant.price, grant.coupon in _coupons(each)),
-            )
-            grants = self._declared([*home.grants, grant])
-            self.debits[self.debits.index(home)] = evolve(home, grants=grants)
-
-    def _gone(self, whole: Period, end: Fraction) -> list[Debit]:
-        """Return what was charged last for each item that goes where a period is cut."""
-        charged = [each for each in self.debits if each.whole == whole]
-        # What an item was granted goes along from debit to debit: its last one says what it had.
-        last = {each.item: each for each in sorted(charged, key=lambda each: each.end)}
-        return [each for each in last.values() if each.item not in self.present and each.end == end]
-
-    def _declared(self, grants: Sequence[Grant]) -> tuple[Grant, ...]:
-        """Return discounts in the order in which they chain: that of who has the most of them."""
-        order: dict[CouponId, int] = {}
-        for debit in sorted(self.subscription.debits, key=lambda each: -len(each.grants)):
-            for grant in debit.grants:
-                order.setdefault(grant.coupon.coupon, len(order))
-        return tuple(sorted(grants, key=lambda each: order.get(each.coupon.coupon, 0)))
-
-    def _going_on(self, debit: Debit) -> tuple[Grant, ...]:
-        """Return what a debit was granted, and the percentages that its period has for others.
-
-        They count for another product that comes instead of this one; this one is none of theirs.
-        """
-        product = self.conditions.prices[debit.price].product
-        others = {
-            grant.coupon.coupon: grant.coupon
-            for each in self.subscription.debits
-            if each.whole == debit.whole
-            for grant in each.grants
-            if grant.coupon.is_percentage and not grant.coupon.covers(product)
-        }
-        known = {grant.coupon.coupon for grant in debit.grants}
-        more = [Grant(each, 0, 0) for id, each in others.items() if id not in known]
-        return self._declared([*debit.grants, *more]) if more else debit.grants
+    def costs(self, item: Item, rests: Sequence[Rest]) -> list[object]:
+        """Return what an item is charged for parts of periods."""
+        return [(each.begin, each.end, self._wholes(each, item)) for each in rests]
 
     def debit_rests(self, items: Sequence[Item]) -> None:
         """Charge what is left of billed periods at the prices that count from now on."""
         by_number = {item.number: item for item in items}
         for rest in self.rests:
-            item = by_number.get(rest.item)
-            if item is None or item.arrears or item.through < rest.last:
-                continue
+            item = by_number[rest.item]
             chain = self._wholes(rest, item)
             price = self.conditions.prices[item.price]
             cuts = [between(whole, rest.begin, rest.end) for whole, _ in chain]
@@ -412,14 +307,6 @@ class Charged:
             share = DiscountShare(coupon.coupon, coupon.name, taken)
             chain.append((chain[-1][0] - taken, share))
         return chain
-
-
-def _coupons(debit: Debit) -> list[AppliedCoupon]:
-    return [each.coupon for each in debit.grants]
-
-
-def _amounts(debit: Debit) -> list[Grant]:
-    return [each for each in debit.grants if not each.coupon.is_percentage]
 
 
 def _part_before(whole: Period, day: date) -> Fraction:

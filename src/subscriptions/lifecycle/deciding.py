@@ -13,7 +13,7 @@ from typing import assert_never
 from subscriptions.billing_cycles import BillingCycle, first_instant, local_date
 from subscriptions.decisions import Change, changed, created
 from subscriptions.errors import InvalidTransition, ValidationError
-from subscriptions.ids import InvoiceId
+from subscriptions.ids import InvoiceId, PriceId
 from subscriptions.lifecycle.charges import after_period
 from subscriptions.lifecycle.commands import (
     ALLOWED,
@@ -85,7 +85,7 @@ from subscriptions.lifecycle.events import (
 )
 from subscriptions.lifecycle.instead import instead_of
 from subscriptions.lifecycle.items import Debit, FirstStub, Item, Planned
-from subscriptions.lifecycle.new_items import reaching_back, with_stub
+from subscriptions.lifecycle.new_items import counted_from, with_stub
 from subscriptions.lifecycle.stretches import is_behind, open_since, past_of_period, past_until
 from subscriptions.lifecycle.subscription import (
     SUBSCRIPTION,
@@ -234,6 +234,7 @@ def _event(  # noqa: PLR0915 - one case each
                 command.invoice,
                 command.planned,
                 command.first_line,
+                command.places,
             )
         case ScheduleChange(planned=planned):
             return ChangeScheduled(id, customer, planned)
@@ -256,7 +257,7 @@ def _event(  # noqa: PLR0915 - one case each
         case Activate():
             return SubscriptionActivated(id, customer)
         case PauseNow(pause=pause):
-            if sub.pause is not None:
+            if sub.pause is not None and not command.replaces:
                 raise refused(sub, command)
             return SubscriptionPaused(id, customer, pause)
         case Resume(on=on, at=at):
@@ -386,6 +387,7 @@ def apply(  # noqa: PLR0915 - one case each
                 contract=Ended(at, reason),
                 items=items,
                 debits=(),
+                places=(),
                 cancellation=None,
                 pending=(),
                 schedule=(),
@@ -491,11 +493,24 @@ def _changed(sub: Subscription, event: SubscriptionChanged) -> Subscription:
         sub,
         items=event.items,
         debits=debits,
+        places=event.places,
         pending=pending,
         schedule=_without_first(sub.schedule, event.cause) if event.planned else sub.schedule,
         last_item=_last_item(sub, event.items),
+        gone=_gone(sub, event.items),
         version=sub.version + 1,
     )
+
+
+def _gone(sub: Subscription, items: Iterable[Item]) -> tuple[PriceId, ...]:
+    """Return the prices that a subscription has had, with those of items that go."""
+    numbers = {item.number for item in items}
+    removed = [item for item in sub.items if item.number not in numbers]
+    if not removed:
+        return sub.gone
+    prices = [item.price for item in removed]
+    prices += [had.price for item in removed for had in item.had]
+    return tuple(dict.fromkeys([*sub.gone, *prices]))
 
 
 def _last_item(sub: Subscription, items: Iterable[Item]) -> int:
@@ -524,22 +539,7 @@ def _with_trial_until(sub: Subscription, until: date) -> Subscription:
     """
     contract = sub.contract
     assert isinstance(contract, Trialing)
-    items = tuple(
-        with_stub(
-            evolve(
-                item,
-                cycle=BillingCycle(until, item.cycle.every)
-                if item.cycle.anchor == contract.until
-                else reaching_back(item.cycle, until),
-                through=until,
-                next_end=None,
-                free=(),
-            ),
-            item.first_stub,
-            sub.zone,
-        )
-        for item in sub.items
-    )
+    items = tuple(_first_billed(item, contract.until, until, sub.zone) for item in sub.items)
 
     def moved(day: date) -> date:
         for before, after in zip(sub.items, items, strict=True):
@@ -561,6 +561,13 @@ def _with_trial_until(sub: Subscription, until: date) -> Subscription:
         schedule=tuple(sorted(schedule, key=lambda each: each.on)),
         version=sub.version + 1,
     )
+
+
+def _first_billed(item: Item, before: date, first: date, zone: str) -> Item:
+    """Return an item of which nothing is billed, once its first billed day is another one."""
+    cycle, next_end = counted_from(item, before, first)
+    after = evolve(item, cycle=cycle, through=first, next_end=next_end, free=())
+    return with_stub(after, item.first_stub, zone)
 
 
 def _after_trial(item: Item, zone: str, billed: Sequence[int]) -> Item:

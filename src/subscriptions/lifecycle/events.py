@@ -11,7 +11,7 @@ from subscriptions.customers import CollectionMethod
 from subscriptions.frozen import frozen
 from subscriptions.ids import CouponId, CustomerId, InvoiceId, PaymentMethodId, SubscriptionId
 from subscriptions.invoices import Charge
-from subscriptions.lifecycle.items import Debit, Item, Planned
+from subscriptions.lifecycle.items import Debit, Item, Place, Planned
 from subscriptions.lifecycle.subscription import CatchUp, EndReason, Pause, Settlement
 from subscriptions.money import Money
 
@@ -121,7 +121,7 @@ class SubscriptionChanged:
     """It has these items from `at` on; `pending` waits for the next invoice, or is on `invoice`.
 
     `planned` says that it was the first of the planned changes of its cause, which is what planned
-    it.
+    it. `places` are what other changes at the same instant meet.
     """
 
     subscription: SubscriptionId
@@ -134,6 +134,7 @@ class SubscriptionChanged:
     invoice: InvoiceId | None = None
     planned: bool = False
     first_line: int = 0
+    places: tuple[Place, ...] = ()
 
 
 @frozen

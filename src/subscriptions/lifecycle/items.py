@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from math import ceil
 from typing import Final, TypeAlias
 
 from attrs import Factory, field
@@ -50,6 +51,16 @@ class Free:
     end: datetime
 
 
+def _check_quantity(quantity: object) -> None:
+    if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal):
+        raise ValidationError("quantity", quantity, "an int or a Decimal")
+    # What no price can be computed for is refused now, not when it is billed.
+    if type(quantity) is not int:
+        read_quantity(quantity)
+    if not 0 < quantity <= MOST_QUANTITY:
+        raise ValidationError("quantity", quantity, "more than zero and at most 10**18")
+
+
 @frozen
 class Item:
     """One thing that the customer has: a price, how many, and how far it is billed.
@@ -85,15 +96,10 @@ class Item:
     past: tuple[Stretch, ...] = ()
 
     def __attrs_post_init__(self) -> None:
+        # An int needs no more than a look, for each period that is billed makes an item anew.
         quantity = self.quantity
-        if isinstance(quantity, bool) or not isinstance(quantity, int | Decimal):
-            raise ValidationError("quantity", quantity, "an int or a Decimal")
-        # What no price can be computed for is refused now, not when it is billed. An int needs no
-        # more than a look, for each period that is billed makes an item anew.
-        if type(quantity) is not int:
-            read_quantity(quantity)
-        if not 0 < quantity <= MOST_QUANTITY:
-            raise ValidationError("quantity", quantity, "more than zero and at most 10**18")
+        if type(quantity) is not int or not 0 < quantity <= MOST_QUANTITY:
+            _check_quantity(quantity)
 
     @property
     def next_period(self) -> Period:
@@ -123,14 +129,14 @@ class Item:
 class Grant:
     """What a coupon took off a billed period: `amount_minor` of the `of_minor` that it met.
 
-    It is kept with the debit, so that a change within the period meets the same discount. `price`
-    is what it was granted for.
+    Each debit keeps those of all coupons that counted for its period, in the order in which they
+    chain, so that a change within the period meets the same discounts. One that is not for what was
+    sold took nothing, and of nothing.
     """
 
     coupon: AppliedCoupon
     amount_minor: int
     of_minor: int
-    price: PriceId | None = None
 
     def taken_off(self, minor: int) -> int:
         """Return what it takes off another price of that period, in minor units.
@@ -179,12 +185,57 @@ class Debit:
 
 
 @frozen
+class Rest:
+    """A part of a billed period of which the price was given back: it is charged anew.
+
+    It begins with the change, or on the day `since`. `grants` are what was granted for the period.
+    """
+
+    item: int
+    whole: Period
+    cycle: BillingCycle
+    begin: Fraction = Fraction()
+    end: Fraction = _ONE
+    grants: tuple[Grant, ...] = ()
+    unit: ProrationUnit = ProrationUnit.DAY
+    since: date | None = None
+
+    @property
+    def last(self) -> date:
+        """The first day after it."""
+        return self.whole.start + timedelta(days=ceil(self.end * self.whole.days))
+
+    def days_from(self, day: date) -> Period:
+        """Return the days that it is for, where it begins on a day."""
+        return Period(min(max(day, self.whole.start), self.last - timedelta(days=1)), self.last)
+
+
+@frozen
+class Place:
+    """What an item had when the changes of an instant began, and what of it was left by then.
+
+    Who comes at that instant may take the place of who has gone, and then goes on as that would
+    have: so a change and its opposite at one instant cost nothing. An item that was not there, but
+    came at that instant, has no `item` here, and `rests` are what it was charged for.
+    """
+
+    number: int
+    rests: tuple[Rest, ...]
+    item: Item | None = None
+    went: Item | None = None
+    held: int | None = None
+
+
+@frozen
 class WantedItem:
     """A price and how many of it; `item` is the number of the present item that it continues."""
 
     price: PriceId
     quantity: int | Decimal
     item: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        _check_quantity(self.quantity)
 
 
 @frozen
@@ -200,6 +251,11 @@ class PlannedItem:
     quantity: int | Decimal | None
     item: int | None = None
     instead_of: PriceId | None = None
+
+    def __attrs_post_init__(self) -> None:
+        # Now, when somebody asks for it, and not on the day, when only the run is there.
+        if self.quantity is not None:
+            _check_quantity(self.quantity)
 
 
 @frozen

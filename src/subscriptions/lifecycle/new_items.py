@@ -98,6 +98,23 @@ def reaching_back(cycle: BillingCycle, day: date) -> BillingCycle:
     return cycle if cycle.anchor <= day else shared(cycle, day, cycle.every).cycle
 
 
+def counted_from(item: Item, before: date, first: date) -> tuple[BillingCycle, date | None]:
+    """Return how an item is counted whose first billed day is another one, and its first end.
+
+    Where periods were counted from that day they still are. Where its first period was to be longer
+    than the interval, it still is.
+    """
+    cycle = item.cycle
+    if cycle.anchor == before:
+        return BillingCycle(first, cycle.every), None
+    # A stub that is free is over when the item is billed.
+    end = item.through if item.through > before else item.next_period.end
+    if end <= cycle.period_containing(before).end:
+        return reaching_back(cycle, first), None
+    aligned = shared(cycle, first, cycle.every, long_stub=True)
+    return aligned.cycle, aligned.stub_end(first)
+
+
 def counted(before: Item, after: Item, *, in_period: bool) -> Item:
     """Return an item with another price that knows how many periods it has had at it.
 

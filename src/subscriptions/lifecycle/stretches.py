@@ -6,15 +6,18 @@ stretch means for usage is decided in `usage.segments`.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
-from subscriptions.billing_cycles import BillingCycle, Period, first_instant
+from subscriptions.billing_cycles import BillingCycle, Period, first_instant, local_date
 from subscriptions.catalog import Price
-from subscriptions.lifecycle.items import Item
+from subscriptions.lifecycle.items import Free, Item
 from subscriptions.lifecycle.new_items import billed_from
 from subscriptions.lifecycle.subscription import Scheduled, Subscription, Trialing
 from subscriptions.records import evolve
 from subscriptions.usage import History, Stretch, StretchKind, closed, whole_period
+
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def open_since(item: Item, zone: str) -> datetime:
@@ -49,6 +52,23 @@ def is_free(item: Item, period: Period, zone: str) -> bool:
     return any(span.begin <= begin and end <= span.end for span in item.free)
 
 
+def free_until(item: Item, moved: Item, zone: str) -> Item:
+    """Return an item whose open period ends on another day, in time of which some is free.
+
+    What is free ends with its stub, or with the period if that ends earlier: what is then is billed
+    as a period of its own.
+    """
+    until = min(item.next_period.end, moved.next_period.end)
+    if not is_free(item, item.next_period, zone):
+        return moved
+    end = first_instant(until, zone)
+    return evolve(moved, next_end=until, free=tuple([_cut(each, end) for each in item.free]))
+
+
+def _cut(span: Free, end: datetime) -> Free:
+    return evolve(span, end=min(span.end, end))
+
+
 def past_until(item: Item, until: datetime, kind: StretchKind, zone: str) -> tuple[Stretch, ...]:
     """Return what an item remembers when its open segment is over at an instant, in its own way.
 
@@ -66,6 +86,33 @@ def past_of_cycle(item: Item, zone: str) -> tuple[Stretch, ...]:
     if item.meter is None or (item.past and item.past[-1].until == since):
         return item.past
     return (*item.past, Stretch(since, item.cycle))
+
+
+def with_ahead(
+    subscription: Subscription,
+    item: Item,
+    past: tuple[Stretch, ...],
+    *,
+    now: datetime | None,
+    ends_on: date,
+) -> tuple[Stretch, ...]:
+    """Return what an item remembers of where usage is recorded, when its open period ends anew.
+
+    Usage was recorded until `now`. Only if a command counts from an instant before that, something
+    may be after the end: in this period, wherever that is recorded, or in the ones that would have
+    followed it.
+    """
+    zone = subscription.zone
+    since = open_since(item, zone)
+    begin = max(since, first_instant(item.next_period.end, zone))
+    if now is None or now < min(begin, first_instant(ends_on, zone)):
+        return past
+    ahead = [*history_of(subscription, item).recorded_in(since), since]
+    while begin <= now:
+        ahead.append(begin)
+        begin = first_instant(whole_period(item.cycle, local_date(begin, zone)).end, zone)
+    last = past[-1]
+    return (*past[:-1], evolve(last, ahead=tuple(dict.fromkeys([*last.ahead, *ahead]))))
 
 
 def past_of_period(item: Item, period: Period, zone: str) -> tuple[Stretch, ...]:
@@ -101,11 +148,20 @@ def history_of(subscription: Subscription, item: Item) -> History:
     return History(begin, item.past, item.cycle, since, period, whole, zone)
 
 
-def history_after_trial(subscription: Subscription, item: Item) -> History:
-    """Return the segments of a metered item as if the trial that it is in were over, and owed."""
+def history_after_trial(
+    subscription: Subscription, item: Item, *, ended_at: datetime | None = None
+) -> History:
+    """Return the segments of a metered item as if the trial that it is in were over, and owed.
+
+    It is over with its last day, or has `ended_at` an instant.
+    """
+    history = history_of(subscription, item)
     since, period = open_since(item, subscription.zone), item.next_period
+    if ended_at is not None:
+        # What was used at the very instant of the start was used, though it ended then.
+        since = max(ended_at, history.begin + _MICROSECOND)
     return evolve(
-        history_of(subscription, item),
+        history,
         past=(Stretch(since, item.cycle, StretchKind.TRIAL),),
         since=since,
         open_period=period,

@@ -14,9 +14,9 @@ from subscriptions.coupons import AppliedCoupon
 from subscriptions.customers import CollectionMethod
 from subscriptions.errors import ValidationError
 from subscriptions.frozen import frozen
-from subscriptions.ids import CustomerId, InvoiceId, PaymentMethodId, SubscriptionId
+from subscriptions.ids import CustomerId, InvoiceId, PaymentMethodId, PriceId, SubscriptionId
 from subscriptions.invoices import Charge
-from subscriptions.lifecycle.items import Debit, Item, Planned
+from subscriptions.lifecycle.items import Debit, Item, Place, Planned
 from subscriptions.money import Currency, Money
 from subscriptions.records import Column, ColumnType, Kind, Metadata
 
@@ -179,7 +179,8 @@ class Subscription:
     what was charged for periods that are not over. The `discounts` count for the invoices to come.
     It is paid by its own `payment_method` and in its own `collection_method`, or as the customer's
     are where these are None. It ends by itself when the day `ends_on` begins: a fixed term is over.
-    When usage since the last invoice comes to `threshold`, it is billed.
+    When usage since the last invoice comes to `threshold`, it is billed. `gone` are the prices of
+    items that it had once, so that none gives its trial twice.
     """
 
     id: SubscriptionId
@@ -213,6 +214,8 @@ class Subscription:
     last_item: int = field(default=Factory(lambda self: _last_number(self.items), takes_self=True))
     payment_method: PaymentMethodId | None = None
     collection_method: CollectionMethod | None = None
+    gone: tuple[PriceId, ...] = ()
+    places: tuple[Place, ...] = ()
     due_day: date | None = field(init=False, eq=False, repr=False)
     """The day on which something is to happen, in the zone of the subscription."""
     due_at: datetime | None = field(init=False, eq=False, repr=False)

@@ -16,7 +16,8 @@ counted, discounts, tax, or the part of a period that is billed.
 | `GraduatedPercentage` | for each part of a turnover the rate of its own tier |
 | `FreeUnits` | what another model says, less some units that are free |
 
-A minimum commitment is no model, for it looks at all that was charged in a period: see `true_up`.
+A minimum is no model but of the price (`catalog.Price.minimum_minor`): it looks at all that was
+charged in a period.
 """
 
 from subscriptions.pricing.amounts import amount, amount_minor, exact_amount
@@ -35,7 +36,6 @@ from subscriptions.pricing.models import (
     PerUnit,
     PriceModel,
     keeps_earlier,
-    true_up,
 )
 from subscriptions.pricing.numbers import MOST_PLACES
 from subscriptions.pricing.tiered import Graduated, GraduatedPercentage, Stairstep, Volume
@@ -68,5 +68,4 @@ __all__ = [
     "explain",
     "keeps_earlier",
     "printed_unit_price",
-    "true_up",
 ]

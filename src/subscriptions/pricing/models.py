@@ -299,19 +299,3 @@ def keeps_earlier(model: PriceModel) -> bool:
     """
     inner = model.rest if isinstance(model, FreeUnits) else model
     return not isinstance(inner, Volume | Stairstep)
-
-
-def true_up(minimum: Money, charged: Money) -> Money:
-    """Return what is missing from what was charged to a minimum commitment; zero if nothing is.
-
-    Law: `charged` and the result add up to the larger of `charged` and `minimum`. It is one line of
-    its own, after all others of the period have been rounded. Raises `CurrencyMismatch` for two
-    currencies, and `ValidationError` for a negative minimum.
-
-    >>> true_up(Money.of("100.00", "EUR"), Money.of("55.20", "EUR"))
-    Money.of("44.80", "EUR")
-    """
-    if minimum.minor < 0:
-        raise ValidationError("minimum", minimum, "not negative")
-    missing = minimum - charged
-    return missing if missing.minor > 0 else Money.zero(minimum.currency)

@@ -55,11 +55,11 @@ def read_size(size: str | int | Decimal, name: str) -> Decimal:
     return value
 
 
-def read_rate(rate: str | int | Decimal, name: str = "rate") -> Decimal:
+def read_rate(rate: str | int | Decimal) -> Decimal:
     """Read a rate in per cent, of at least 0 and at most 100, with up to 10 decimals."""
-    value = read_decimal(rate, field=name, max_places=_MOST_RATE_PLACES)
+    value = read_decimal(rate, field="rate", max_places=_MOST_RATE_PLACES)
     if not 0 <= value <= 100:  # noqa: PLR2004 - per cent
-        raise ValidationError(name, rate, "per cent, at least 0 and at most 100")
+        raise ValidationError("rate", rate, "per cent, at least 0 and at most 100")
     return value
 
 

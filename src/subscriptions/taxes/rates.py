@@ -84,7 +84,9 @@ class TaxRate:
             raise ValidationError("category", self.category, "a TaxCategory")
         standard = self.category is TaxCategory.STANDARD
         if standard != (self.percent > 0):
-            expected = "above 0" if standard else f"0 for category {self.category}"
+            expected = f"0 for category {self.category}"
+            if standard:
+                expected = "above 0, or another category, such as TaxCategory.OUTSIDE_SCOPE"
             raise ValidationError("percent", self.percent, expected)
         needs_reason = not standard and self.category is not TaxCategory.ZERO
         has_reason = isinstance(self.reason, str) and bool(self.reason.strip())

@@ -49,11 +49,16 @@ _NOT_BILLED: Final = frozenset({StretchKind.FREE, StretchKind.TRIAL})
 
 @frozen
 class Stretch:
-    """Time before the open segment: until an instant, from where the stretch before it ends."""
+    """Time before the open segment: until an instant, from where the stretch before it ends.
+
+    Where periods are counted otherwise since, and nobody had billed what was over by then, events
+    may be recorded `ahead`: in segments that began at these instants and are none any more.
+    """
 
     until: datetime
     cycle: BillingCycle
     kind: StretchKind = StretchKind.PERIODS
+    ahead: tuple[datetime, ...] = ()
 
 
 @frozen
@@ -127,6 +132,11 @@ class History:
         return max(self.since, first_instant(self.open_period.end, self.zone))
 
     @property
+    def ahead(self) -> tuple[datetime, ...]:
+        """The beginnings of segments in which events are recorded that may be in any later one."""
+        return tuple([each for stretch in self.past for each in stretch.ahead])
+
+    @property
     def unbilled(self) -> datetime:
         """The instant since which nothing is billed: it may be free, or a trial that is owed."""
         place = len(self.past)
@@ -182,13 +192,18 @@ class History:
             begin = self._begin(place)
             if begin == recorded_in and stretch.kind in _CUT and occurred_at <= stretch.until:
                 return self._in(place, max(begin, min(occurred_at, stretch.until - _MICROSECOND)))
+        if self.begin <= recorded_in < self.since and recorded_in in self.ahead:
+            own = self.segment_at(recorded_in)
+            if own is not None and (own.begin, own.end) == (recorded_in, occurred_at):
+                # It was billed with it, as what occurred at the instant of a cut.
+                return own
         return None if occurred_at >= self.since else self.segment_at(occurred_at)
 
     def recorded_in(self, segment: datetime) -> tuple[datetime, ...]:
         """Return where else events of a segment may be recorded: in ones that were open then.
 
-        Those are the ones before it that were cut, at an instant that was over already, and the
-        periods that a free stretch would have had.
+        Those are the ones before it that were cut, at an instant that was over already, the
+        periods that a free stretch would have had, and those that a moved billing date has undone.
         """
         place = len(self.past)
         while place and self._begin(place) > segment:
@@ -201,6 +216,7 @@ class History:
             while place and self.past[place - 1].kind in _CUT:
                 place -= 1
                 keys += self._keys(place)
+        keys += self.ahead
         return tuple(dict.fromkeys([each for each in keys if each != segment]))
 
     def _keys(self, place: int) -> Iterator[datetime]:

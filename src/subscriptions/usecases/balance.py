@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeVar
 
 from subscriptions import balance
 from subscriptions.balance import BALANCE_ENTRY, BalanceEntry, Cause
@@ -13,10 +12,8 @@ from subscriptions.errors import UnknownReference, ValidationError
 from subscriptions.ids import InvoiceId, RefundId
 from subscriptions.invoices import Invoice
 from subscriptions.money import Money
-from subscriptions.records import Record, Ref, plain_text
+from subscriptions.records import Ref, plain_text
 from subscriptions.usecases.flows import Command, Context, Flow, Listing, Maybe, only
-
-R = TypeVar("R", bound=Record)
 
 
 def adjust(

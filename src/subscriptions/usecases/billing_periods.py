@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from attrs import define
 
@@ -20,7 +20,7 @@ from subscriptions.coupons import AppliedCoupon
 from subscriptions.credit_notes import CREDIT_NOTE
 from subscriptions.customers import Customer
 from subscriptions.decisions import Change, Decision, in_turn, left_by
-from subscriptions.errors import SafetyStop
+from subscriptions.errors import SafetyStop, ValidationError
 from subscriptions.ids import CouponId, InvoiceId
 from subscriptions.invoices import INVOICE, Charge, Invoice, LineKind, LineRef, Void
 from subscriptions.lifecycle import (
@@ -218,6 +218,18 @@ def _missed(sub: Subscription, today: date) -> int:
     return max([item.due_by(today) for item in sub.items])
 
 
+def check_ahead(sub: Subscription, at: datetime) -> None:
+    """Raise `ValidationError` if more periods begin by a time to come than one command may bill.
+
+    A command is decided by what is then, so all that is due before it is billed: years of it for a
+    slip of a digit.
+    """
+    ahead = _missed(sub, at.date())
+    if _is_billed(sub) and ahead > sub.catch_up_max:
+        expected = f"a time before which at most {sub.catch_up_max} periods are due, not {ahead}"
+        raise ValidationError("at", at, expected)
+
+
 def skip_to_present(moves: Moves, today: date) -> Flow[None]:
     """Let items be billed from their present period on; what was missed is never owed."""
     for item in moves.after.items:
@@ -303,7 +315,7 @@ class _Discounted:
     """All that goes on an invoice, with its discounts, and which coupons counted for what.
 
     `used` are the coupons that took something off, once for each due day; `spans` says how many
-    charges after those that were pending fell due on one day, and which coupons stood by then.
+    charges after those that were pending fell due on one day, and which coupons counted for them.
     """
 
     charges: Sequence[Charge]
@@ -324,8 +336,9 @@ def _with_pending(sub: Subscription, bill: _Bill) -> _Discounted:
         found = lifecycle.discounted((*undiscounted, *due), standing, sub.currency)
         undiscounted = ()
         discounted += found
-        spans.append((len(due), standing))
         coupons = lifecycle.coupons_used(found)
+        counted = [each for each in standing if each.periods_left is None or each.coupon in coupons]
+        spans.append((len(due), tuple(counted)))
         used += coupons
         standing = lifecycle.after_period(standing, coupons)
     return _Discounted(discounted, tuple(used), spans)
@@ -450,5 +463,7 @@ def conditions_of(
         price.id: context.tax_for(owner, day, price.tax_category) for price in known.values()
     }
     rate = next(iter(treatments.values())).rate
-    conditions = Conditions(context.at, policy, rate, known, usage, paid, treatments, credited)
+    conditions = Conditions(
+        context.at, policy, rate, known, usage, paid, treatments, credited, context.now
+    )
     return conditions, tuple(changes)

@@ -46,7 +46,8 @@ def cancel(
 
     At period end and on a date it ends when that day begins in the subscription's zone; until then
     it can be undone, and periods that begin before are billed. At once it ends at `at`. Usage and
-    what else was used and not billed comes on a last invoice.
+    what else was used and not billed comes on a last invoice; of a trial, only the usage of a price
+    with `trial_usage_billed` does.
 
     `settlement` is what becomes of time that is paid for and not used: "none" (default: it is
     lost, and the last period is billed whole), "credit" to the customer's balance, or "refund" to
@@ -282,5 +283,7 @@ def _permitted(sub: Subscription, on: date, today: date) -> date:
 def _check_permitted(sub: Subscription, on: date, today: date, *, bound: bool) -> None:
     permitted = _permitted(sub, on, today) if bound else on
     if on != permitted:
-        expected = f"{permitted}, the next day that the terms permit, or a later one"
+        expected = (
+            f"{permitted}, the next day that the terms permit, a later one, or extraordinary=True"
+        )
         raise ValidationError("when", on, expected)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Final
 
 from subscriptions import catalog
 from subscriptions.billing_cycles import Interval
@@ -16,9 +15,8 @@ from subscriptions.catalog import PRICE, PRODUCT, Entitlement, Introductory, Pri
 from subscriptions.customers import CUSTOMER
 from subscriptions.decisions import Change, Decision
 from subscriptions.errors import InvalidTransition, UnknownReference, ValidationError
-from subscriptions.frozen import frozen
 from subscriptions.ids import CustomerId, PriceId, ProductId, derived_id
-from subscriptions.money import Currency, Money
+from subscriptions.money import Money
 from subscriptions.pricing import PriceModel
 from subscriptions.records import Metadata, Ref, evolve, plain_date, plain_text
 from subscriptions.taxes import TaxBehavior
@@ -39,6 +37,8 @@ from subscriptions.usecases.offers import chain_of, overriding
 from subscriptions.usecases.price_arguments import (
     Amount,
     read_behavior,
+    read_differences,
+    read_entitlements,
     read_flag,
     read_minor,
     read_model,
@@ -46,79 +46,6 @@ from subscriptions.usecases.price_arguments import (
     read_several,
     read_trial,
 )
-
-_REMOVABLE: Final[dict[str, dict[str, object]]] = {
-    "minimum": {"minimum_minor": 0},
-    "setup": {"setup_minor": 0},
-    "trial": {"trial": None},
-    "introductory": {"introductory": ()},
-    "term_periods": {"term_periods": None},
-    "entitlements": {"entitlements": ()},
-}
-
-
-@frozen
-class _Said:
-    """What is said of a price that is as another one but for this."""
-
-    minimum: Money | None
-    setup: Money | None
-    trial: Interval | None
-    introductory: tuple[tuple[int, Amount], ...] | None
-    term_periods: int | None
-    entitlements: tuple[Entitlement, ...] | None
-    without: tuple[str, ...]
-
-    def fields(self, unit: Currency) -> dict[str, object]:
-        """Return the fields of a price that are said, or taken away."""
-        least, once, phases = self.minimum, self.setup, self.introductory
-        given: dict[str, object] = {
-            "minimum_minor": None if least is None else read_minor("minimum", least, unit),
-            "setup_minor": None if once is None else read_minor("setup", once, unit),
-            "trial": self.trial,
-            "introductory": None if phases is None else read_phases(phases, unit),
-            "term_periods": self.term_periods,
-            "entitlements": self.entitlements,
-        }
-        fields = {name: value for name, value in given.items() if value is not None}
-        for word in self.without:
-            fields |= _REMOVABLE[word]
-        return fields
-
-
-def _read_said(
-    without: Iterable[str],
-    *,
-    minimum: Money | None,
-    setup: Money | None,
-    trial: Interval | None,
-    introductory: Iterable[tuple[int, Amount]] | None,
-    term_periods: int | None,
-    entitlements: Iterable[Entitlement] | None,
-) -> _Said:
-    """Read what is said of a price; raises `ValidationError`, for what is taken away too."""
-    said = _Said(
-        minimum,
-        setup,
-        read_trial(trial),
-        None if introductory is None else read_several("introductory", introductory),
-        term_periods,
-        None if entitlements is None else _read_entitlements(entitlements),
-        read_several("without", without),
-    )
-    for word in said.without:
-        if word not in _REMOVABLE or getattr(said, word) is not None:
-            expected = f"one of {', '.join(_REMOVABLE)}, and not what is given"
-            raise ValidationError("without", word, expected)
-    return said
-
-
-def _read_entitlements(entitlements: Iterable[Entitlement]) -> tuple[Entitlement, ...]:
-    given = read_several("entitlements", entitlements)
-    for each in given:
-        if not isinstance(each, Entitlement):
-            raise ValidationError("entitlements", each, "an Entitlement, such as Entitlement('x')")
-    return given
 
 
 def add_product(
@@ -142,7 +69,7 @@ def add_product(
     that does not exist, and `ValidationError` for a wrong value.
     """
     needed, refused = read_several("requires", requires), read_several("excludes", excludes)
-    given = _read_entitlements(entitlements)
+    given = read_entitlements(entitlements)
 
     def flow(context: Context) -> Flow[Decision]:
         product = Product(
@@ -192,7 +119,8 @@ def add_price(
 
     A recurring price is billed when a period begins, in `arrears` when it ends. With a `meter`, the
     key of a usage meter, it is for the usage of a period, always in arrears; what is used within a
-    trial is billed only if `trial_usage_billed`. A period costs at least the `minimum`; the `setup`
+    trial is billed only if `trial_usage_billed`: on the first invoice, or on a last one where the
+    subscription ends before. A period costs at least the `minimum`, a trial does not; the `setup`
     fee is billed once, with the first period. `trial` is how long new subscriptions are free,
     unless they say. `introductory` lists phases, such as `[(3, Money.of("9.00", "EUR"))]` for the
     first three periods. After `term_periods` it ends by itself. It gives the `entitlements` of its
@@ -212,7 +140,7 @@ def add_price(
     afterwards = read_flag("arrears", arrears) or meter is not None
     least, once = read_minor("minimum", minimum, unit), read_minor("setup", setup, unit)
     free, phases = read_trial(trial), read_phases(introductory, unit)
-    gives = None if entitlements is None else _read_entitlements(entitlements)
+    gives = None if entitlements is None else read_entitlements(entitlements)
 
     def flow(context: Context) -> Flow[Decision]:
         changes: tuple[Change, ...] = ()
@@ -289,7 +217,7 @@ def new_version(
     Raises `InvalidTransition` for a price that is superseded or archived, `ValidationError` for a
     wrong value or a price of one customer, `NotFound` for an unknown one.
     """
-    said = _read_said(
+    said = read_differences(
         without,
         minimum=minimum,
         setup=setup,
@@ -350,7 +278,7 @@ def override(
     price that is itself a customer's, `InvalidTransition` for an archived product, `NotFound` for
     an unknown price.
     """
-    said = _read_said(
+    said = read_differences(
         without,
         minimum=minimum,
         setup=setup,

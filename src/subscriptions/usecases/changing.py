@@ -37,6 +37,7 @@ from subscriptions.usecases.fixed_terms import keep_terms
 from subscriptions.usecases.flows import Context, Flow, GetMany
 from subscriptions.usecases.offers import (
     check_meters,
+    check_recurring,
     check_threshold,
     check_together,
     offered,
@@ -57,8 +58,7 @@ def read_wanted(items: Iterable[Wanted]) -> tuple[tuple[str, int | Decimal], ...
 
     Raises `ValidationError` for anything else and for none, `TypeError` for a float.
     """
-    if isinstance(items, str):
-        raise ValidationError("items", items, "a list of price ids, not one text")
+    check_list("items", items)
     wanted: list[tuple[str, int | Decimal]] = []
     for item in items:
         match item:
@@ -73,6 +73,18 @@ def read_wanted(items: Iterable[Wanted]) -> tuple[tuple[str, int | Decimal], ...
     if not wanted:
         raise ValidationError("items", (), "at least one price")
     return tuple(wanted)
+
+
+def check_list(field: str, values: Iterable[Wanted]) -> None:
+    """Raise `ValidationError` for what Python could go through, and is no list: half would be lost.
+
+    A text is its letters, and a mapping is its keys without the quantities.
+    """
+    given: object = values
+    if isinstance(values, str):
+        raise ValidationError(field, given, "a list of price ids, not one text")
+    if isinstance(values, Mapping):
+        raise ValidationError(field, given, "a list of price ids or (price id, quantity)")
 
 
 def continue_items(
@@ -160,9 +172,8 @@ def resolve(
     known = sorted({each.price for each in items} - prices.keys())
     for price in (yield from GetMany(PRICE, tuple(known))):
         prices[price.id] = price
+    check_recurring("items", found)
     for price in found:
-        if price.every is None:
-            raise ValidationError("items", price.id, "recurring prices; this one is charged once")
         if price.currency != sub.currency:
             raise CurrencyMismatch(sub.currency.code, price.currency.code)
     check_threshold(sub.threshold, found)
@@ -224,7 +235,14 @@ def charge(
     if not now or not outcome.pending or _is_next(sub, outcome, context):
         moves.do(
             ChangeItems(
-                outcome.items, outcome.debits, outcome.pending, context.at, cause, None, planned
+                outcome.items,
+                outcome.debits,
+                outcome.pending,
+                context.at,
+                cause,
+                None,
+                planned,
+                places=outcome.places,
             )
         )
         return
@@ -244,6 +262,7 @@ def charge(
             place.invoice,
             planned,
             place.first_line,
+            outcome.places,
         )
     )
     # What else is charged now bears the percentages of the period; amounts were given for it.
@@ -399,6 +418,8 @@ def plan(
     Where all was `listed`, each present item is to be as listed, whatever it is by then.
     """
     sub = moves.after
+    if not wanted:
+        raise ValidationError("items", (), "at least one price; to end it, cancel")
     now = {item.number: item for item in sub.items}
     numbers = {each.item for each in wanted}
     items: list[PlannedItem] = []

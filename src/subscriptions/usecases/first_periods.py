@@ -53,6 +53,7 @@ def default_trial(prices: Sequence[Price], begin: date, owner: Customer) -> Flow
     earlier = yield from Having(SUBSCRIPTION, "customer", owner.id)
     items = [item for each in earlier for item in each.items]
     had = {item.price for item in items} | {had.price for item in items for had in item.had}
+    had |= {price for each in earlier for price in each.gone}
     products = {price.product for price in (yield from GetMany(PRICE, tuple(sorted(had))))}
     ends = [
         BillingCycle(begin, price.trial).start(1)

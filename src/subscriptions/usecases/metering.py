@@ -74,7 +74,8 @@ class Measured:
     """What one invoice bills of a meter: a segment, and what came late for segments before it.
 
     `changes` are to be committed with the invoice: the level with which the next segment begins.
-    There are none but for a meter that weighs levels with time.
+    There are none but for a meter that weighs levels with time. Of such a one, `held` says whether
+    a level goes on from the end.
     """
 
     meter: Meter
@@ -83,6 +84,7 @@ class Measured:
     on_time: Quantity
     late: tuple[LateUsage, ...] = ()
     changes: tuple[Change, ...] = ()
+    held: bool = False
 
     @property
     def quantity(self) -> Decimal:
@@ -135,11 +137,51 @@ def measure(
         # It was the level at the end of the segment before, so this one began with another.
         tally.carried_pico = level
         changes.append(_carried(reading, meter, subscription, since, level))
-    if isinstance(tally, HeldTally) and as_of is None:
+    if isinstance(tally, HeldTally) and as_of is None and until > since:
         following = yield from _level(meter, subscription, until)
         if _picos(following) != tally.last_pico:
             changes.append(_carried(following, meter, subscription, until, tally.last_pico))
-    return Measured(meter, since, until, _quantity(meter, tally), tuple(late.usage), tuple(changes))
+    held = isinstance(tally, HeldTally) and tally.last_pico > 0
+    on_time = _quantity(meter, tally)
+    return Measured(meter, since, until, on_time, tuple(late.usage), tuple(changes), held)
+
+
+def measure_again(
+    *,
+    subscription: SubscriptionId,
+    meter: Meter,
+    history: History,
+    segment: Segment,
+    model: PriceModel,
+    as_of: datetime,
+) -> Flow[LateUsage]:
+    """Measure an earlier segment until an instant in it: with all that is known, and as billed.
+
+    Nothing is billed by that, and no level corrected.
+    """
+    amounts = needs_amounts(model)
+    now = yield from measure(
+        subscription=subscription, meter=meter, history=history, model=model, as_of=history.end
+    )
+    stored = yield from _level(meter, subscription, segment.begin)
+    carried = _picos(stored)
+    for change in now.changes:
+        # What came late for a segment before it may have changed with which level it began.
+        level = change.after
+        if isinstance(level, CarriedLevel) and level.segment == segment.begin:
+            carried = _picos(level)
+    span = Span(segment.begin, max(segment.begin, as_of), _length(history, segment))
+    every, before = yield from read_again(
+        meter,
+        subscription,
+        history,
+        segment,
+        every=partial(begin_tally, meter, span, carried_pico=carried, amounts=amounts),
+        before=partial(begin_tally, meter, span, carried_pico=_picos(stored), amounts=amounts),
+        until=as_of,
+    )
+    usage = _quantity(meter, every), _quantity(meter, before)
+    return LateUsage(segment.begin, segment.period, *usage)
 
 
 def carry_level(

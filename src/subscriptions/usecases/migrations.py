@@ -5,7 +5,7 @@ Which page of subscriptions comes when, and what is committed together, is decid
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import cast
@@ -16,7 +16,7 @@ from subscriptions import lifecycle, migrations
 from subscriptions.billing_cycles import Interval, local_date
 from subscriptions.catalog import PRICE, Price
 from subscriptions.customers import CUSTOMER, normalized_tags
-from subscriptions.decisions import Decision
+from subscriptions.decisions import Change, Decision
 from subscriptions.errors import (
     CurrencyMismatch,
     InvalidTransition,
@@ -338,19 +338,22 @@ def undoing(
     id: str, *, at: datetime | None = None, idempotency_key: str | None = None
 ) -> Command[Migration]:
     """Finish undoing a migration, once nothing is planned by it any more."""
-
-    def flow(_: Context) -> Flow[Decision]:
-        change = migrations.finish_undoing((yield from Get(MIGRATION, id)))
-        return Decision((change,), about=Ref(MIGRATION, id))
-
-    return Command(MIGRATION, flow, at, idempotency_key)
+    return _last_step(id, migrations.finish_undoing, at, idempotency_key)
 
 
 def finishing(id: str, *, at: datetime, idempotency_key: str | None) -> Command[Migration]:
     """Finish a migration, once all is planned."""
+    return _last_step(id, migrations.finish, at, idempotency_key)
 
+
+def _last_step(
+    id: str,
+    finish: Callable[[Migration], Change],
+    at: datetime | None,
+    idempotency_key: str | None,
+) -> Command[Migration]:
     def flow(_: Context) -> Flow[Decision]:
-        change = migrations.finish((yield from Get(MIGRATION, id)))
+        change = finish((yield from Get(MIGRATION, id)))
         return Decision((change,), about=Ref(MIGRATION, id))
 
     return Command(MIGRATION, flow, at, idempotency_key)

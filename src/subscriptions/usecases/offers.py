@@ -10,6 +10,7 @@ from subscriptions.catalog import PRICE, PRODUCT, Price
 from subscriptions.errors import (
     CurrencyMismatch,
     InvalidTransition,
+    NotAvailable,
     NotFound,
     UnknownReference,
     ValidationError,
@@ -66,10 +67,15 @@ def check_together(prices: Iterable[Price], *, had: Iterable[Price] = ()) -> Flo
     """
     before, after = ({price.product for price in each} for each in (had, prices))
     found = yield from GetMany(PRODUCT, tuple(sorted(before | after)))
-    catalog.check_availability(
-        [product for product in found if product.id in after],
-        had=[product for product in found if product.id in before],
-    )
+    try:
+        catalog.check_availability(
+            [product for product in found if product.id in after],
+            had=[product for product in found if product.id in before],
+        )
+    except NotAvailable as error:
+        others = yield from GetMany(PRODUCT, error.others)
+        names = tuple([product.name for product in others])
+        raise NotAvailable(error.product, error.rule, error.others, names) from None
 
 
 def _offer(
@@ -110,6 +116,13 @@ def overriding(chain: Sequence[Price], private: Sequence[Price]) -> tuple[Price,
     """Return the private prices that stand instead of any version of one price."""
     ids = {price.id for price in chain}
     return tuple([price for price in private if price.overrides in ids])
+
+
+def check_recurring(field: str, prices: Iterable[Price]) -> None:
+    """Raise `ValidationError` for a price that is charged once, where only recurring ones go."""
+    for price in prices:
+        if price.every is None:
+            raise ValidationError(field, price.id, "recurring prices; this one is charged once")
 
 
 def check_threshold(threshold: Money | None, prices: Iterable[Price]) -> None:

@@ -6,7 +6,6 @@ They are read strictly, and priced as a line of an invoice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -41,31 +40,6 @@ class OneOff:
     tax_behavior: TaxBehavior = TaxBehavior.EXCLUSIVE
     tax_category: str = "standard"
     tax_rates: tuple[TaxRate, ...] = ()
-
-
-@frozen
-class Wanted:
-    """Lines that were read: what each comes to, in the one currency of all."""
-
-    lines: tuple[OneOff, ...]
-    amounts_minor: tuple[int, ...]
-    currency: Currency
-
-
-def read_lines(lines: Iterable[OneOff]) -> Wanted:
-    """Return lines with what each comes to, rounded once.
-
-    Raises `ValidationError` for none, for two currencies and for every wrong value.
-    """
-    wanted = read_several("lines", lines)
-    amounts_minor = tuple([amount_of(line) for line in wanted])
-    if not wanted:
-        raise ValidationError("lines", (), "at least one line")
-    currency = wanted[0].amount.currency
-    for line in wanted:
-        if line.amount.currency != currency:
-            raise ValidationError("lines", str(line.amount), f"amounts in {currency}")
-    return Wanted(wanted, amounts_minor, currency)
 
 
 Asked: TypeAlias = OneOff | str | tuple[str, int | Decimal]
@@ -108,7 +82,7 @@ def charges_asked(
     currencies: list[Currency] = []
     for line in asked:
         if isinstance(line, OneOff):
-            charged.append(_charge(line, amount_of(line), _treatment(line, owner, today, context)))
+            charged.append(charge(line, amount_of(line), owner, context))
             currencies.append(line.amount.currency)
             continue
         price = found[line[0]]
@@ -165,22 +139,13 @@ def amount_of(line: OneOff) -> int:
     return amount_minor if line.amount.minor >= 0 else -amount_minor
 
 
-def charges(wanted: Wanted, owner: Customer, context: Context) -> Sequence[Charge]:
-    """Return lines as charges, taxed as they are for the customer on the day of the work."""
-    today = context.today(context.seller_of(owner).zone)
-    return [
-        _charge(line, amount_minor, _treatment(line, owner, today, context))
-        for line, amount_minor in zip(wanted.lines, wanted.amounts_minor, strict=True)
-    ]
-
-
-def _treatment(line: OneOff, owner: Customer, today: date, context: Context) -> TaxTreatment:
+def charge(line: OneOff, amount_minor: int, owner: Customer, context: Context) -> Charge:
+    """Return a line as a charge, taxed as it is for the customer on the day of the work."""
     if line.tax_rates:
-        return TaxTreatment(line.tax_rates)
-    return context.tax_for(owner, today, line.tax_category)
-
-
-def _charge(line: OneOff, amount_minor: int, treatment: TaxTreatment) -> Charge:
+        treatment = TaxTreatment(line.tax_rates)
+    else:
+        today = context.today(context.seller_of(owner).zone)
+        treatment = context.tax_for(owner, today, line.tax_category)
     return Charge(
         line.description,
         amount_minor,

@@ -23,7 +23,7 @@ from subscriptions.pending_items import PENDING_ITEM, PendingItem
 from subscriptions.records import Ref
 from subscriptions.usecases import one_off
 from subscriptions.usecases.flows import Command, Context, Flow, Get, Having, Listing, Maybe, only
-from subscriptions.usecases.one_off import OneOff, Wanted
+from subscriptions.usecases.one_off import OneOff
 
 
 @frozen
@@ -54,7 +54,8 @@ def add(
     `ValidationError` for a wrong value, for another currency than the subscription's, and for what
     could not be taxed today.
     """
-    wanted = one_off.read_lines([line])
+    amount_minor = one_off.amount_of(line)
+    currency = line.amount.currency
 
     def flow(context: Context) -> Flow[Decision]:
         owner = yield from Maybe(CUSTOMER, customer)
@@ -64,10 +65,10 @@ def add(
             found = yield from Maybe(SUBSCRIPTION, subscription)
             if found is None or found.customer != owner.id:
                 raise UnknownReference("subscription", subscription)
-            if found.currency != wanted.currency:
+            if found.currency != currency:
                 raise ValidationError("amount", line.amount, f"an amount in {found.currency}")
         # What nobody could tax today is refused here, and not by the run that bills a period.
-        one_off.charges(wanted, owner, context)
+        one_off.charge(line, amount_minor, owner, context)
         item = PendingItem(
             PendingItemId(context.ids.fresh("item")),
             context.tenant,
@@ -77,7 +78,7 @@ def add(
             line.description,
             line.amount,
             line.quantity,
-            Money(wanted.amounts_minor[0], wanted.currency),
+            Money(amount_minor, currency),
             line.tax_behavior,
             context.at,
             tax_category=line.tax_category,
@@ -147,23 +148,23 @@ def take(
     ]
     if not items:
         return Taken((), (), owner)
-    lines = [
-        OneOff(
-            item.description,
-            item.unit_amount,
-            item.quantity,
-            item.tax_behavior,
-            item.tax_category,
-            item.tax_rates,
-        )
-        for item in items
-    ]
-    wanted = Wanted(tuple(lines), tuple([item.amount.minor for item in items]), currency)
     counted = customers.count_pending_items(owner, -len(items))
     left = counted.after
     assert isinstance(left, Customer)
     taken = [pending_items.take(item, invoice, context.at) for item in items]
-    return Taken(one_off.charges(wanted, owner, context), (counted, *taken), left)
+    charges = [one_off.charge(_line(item), item.amount.minor, owner, context) for item in items]
+    return Taken(charges, (counted, *taken), left)
+
+
+def _line(item: PendingItem) -> OneOff:
+    return OneOff(
+        item.description,
+        item.unit_amount,
+        item.quantity,
+        item.tax_behavior,
+        item.tax_category,
+        item.tax_rates,
+    )
 
 
 def take_for_draft(draft: Invoice, owner: Customer, context: Context) -> Flow[Taken]:

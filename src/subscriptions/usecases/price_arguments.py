@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from subscriptions.billing_cycles import Interval
-from subscriptions.catalog import Introductory
+from subscriptions.catalog import Entitlement, Introductory
 from subscriptions.errors import CurrencyMismatch, ValidationError
+from subscriptions.frozen import frozen
 from subscriptions.money import Currency, Money
 from subscriptions.pricing import PerUnit, PriceModel
 from subscriptions.taxes import TaxBehavior
@@ -85,3 +86,80 @@ def read_behavior(value: TaxBehavior | str) -> TaxBehavior:
         return TaxBehavior(value)
     except ValueError:
         raise ValidationError("tax_behavior", value, "'exclusive' or 'inclusive'") from None
+
+
+# ---- a price that is as another one but for some -------------------------------------------------
+
+_REMOVABLE: Final[dict[str, dict[str, object]]] = {
+    "minimum": {"minimum_minor": 0},
+    "setup": {"setup_minor": 0},
+    "trial": {"trial": None},
+    "introductory": {"introductory": ()},
+    "term_periods": {"term_periods": None},
+    "entitlements": {"entitlements": ()},
+}
+
+
+@frozen
+class Differences:
+    """What is said of a price that is as another one but for this; None is as it was."""
+
+    minimum: Money | None
+    setup: Money | None
+    trial: Interval | None
+    introductory: tuple[tuple[int, Amount], ...] | None
+    term_periods: int | None
+    entitlements: tuple[Entitlement, ...] | None
+    without: tuple[str, ...]
+
+    def fields(self, unit: Currency) -> dict[str, object]:
+        """Return the fields of a price in this currency that are said, or taken away."""
+        least, once, phases = self.minimum, self.setup, self.introductory
+        given: dict[str, object] = {
+            "minimum_minor": None if least is None else read_minor("minimum", least, unit),
+            "setup_minor": None if once is None else read_minor("setup", once, unit),
+            "trial": self.trial,
+            "introductory": None if phases is None else read_phases(phases, unit),
+            "term_periods": self.term_periods,
+            "entitlements": self.entitlements,
+        }
+        fields = {name: value for name, value in given.items() if value is not None}
+        for word in self.without:
+            fields |= _REMOVABLE[word]
+        return fields
+
+
+def read_differences(
+    without: Iterable[str],
+    *,
+    minimum: Money | None,
+    setup: Money | None,
+    trial: Interval | None,
+    introductory: Iterable[tuple[int, Amount]] | None,
+    term_periods: int | None,
+    entitlements: Iterable[Entitlement] | None,
+) -> Differences:
+    """Read what is said of a price; raises `ValidationError`, for what is taken away too."""
+    said = Differences(
+        minimum,
+        setup,
+        read_trial(trial),
+        None if introductory is None else read_several("introductory", introductory),
+        term_periods,
+        None if entitlements is None else read_entitlements(entitlements),
+        read_several("without", without),
+    )
+    for word in said.without:
+        if word not in _REMOVABLE or getattr(said, word) is not None:
+            expected = f"one of {', '.join(_REMOVABLE)}, and not what is given"
+            raise ValidationError("without", word, expected)
+    return said
+
+
+def read_entitlements(entitlements: Iterable[Entitlement]) -> tuple[Entitlement, ...]:
+    """Return what a product or a price entitles to."""
+    given = read_several("entitlements", entitlements)
+    for each in given:
+        if not isinstance(each, Entitlement):
+            raise ValidationError("entitlements", each, "an Entitlement, such as Entitlement('x')")
+    return given

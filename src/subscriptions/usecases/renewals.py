@@ -5,6 +5,7 @@ All that is due at one instant is one decision, in which the steps follow each o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from subscriptions import invoices, lifecycle, payments
@@ -26,6 +27,7 @@ from subscriptions.lifecycle import (
     Begin,
     Cancel,
     ChangeItems,
+    CheckUsage,
     End,
     EndReason,
     EndTrial,
@@ -39,6 +41,7 @@ from subscriptions.lifecycle import (
     Trialing,
 )
 from subscriptions.payments import PAYMENT
+from subscriptions.records import evolve
 from subscriptions.usecases import collection, invoicing, settling
 from subscriptions.usecases.billing_periods import Moves, bill_due, conditions_of
 from subscriptions.usecases.flows import Context, Flow, Get, Having
@@ -46,6 +49,7 @@ from subscriptions.usecases.grants import returned
 from subscriptions.usecases.planned_changes import announce_planned, carry_out_due
 from subscriptions.usecases.receivables import close_cases
 from subscriptions.usecases.thresholds import check_usage
+from subscriptions.usecases.usage_billing import used_in_trial
 from subscriptions.usecases.usage_so_far import carry_levels, owed_after_trial
 
 _ASKED_AGAIN = timedelta(days=1)
@@ -126,7 +130,7 @@ def _begin(moves: Moves, on: date, context: Context) -> Flow[bool]:
     if moves.after.trial_end is not TrialEnd.BILL and not sent:
         method = yield from collection.method_of(moves.owner, context, moves.after)
         if method is None and moves.after.trial_end is TrialEnd.CANCEL:
-            moves.do(End(context.at, EndReason.TRIAL_ENDED))
+            yield from finish(moves, EndReason.TRIAL_ENDED, context=context)
             return True
         pauses = method is None
     begin = first_instant(contract.until, moves.after.zone)
@@ -134,8 +138,11 @@ def _begin(moves: Moves, on: date, context: Context) -> Flow[bool]:
     if levels:
         moves.add(Decision(levels))
     moves.do(EndTrial((yield from owed_after_trial(moves.after))))
+    _look_at_levels(moves, levels, context)
     if pauses:
-        moves.do(PauseNow(Pause(on, collect=False, invoice=False, serve=False)))
+        # Whatever pause there is: it must not go on with bills that nobody can pay.
+        stop = Pause(on, collect=False, invoice=False, serve=False)
+        moves.do(PauseNow(stop, replaces=True))
     return pauses
 
 
@@ -218,7 +225,16 @@ def resume(moves: Moves, on: date, context: Context, *, at: datetime | None = No
 
     What is used is owed from the instant `at`, by default from the beginning of that day.
     """
+    pause = moves.after.pause
+    yield from _end_pause(moves, on, context, at=at)
+    if pause is None or pause.collect or invoicing.keeps_drafts(moves.after):
+        return
+    moves.add((yield from collection.issue_drafts(moves.after.id, moves.owner, context)))
+
+
+def _end_pause(moves: Moves, on: date, context: Context, *, at: datetime | None) -> Flow[None]:
     sub = moves.after
+    levels: tuple[Change, ...] = ()
     if sub.pause is not None and not sub.pause.invoice and isinstance(sub.contract, Active):
         begin = at or first_instant(on, sub.zone)
         behind = [each for each in sub.items if lifecycle.is_behind(each, on, begin, sub.zone)]
@@ -226,9 +242,13 @@ def resume(moves: Moves, on: date, context: Context, *, at: datetime | None = No
         if levels:
             moves.add(Decision(levels))
     moves.do(Resume(on, at))
-    if sub.pause is None or sub.pause.collect or invoicing.keeps_drafts(moves.after):
-        return
-    moves.add((yield from collection.issue_drafts(moves.after.id, moves.owner, context)))
+    _look_at_levels(moves, levels, context)
+
+
+def _look_at_levels(moves: Moves, levels: Sequence[Change], context: Context) -> None:
+    """Look at the threshold from now on, if levels go on that nobody may record anything for."""
+    if levels and moves.after.threshold is not None:
+        moves.do(CheckUsage(context.at))
 
 
 def charge_used(moves: Moves, context: Context) -> Flow[None]:
@@ -239,7 +259,16 @@ def charge_used(moves: Moves, context: Context) -> Flow[None]:
     cut = [item for item in sub.items if lifecycle.is_cut(item, context.at, sub.zone)]
     conditions, changes = yield from conditions_of(moves, cut, context)
     outcome = lifecycle.charge_used(sub, conditions)
-    moves.do(ChangeItems(outcome.items, outcome.debits, outcome.pending, context.at, "pause"))
+    moves.do(
+        ChangeItems(
+            outcome.items,
+            outcome.debits,
+            outcome.pending,
+            context.at,
+            "pause",
+            places=outcome.places,
+        )
+    )
     if changes:
         moves.add(Decision(changes))
 
@@ -257,20 +286,29 @@ def finish(
 
     That is what was used and not billed, and what is pending; what was charged and not used is
     credited unless the settlement is none: on invoices that are not paid by credit notes, which
-    lower what is owed. With `collect` off the last invoice stays a draft.
+    lower what is owed. Of a trial it is the usage that is owed for it, and nothing else. With
+    `collect` off the last invoice stays a draft.
 
     To be refunded, what is credited must come to the balance at once: then the last invoice is one
     of its own, and what of it can be given back as money is. While invoices stay drafts, nothing
     is.
     """
     sub = moves.after
-    if not isinstance(sub.contract, Active):
-        moves.do(End(context.at, reason, explanation))
+    end = End(context.at, reason, explanation)
+    if isinstance(sub.contract, Trialing):
+        yield from _finish_trial(moves, end, context, settlement=settlement, collect=collect)
         return
+    if not isinstance(sub.contract, Active):
+        moves.do(end)
+        return
+    today = local_date(context.at, sub.zone)
     if sub.pause is not None and collect:
         # Nobody will resume it any more: what waits as a draft is owed, or is to be given back.
-        yield from resume(moves, local_date(context.at, sub.zone), context, at=context.at)
-        sub = moves.after
+        yield from resume(moves, today, context, at=context.at)
+    elif sub.pause is not None and not sub.pause.invoice:
+        # What was used in it is free, whoever ends it.
+        yield from _end_pause(moves, today, context, at=context.at)
+    sub = moves.after
     gives = settlement is not Settlement.NONE
     conditions, changes = yield from conditions_of(moves, sub.items, context, credits=gives)
     if gives:
@@ -278,13 +316,41 @@ def finish(
     outcome = lifecycle.settle(sub, conditions)
     charges = lifecycle.discounted(outcome.pending, sub.discounts, sub.currency)
     settled = settling.Settled(tuple(charges))
-    credited = None
     if gives:
-        credited = lifecycle.change_day(sub, conditions)
+        end = evolve(end, credited_from=lifecycle.change_day(sub, conditions))
         said = "end of term" if reason is EndReason.TERM_ENDED else "cancellation"
         settled = yield from settling.correct_unpaid(moves, charges, context, reason=said)
-        sub = moves.after
-    final = Decision()
+    yield from _end(moves, end, settled, context, settlement=settlement, collect=collect)
+    if changes:
+        moves.add(Decision(changes))
+
+
+def _finish_trial(
+    moves: Moves, end: End, context: Context, *, settlement: Settlement, collect: bool
+) -> Flow[None]:
+    """End a subscription in its trial: what was used is owed where that was agreed."""
+    sub = moves.after
+    used, changes = yield from used_in_trial(sub, moves.owner, context)
+    if used and sub.pause is not None and collect:
+        yield from resume(moves, local_date(context.at, sub.zone), context, at=context.at)
+    charges = lifecycle.discounted(used, sub.discounts, sub.currency)
+    settled = settling.Settled(tuple(charges))
+    yield from _end(moves, end, settled, context, settlement=settlement, collect=collect)
+    if changes:
+        moves.add(Decision(changes))
+
+
+def _end(
+    moves: Moves,
+    end: End,
+    settled: settling.Settled,
+    context: Context,
+    *,
+    settlement: Settlement,
+    collect: bool,
+) -> Flow[None]:
+    """End a subscription with a last invoice, if anything is left for one."""
+    sub, final = moves.after, Decision()
     if settled.charges:
         invoicing.check_safe(sub, settled.charges, context)
         # What is given back, and what stays a draft, is not mixed with what else is due that day.
@@ -293,7 +359,7 @@ def finish(
         place = yield from invoicing.place_for(
             sub, moves.owner, context, moves.invoices, *cycle, alone=alone
         )
-        moves.do(End(context.at, reason, explanation, place.invoice, credited))
+        moves.do(evolve(end, invoice=place.invoice))
         method = yield from collection.method_of(moves.owner, context, moves.after)
         final = yield from invoicing.invoice(
             place,
@@ -307,8 +373,6 @@ def finish(
         )
         moves.add(settling.gives_back(final) if settlement is Settlement.REFUND else final)
     else:
-        moves.do(End(context.at, reason, explanation, None, credited))
+        moves.do(end)
     if settlement is Settlement.REFUND:
         yield from settling.give_back_settled(moves, settled, final, context)
-    if changes:
-        moves.add(Decision(changes))

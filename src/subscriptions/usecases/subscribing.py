@@ -42,7 +42,7 @@ from subscriptions.taxes import TaxTreatment
 from subscriptions.usecases import coupons as coupon_cases
 from subscriptions.usecases import one_off
 from subscriptions.usecases.billing_periods import Moves
-from subscriptions.usecases.changing import read_wanted
+from subscriptions.usecases.changing import check_list, read_wanted
 from subscriptions.usecases.first_periods import (
     CUSTOMER_ANCHOR,
     Aligned,
@@ -57,6 +57,7 @@ from subscriptions.usecases.fixed_terms import ends_of_terms, last_end, plan_end
 from subscriptions.usecases.flows import Command, Context, Flow, Maybe
 from subscriptions.usecases.offers import (
     check_meters,
+    check_recurring,
     check_threshold,
     check_together,
     offered,
@@ -121,7 +122,8 @@ def create(
     the subscription. `coupons` are coupons or promotion codes to redeem. `terms` say when it may
     end. With `require_payment` it counts only once the first invoice is paid, within
     `payment_window_hours`. Usage that comes to `threshold` is billed before its period is over, if
-    no price depends on the total of a period, as volume prices do.
+    no price depends on the total of a period, as volume prices do: when it is recorded, and for a
+    level that is held, which comes to more by time, at a look every day.
 
     `paid_until` is for a subscription that ran elsewhere: it is active, and the first day to be
     billed is `paid_until`, which must be the first day of a period counted from `anchor`.
@@ -136,7 +138,8 @@ def create(
     a wrong value, `Duplicate` for a taken external id.
     """
     later = _read_phases(phases)
-    listed = tuple(items) if not isinstance(items, str) else items
+    check_list("items", items)
+    listed = tuple(items)
     if later and listed:
         raise ValidationError("items", listed, "nothing where there are phases: they name them")
     wanted = read_wanted(listed if not later else later[0].items)
@@ -194,7 +197,8 @@ def create(
             prices[0].currency,
             zone,
             made_items,
-            Active(begin) if paid_until is not None else Scheduled(begin, trial),
+            # What ran elsewhere has run since its periods are counted, at the latest.
+            Active(min(begin, first)) if paid_until is not None else Scheduled(begin, trial),
             external_id=facts[0],
             metadata=facts[1],
             payment_method=None if method is None else method.id,
@@ -298,6 +302,7 @@ def _plan_phases(moves: Moves, ask: Asked, first: date, context: Context) -> Flo
             wanted = read_wanted(phase.items)
             found = yield from _offers(wanted, on, sub.customer)
             check_threshold(sub.threshold, found)
+            check_recurring("phases", found)
             items = tuple(
                 PlannedItem(price.id, quantity)
                 for price, (_, quantity) in zip(found, wanted, strict=True)

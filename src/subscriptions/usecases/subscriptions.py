@@ -21,13 +21,14 @@ from subscriptions.lifecycle import (
     WithdrawChanges,
 )
 from subscriptions.proration import Proration
-from subscriptions.records import Ref, plain_date
+from subscriptions.records import Ref, plain_date, plain_text
 from subscriptions.usecases import flows
 from subscriptions.usecases.billing_periods import Moves, conditions_of
 from subscriptions.usecases.changing import (
     When,
     change_now,
     charge,
+    check_list,
     continue_items,
     edit_items,
     effective_day,
@@ -103,8 +104,14 @@ def change(
     `ValidationError` for a wrong value; then nothing changes.
     """
     listed = None if items is None else read_wanted(items)
+    check_list("add", add)
+    check_list("remove", remove)
     added = read_wanted(add) if (add := tuple(add)) else ()
-    removed = _texts("remove", remove)
+    removed = tuple(remove)
+    _check_mapping("swap", swap, "{present price: new price}")
+    _check_mapping("quantities", quantities, "{present price: quantity}")
+    for price in (swap or {}).values():
+        plain_text("swap", price)
     edits = bool(added or removed or swap or quantities)
     if (listed is None) is not edits:
         raise ValidationError("items", items, "all items, or what is added, removed, changed")
@@ -201,7 +208,8 @@ def set_next_billing(
     """Begin the next period of every item on another day; periods are counted from it.
 
     A later day extends the present period: the days in between are charged. An earlier one cuts it:
-    they are credited. Both as `proration` says; without any, they are free, or lost.
+    they are credited. Both as `proration` says; without any, they are free, or lost. A first stub
+    that is free stays free until its end, or until that day, if that is earlier.
 
     Raises `InvalidTransition` unless it is active, `ValidationError` for a day that is not after
     today, or more than a year after what is billed.
@@ -265,10 +273,9 @@ def _check_proration(proration: object) -> None:
         raise ValidationError("proration", proration, expected)
 
 
-def _texts(field: str, values: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(values, str):
-        raise ValidationError(field, values, "a list of price ids, not one text")
-    return tuple(values)
+def _check_mapping(field: str, value: object, expected: str) -> None:
+    if value is not None and not isinstance(value, Mapping):
+        raise ValidationError(field, value, expected)
 
 
 def _when(when: When | str | date) -> When | date:

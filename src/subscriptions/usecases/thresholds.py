@@ -1,4 +1,8 @@
-"""Thresholds: billing usage before its period is over, once it has come to an amount."""
+"""Thresholds: billing usage before its period is over, once it has come to an amount.
+
+It is looked at when something is recorded. A level that is held comes to more by time alone, so
+while one is, it is looked at every day as well.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from subscriptions.records import evolve
 from subscriptions.usecases import collection, invoicing
 from subscriptions.usecases.billing_periods import Moves
 from subscriptions.usecases.flows import Context, Flow, GetMany
-from subscriptions.usecases.usage_billing import used_in
+from subscriptions.usecases.usage_billing import measured_in, usage_of
 
 _DAY = timedelta(days=1)
 
@@ -32,12 +36,17 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
     prices = yield from GetMany(PRICE, tuple([item.price for item in metered]))
     charges: list[Charge] = []
     sums: list[Money] = []
+    again: datetime | None = None
     for item, price in zip(metered, prices, strict=True):
         period = item.next_period
         today = local_date(context.at, sub.zone)
         end = min(max(today + _DAY, period.start + _DAY), period.end)
         # Levels are held until now, and not until the end of the period: that is yet to come.
-        used, _ = yield from used_in(sub, item, price, period, until=_within(sub, period, context))
+        until = _within(sub, period, context)
+        measured = yield from measured_in(sub, item, price, period, until=until)
+        used = usage_of(measured, period, sub.zone)
+        if measured.held:
+            again = context.at + _DAY
         treatment = context.tax_for(moves.owner, end - _DAY, price.tax_category)
         # Late usage waits for the end of the period: it has been billed in no advance.
         plain = evolve(price, minimum_minor=0)
@@ -53,7 +62,7 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
         charges.append(evolve(charge, period=Period(period.start, end)))
         sums.append(Money(charge.amount_minor + item.usage_billed_minor, sub.currency))
     if sum([charge.amount_minor for charge in charges]) < threshold.minor:
-        moves.do(CheckUsage(None))
+        moves.do(CheckUsage(again))
         return
     # Percentages count for what is billed ahead as for the rest; amounts, for the period once.
     parts = [each for each in sub.discounts if each.is_percentage]
@@ -67,6 +76,8 @@ def check_usage(moves: Moves, context: Context) -> Flow[None]:
     )
     method = yield from collection.method_of(moves.owner, context, moves.after)
     moves.do(BillUsage(tuple([item.number for item in metered]), tuple(sums), place.invoice))
+    if again is not None:
+        moves.do(CheckUsage(again))
     billed_now = yield from invoicing.invoice(
         place, sub, moves.owner, charges, context, method=method
     )

@@ -117,7 +117,8 @@ def record(
     `event_id` is the host's own id of it. The same event again changes nothing and returns what is
     stored. Usage of a period that is billed already goes on the next invoice, under its own period.
     A negative quantity takes back what was too much, for a meter that sums; 0 is allowed. If the
-    usage so far comes to the threshold of the subscription, it is billed at once.
+    usage so far comes to the threshold of the subscription, it is billed at once; what a level
+    comes to by time is looked at every day.
 
     Raises `UnknownReference` for an unknown subscription or meter; `InvalidTransition` for a
     subscription that has ended, for nothing would bill it; `IdempotencyMismatch` for an event id
@@ -152,7 +153,9 @@ def recording(given: Usage, context: Context) -> Flow[Decision]:
         raise UnknownReference("subscription", given.subscription)
     item = _item(subscription, meter)
     assigned = _assigned(subscription, item, meter, occurred_at)
-    check = () if assigned.late else _check_threshold(subscription, context)
+    # What is late waits for the end of the period; but a level goes on, and costs in this one.
+    waits = assigned.late and meter.aggregation is not Aggregation.TIME_WEIGHTED
+    check = () if waits else _check_threshold(subscription, context)
     used = UsageEvent(
         id,
         context.tenant,
@@ -173,10 +176,10 @@ def recording(given: Usage, context: Context) -> Flow[Decision]:
 
 def _check_threshold(subscription: Subscription, context: Context) -> tuple[Change, ...]:
     """Let a subscription look whether this comes to its threshold, if it is not to look anyway."""
-    pause = subscription.pause
+    pause, check_at = subscription.pause, subscription.usage_check_at
     if (
         subscription.threshold is None
-        or subscription.usage_check_at is not None
+        or (check_at is not None and check_at <= context.at)
         or not isinstance(subscription.contract, Active)
         or (pause is not None and not pause.invoice)
     ):

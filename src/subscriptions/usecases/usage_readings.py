@@ -68,7 +68,7 @@ def read_open(
         segment = history.counts_in(event.segment, event.occurred_at)
         if segment is not None and not segment.free and segment.begin >= unbilled:
             late.add(segment.begin)
-        return segment is None and since < event.occurred_at <= until
+        return segment is None and since <= event.occurred_at <= until
 
     spilled = yield from _elsewhere(
         meter, subscription, "billed_in", history.recorded_in(since), is_spilled
@@ -127,17 +127,22 @@ def read_again(
     *,
     every: Begin,
     before: Begin,
+    until: datetime | None = None,
 ) -> Flow[tuple[Tally, Tally]]:
     """Read an earlier segment twice: with all that is billed by now, and as it was billed.
 
-    Of its events some may be billed later still: those are not there yet.
+    Of its events some may be billed later still: those are not there yet. Only what occurred
+    `until` an instant counts, if one is said.
     """
     since, unbilled = history.since, history.unbilled
     elsewhere = history.recorded_in(segment.begin)
     own = not elsewhere and segment.kind is StretchKind.PERIODS
+    own = own and segment.begin not in history.ahead
 
     def counts(event: UsageEvent) -> bool:
         if not meter.counts(event.properties) or event.billed_with > since:
+            return False
+        if until is not None and event.occurred_at > until:
             return False
         if own or event.late:
             return event.segment == segment.begin

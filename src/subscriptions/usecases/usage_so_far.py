@@ -6,7 +6,7 @@ Nothing is recorded or billed here. What counts in which segment is decided in `
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from subscriptions import usage
@@ -21,6 +21,7 @@ from subscriptions.lifecycle import (
     Ended,
     Item,
     Subscription,
+    billed_before,
     history_after_trial,
     history_of,
     is_free,
@@ -28,7 +29,7 @@ from subscriptions.lifecycle import (
 )
 from subscriptions.money import Money
 from subscriptions.records import evolve
-from subscriptions.usage import METER, History
+from subscriptions.usage import METER, History, Segment
 from subscriptions.usecases.flows import Context, Flow, Get, GetMany, Question
 from subscriptions.usecases.metering import (
     LateUsage,
@@ -37,7 +38,10 @@ from subscriptions.usecases.metering import (
     carry_level,
     late_amount,
     measure,
+    measure_again,
 )
+
+_DAY = timedelta(days=1)
 
 
 @frozen
@@ -49,6 +53,9 @@ class UsageSummary:
     before discounts, minimum and tax. Of the amount, `billed_amount` was billed ahead already. In
     a trial of which the usage is free the period is the trial, and the amount is zero, as it is in
     a first stub that is free.
+
+    At an instant in an earlier period it is that period until then, with what came late for it; its
+    `billed_amount` is what of that is billed by now, and `late` is empty.
     """
 
     subscription: SubscriptionId
@@ -70,7 +77,9 @@ def summary(
 ) -> Question[tuple[UsageSummary, ...]]:
     """Return what a subscription has used so far of each of its meters, or of one.
 
-    Nothing is open any more, and the answer is empty, when it has ended. Raises `NotFound` for an
+    That is in the period that `at` is in, by default the open one; a meter that it was not billed
+    by at that time is left out. Nothing is open any more, and the answer is empty, when it has
+    ended. Raises `NotFound` for an
     unknown subscription and `UnknownReference` for a meter that none of its prices bills.
     """
 
@@ -85,7 +94,13 @@ def summary(
             return ()
         summaries: list[UsageSummary] = []
         for item in items:
-            summaries += ((yield from _summary(owner, item, context.at)),)
+            history = history_of(owner, item)
+            if context.at >= history.since or trial_of(owner) is not None:
+                summaries.append((yield from _summary(owner, item, context.at)))
+            elif context.at >= history.begin:
+                segment = history.segment_at(context.at)
+                if segment is not None:
+                    summaries.append((yield from _summary_of(owner, item, segment, context.at)))
         return tuple(summaries)
 
     return Question(flow, at)
@@ -106,7 +121,8 @@ def _summary(subscription: Subscription, item: Item, at: datetime) -> Flow[Usage
     measured = yield from _measured(subscription, item, history, at)
     extra = Money.zero(currency)
     for each in measured.late:
-        extra += late_amount(model, each, currency)
+        known = model_for(price, billed_before(item, each.period))
+        extra += late_amount(known, each, currency)
     return UsageSummary(
         subscription.id,
         item.number,
@@ -120,6 +136,42 @@ def _summary(subscription: Subscription, item: Item, at: datetime) -> Flow[Usage
         measured.late,
         extra,
         Money(item.usage_billed_minor, currency),
+    )
+
+
+def _summary_of(
+    subscription: Subscription, item: Item, segment: Segment, at: datetime
+) -> Flow[UsageSummary]:
+    """Return what was used in an earlier segment, until an instant in it."""
+    assert item.meter is not None
+    meter = yield from Get(METER, item.meter)
+    price = yield from Get(PRICE, item.price)
+    currency, zone = subscription.currency, subscription.zone
+    begin = local_date(segment.begin, zone)
+    period = Period(begin, max(local_date(segment.end, zone), begin + _DAY))
+    model = model_for(price, billed_before(item, segment.period))
+    used = yield from measure_again(
+        subscription=subscription.id,
+        meter=meter,
+        history=history_of(subscription, item),
+        segment=segment,
+        model=model,
+        as_of=at,
+    )
+    nothing = Money.zero(currency)
+    return UsageSummary(
+        subscription.id,
+        item.number,
+        meter.id,
+        price.id,
+        period,
+        segment.begin,
+        used.every.quantity,
+        used.every.count,
+        nothing if segment.free else amount(model, used.every, currency),
+        (),
+        nothing,
+        nothing if segment.free else amount(model, used.before, currency),
     )
 
 

@@ -1,6 +1,7 @@
 """The words of documents, a module for each language; how dates are written is `formats`'s.
 
-A language that is not here gets English words, with its own dates and amounts.
+An invoice in a language that is not here gets English words, with its own dates and amounts; a
+credit note and the arithmetic of a line are then English in all.
 """
 
 from __future__ import annotations
@@ -19,33 +20,11 @@ from subscriptions.documents.words.vocabulary import ArithmeticWords, Correction
 __all__ = [
     "ARITHMETIC",
     "CORRECTION",
-    "DUTCH",
-    "DUTCH_ARITHMETIC",
-    "DUTCH_CORRECTION",
-    "ENGLISH",
-    "ENGLISH_ARITHMETIC",
-    "ENGLISH_CORRECTION",
-    "FRENCH",
-    "FRENCH_ARITHMETIC",
-    "FRENCH_CORRECTION",
-    "GERMAN",
-    "GERMAN_ARITHMETIC",
-    "GERMAN_CORRECTION",
-    "ITALIAN",
-    "ITALIAN_ARITHMETIC",
-    "ITALIAN_CORRECTION",
-    "POLISH",
-    "POLISH_ARITHMETIC",
-    "POLISH_CORRECTION",
-    "SPANISH",
-    "SPANISH_ARITHMETIC",
-    "SPANISH_CORRECTION",
     "WORDS",
     "ArithmeticWords",
     "CorrectionWords",
     "Words",
-    "speaks_arithmetic",
-    "speaks_correction",
+    "spoken",
     "words_of",
 ]
 
@@ -59,16 +38,6 @@ WORDS: Final = {
     "pl": POLISH,
 }
 
-
-def words_of(language: str) -> Words:
-    """Return the words of a BCP 47 tag; English for a language that is not here.
-
-    >>> words_of("de-AT").invoice, words_of("ja").invoice
-    ('Rechnung', 'Invoice')
-    """
-    return WORDS.get(language.partition("-")[0], ENGLISH)
-
-
 CORRECTION: Final = {
     "de": GERMAN_CORRECTION,
     "en": ENGLISH_CORRECTION,
@@ -78,16 +47,6 @@ CORRECTION: Final = {
     "nl": DUTCH_CORRECTION,
     "pl": POLISH_CORRECTION,
 }
-
-
-def speaks_correction(language: str) -> str:
-    """Return the language in which a credit note is written: this one, or English.
-
-    >>> speaks_correction("de-AT"), speaks_correction("ja")
-    ('de-AT', 'en')
-    """
-    return language if language.partition("-")[0] in CORRECTION else "en"
-
 
 ARITHMETIC: Final = {
     "de": GERMAN_ARITHMETIC,
@@ -100,10 +59,19 @@ ARITHMETIC: Final = {
 }
 
 
-def speaks_arithmetic(language: str) -> str:
-    """Return the language in which the arithmetic of a line is told: this one, or English.
+def words_of(language: str) -> Words:
+    """Return the words of a BCP 47 tag; English for a language that is not here.
 
-    >>> speaks_arithmetic("fr-CH"), speaks_arithmetic("ja")
-    ('fr-CH', 'en')
+    >>> words_of("de-AT").invoice, words_of("ja").invoice
+    ('Rechnung', 'Invoice')
     """
-    return language if language.partition("-")[0] in ARITHMETIC else "en"
+    return WORDS.get(language.partition("-")[0], ENGLISH)
+
+
+def spoken(language: str) -> str:
+    """Return the language of a text that is not mixed: this one, if its words are here, or English.
+
+    >>> spoken("de-AT"), spoken("ja")
+    ('de-AT', 'en')
+    """
+    return language if language.partition("-")[0] in WORDS else "en"

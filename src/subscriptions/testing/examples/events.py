@@ -153,6 +153,7 @@ def event_bodies() -> tuple[events.Event, ...]:
             INVOICE,
             planned=True,
             first_line=3,
+            places=(lifecycle.Place(2, (), an_item(number=2)),),
         ),
         lifecycle.ChangeScheduled(SUBSCRIPTION, CUSTOMER, a_plan()),
         lifecycle.PlannedChangeAnnounced(SUBSCRIPTION, CUSTOMER, a_move(), DUE, None),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from subscriptions import customers, lifecycle, migrations
-from subscriptions.billing_cycles import BillingCycle, Interval
+from subscriptions.billing_cycles import BillingCycle, Interval, Period
 from subscriptions.contract_terms import Terms
 from subscriptions.ids import InvoiceId, MigrationId, PriceId
 from subscriptions.proration import Cap, ChangeDay, Credit, Mode, Proration, ProrationUnit
@@ -32,6 +32,15 @@ from subscriptions.usage import Stretch, StretchKind
 def of_subscriptions() -> Iterator[Example]:
     """Yield examples of subscriptions."""
     yearly = BillingCycle(START, Interval.years(1))
+    rest = lifecycle.Rest(
+        4,
+        Period(START, date(2027, 2, 28)),
+        BillingCycle(START, Interval.months(1)),
+        Fraction(10, 31),
+        grants=(lifecycle.Grant(a_coupon().applied(), 290, 2900),),
+        unit=ProrationUnit.SECOND,
+        since=START,
+    )
     two = (an_item(), an_item(quantity=Decimal("0.000000000001"), cycle=yearly))
     made = {
         "scheduled": a_subscription("sub_scheduled", contract=lifecycle.Scheduled(START)),
@@ -78,7 +87,10 @@ def of_subscriptions() -> Iterator[Example]:
                     usage_billed_minor=100,
                     first_stub=lifecycle.FirstStub.FULL,
                     free=(lifecycle.Free(AT, LATER),),
-                    past=tuple(Stretch(AT, yearly, kind) for kind in StretchKind),
+                    past=(
+                        *[Stretch(AT, yearly, kind) for kind in StretchKind],
+                        Stretch(LATER, yearly, ahead=(AT, LATER)),
+                    ),
                 ),
             ),
             start=START,
@@ -99,6 +111,11 @@ def of_subscriptions() -> Iterator[Example]:
             threshold=DUE,
             usage_check_at=AT,
             survey=lifecycle.Survey("too dear", "really"),
+            gone=(PriceId("price_basic"), PriceId("price_old")),
+            places=(
+                lifecycle.Place(4, (rest,), an_item(number=4), an_item(number=4, quantity=2)),
+                lifecycle.Place(5, (rest,), held=4),
+            ),
         ),
         "past_due": a_subscription("sub_past_due", collection=lifecycle.PastDue((INVOICE,))),
         "unpaid": a_subscription(
