@@ -9,6 +9,7 @@ disagree. `charges` says what a period costs, `changing` what a change in the mi
 reads a clock: `on` and `at` are arguments.
 """
 
+from subscriptions.lifecycle.applying import apply
 from subscriptions.lifecycle.changing import (
     Outcome,
     change_items,
@@ -65,7 +66,6 @@ from subscriptions.lifecycle.commands import (
 )
 from subscriptions.lifecycle.conditions import Conditions, PaidShare, change_day
 from subscriptions.lifecycle.deciding import (
-    apply,
     carry_out,
     check_end,
     create,
