@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -379,3 +379,21 @@ def test_two_timelines_share_one_clock_and_one_storage(storage: Storage) -> None
     later.expect(InvoicePaid).advance(months=1)
     assert shop.clock.now == later.now
     assert audit(shop) == []
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_time_at_the_edge_of_the_calendar_is_refused_and_changes_nothing(
+    shop: Shop, year: int
+) -> None:
+    shop.subscribe(shop.customer(token=None))
+    shop.time.advance()
+    (invoice,) = shop.invoices()
+    edge = datetime(year, 12, 31, 23, 59, tzinfo=UTC)
+    with pytest.raises(ValidationError, match="a time within the years 10 to 9990"):
+        shop.billing.invoices.send(invoice.id, to="ada@example.com", at=edge)
+    with pytest.raises(ValidationError, match="a time within the years 10 to 9990"):
+        shop.billing.payments.record(
+            invoice.customer, invoice.total, to={invoice.id: invoice.total}, at=edge
+        )
+    assert shop.invoices() == [invoice]
+    assert not list(shop.billing.payments.list())

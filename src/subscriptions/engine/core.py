@@ -61,6 +61,7 @@ log = logging.getLogger("subscriptions")
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 TRIES = 5
+_YEARS = range(10, 9991)
 
 
 @define
@@ -414,7 +415,11 @@ class Engine:
         """Return what is given, in UTC, or else now: the clock's, or what runs have reached."""
         # Always UTC: in an hour that comes twice, equal instants of a zone would compare unequal.
         if given is not None:
-            return aware(name, given).astimezone(UTC)
+            if aware(name, given).year not in _YEARS:
+                # What follows from it, a due day or a reminder, must have a date as well.
+                expected = f"a time within the years {_YEARS[0]} to {_YEARS[-1]}"
+                raise ValidationError(name, given, expected)
+            return given.astimezone(UTC)
         clock = aware("clock", self.clock()).astimezone(UTC)
         reached = self.reached.instant
         return clock if reached is None else max(clock, reached)
