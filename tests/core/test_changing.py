@@ -21,7 +21,11 @@ from subscriptions.invoices import Charge, LineKind, LineRef, Part
 from subscriptions.lifecycle import (
     Active,
     Conditions,
+    Contract,
+    Ended,
+    EndReason,
     FirstStub,
+    Incomplete,
     Item,
     Outcome,
     PaidShare,
@@ -33,11 +37,14 @@ from subscriptions.lifecycle import (
     charge_used,
     settle,
 )
+from subscriptions.lifecycle.items import Free
+from subscriptions.lifecycle.new_items import billed_from
+from subscriptions.lifecycle.stretches import free_until
 from subscriptions.money import EUR, Money
 from subscriptions.pricing import Flat, Graduated, PerUnit, Tier
 from subscriptions.proration import Proration
 from subscriptions.taxes import TaxRate
-from subscriptions.testing.builders import a_coupon, a_price
+from subscriptions.testing.builders import a_coupon, a_price, an_item
 from tests.core.ledger import Ledger, charged_minor, noon
 
 JAN, FEB, MAR = date(2027, 1, 1), date(2027, 2, 1), date(2027, 3, 1)
@@ -719,3 +726,25 @@ class TestWhatIsNotGuessed:
         assert [charged_minor([each]) for each in there] == [-1050, 4200]
         ledger.change([to(BASIC)], day(11))
         assert charged_minor(ledger.sub.pending) == 0
+
+
+BEGUN, DAY_AFTER = date(2027, 4, 1), noon(date(2027, 4, 2))
+
+
+@pytest.mark.parametrize(
+    "contract", [Active(BEGUN), Incomplete(BEGUN, InvoiceId("inv_1"), DAY_AFTER)]
+)
+def test_what_runs_is_billed_from_its_beginning(contract: Contract) -> None:
+    assert billed_from(contract) == BEGUN
+
+
+def test_nothing_is_billed_of_what_has_ended() -> None:
+    with pytest.raises(AssertionError, match="has ended"):
+        billed_from(Ended(DAY_AFTER, EndReason.CANCELED))
+
+
+def test_a_period_that_is_not_free_does_not_become_free_when_its_end_moves() -> None:
+    once = Free(noon(date(2027, 1, 1)), noon(date(2027, 1, 2)))
+    item = an_item(meter="calls", free=(once,))
+    moved = evolve(item, next_end=date(2027, 3, 20))
+    assert free_until(item, moved, "UTC") is moved

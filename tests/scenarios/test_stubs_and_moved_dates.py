@@ -80,3 +80,22 @@ def test_a_change_in_a_free_stub_that_was_lengthened_may_be_planned(winter: Shop
     winter.time.advance(to=LATER)
     assert winter.subscription(sub).parked is None
     assert winter.totals() == ["87.66 EUR"]
+
+
+@pytest.mark.parametrize("quantity", [1, 3])
+def test_a_change_in_the_trial_leaves_the_free_stub_after_it(winter: Shop, quantity: int) -> None:
+    pro = winter.price(eur("31.00"))
+    sub = winter.billing.subscriptions.create(
+        winter.customer().id,
+        [(pro.id, 2)],
+        trial_until=date(2028, 1, 15),
+        align=DayOfMonth(1),
+        first_stub="free",
+    )
+    winter.time.advance(to=date(2028, 1, 12))
+    winter.billing.subscriptions.change(sub.id, quantities={pro.id: quantity})
+    winter.time.advance(to=date(2028, 2, 1))
+    (invoice,) = winter.invoices()
+    assert [(str(line.period), line.amount) for line in invoice.lines] == [
+        ("2028-02-01/2028-03-01", eur("31.00") * quantity)
+    ]
